@@ -135,13 +135,13 @@ class Saved:
     async def of_object(self, address: int, width: int) -> str:
         heap = self._look.heap
         told = () if heap is None or heap.examples is UNSET else heap.examples
-        found = next((e for e in told if e.address <= address < e.address + max(e.size, 1)), None)
-        if heap is None or found is None:
+        example = next((e for e in told if e.address <= address < e.address + max(e.size, 1)), None)
+        if heap is None or example is None:
             return (
                 f"{address:#x}: this object was not saved; it can be asked for where the process, "
                 "or its core, is there"
             )
-        return _of_example(heap, found, width)
+        return _of_example(heap, example, width)
 
     async def of_goroutine(self, number: int, width: int) -> str:
         return f"goroutine {number} can be asked for where the process, or its core, is there"

@@ -108,8 +108,8 @@ def places_of(reports: Mapping[str, Report]) -> Places:
     )
 
 
-def _stretches(found: Iterable[tuple[int, int, str]]) -> Stretches:
-    each = sorted(found)
+def _stretches(ranges: Iterable[tuple[int, int, str]]) -> Stretches:
+    each = sorted(ranges)
     return Stretches(
         [low for low, _, _ in each], [high for _, high, _ in each], [n for *_, n in each]
     )

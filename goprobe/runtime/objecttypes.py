@@ -21,8 +21,8 @@ from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import word_at
 from goprobe.runtime.codetypes.codetypes import CodeTypes, code_operands
 from goprobe.runtime.heap.bitmaps import HeapContents, PointerMaps
-from goprobe.runtime.heap.objects import Ids, Objects, Resolver
-from goprobe.runtime.heap.spantable import Ints, parts_of
+from goprobe.runtime.heap.objects import Ids, Objects, Resolver, parts_of
+from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.heap.typemasks import TypeMasks
 from goprobe.runtime.roots.groups import RootGroup, RootKind
 from goprobe.runtime.stacks.closures import captures_of

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from goprobe.analysis.heap.auditgraph import GraphFacts, audit_graph
-from goprobe.analysis.heap.audittypes import TypeFacts, audit_types
+from goprobe.analysis.heap.auditgraph import GraphFacts, TypeFacts, audit_graph, audit_types
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.heap import report_on
 from goprobe.analysis.heap.questions import HeapQuestions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goprobe.report.shortpaths import short_paths, shortened
+from goprobe.report.words import short_paths, shortened
 
 
 def test_a_path_is_cut_to_what_no_other_ends_in() -> None:

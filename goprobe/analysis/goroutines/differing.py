@@ -41,13 +41,13 @@ def _differing(frames: Sequence[CallSite]) -> tuple[Differing, ...]:
     for frame in frames:
         for which, variable in _variables(frame):
             values[which][_text(variable)] += 1
-    found = []
+    differing = []
     for index, (which, variable) in enumerate(_variables(frames[0])):
         counts = values[which]
         if len(counts) > 1:
             shown, more = tuple(counts.most_common(_MOST_VALUES)), len(counts) - _MOST_VALUES
-            found.append(Differing(variable.name, shown, max(more, 0), index))
-    return tuple(found)
+            differing.append(Differing(variable.name, shown, max(more, 0), index))
+    return tuple(differing)
 
 
 def _variables(frame: CallSite) -> Iterator[tuple[_Which, Variable]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+import msgspec
 import numpy as np
 
 from goprobe.analysis.heap.graph import HeapGraph
@@ -26,11 +27,10 @@ _REASONS = {
 _PAST_END = "past the last object of a span"
 
 
-class Dangling:
+class Dangling(msgspec.Struct, frozen=True, dict=True):
     """Those of one graph: how many there are, and what they are called."""
 
-    def __init__(self, graph: HeapGraph) -> None:
-        self._graph = graph
+    graph: HeapGraph
 
     def __len__(self) -> int:
         return len(self._of_objects) + len(self._of_roots)
@@ -39,18 +39,18 @@ class Dangling:
         """The first of them, by name."""
         if not len(self):
             return ()
-        names, locator = Names(self._graph), Locator(self._graph.world)
+        names, locator = Names(self.graph), Locator(self.graph.world)
         edges = [self._of_object(names, locator, row) for row in self._of_objects[:_MOST_EDGES]]
         return (*edges, *(self._of_root(names, locator, stray) for stray in self._of_roots))
 
     @cached_property
     def _own(self) -> OwnPointers:
-        return OwnPointers(self._graph.world)
+        return OwnPointers(self.graph.world)
 
     @cached_property
     def _of_objects(self) -> list[int]:
         """The rows of strays whose objects are reachable, and not the runtime's own by right."""
-        graph = self._graph
+        graph = self.graph
         strays = graph.nodes.strays
         if not len(strays):
             return []
@@ -73,13 +73,13 @@ class Dangling:
     def _of_roots(self) -> list[RootStray]:
         return [
             stray
-            for stray in self._graph.nodes.root_strays
+            for stray in self.graph.nodes.root_strays
             if stray.why != MANUAL_SPAN
             or not self._own.explains_variable(stray.address, stray.value)
         ]
 
     def _of_object(self, names: Names, locator: Locator, row: int) -> DanglingEdge:
-        strays = self._graph.nodes.strays
+        strays = self.graph.nodes.strays
         source, why = int(strays.source[row]), int(strays.why[row])
         field = names.part(source, int(strays.offset[row]))
         to = locator.locate(int(strays.value[row]))

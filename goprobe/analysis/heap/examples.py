@@ -14,7 +14,8 @@ from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.objects import object_view, referring, shortest
 from goprobe.model.address import Address
 from goprobe.model.heap import Example, HeapReport, TreeNode
-from goprobe.runtime.heap.spantable import Ints, parts_of
+from goprobe.runtime.heap.objects import parts_of
+from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.values.decoded import Limits
 
 _MOST = 200
@@ -36,14 +37,14 @@ def with_examples(graph: HeapGraph, report: HeapReport) -> HeapReport:
 
 def _nodes(graph: HeapGraph, report: HeapReport) -> list[int]:
     """The objects at the addresses that the report names, each once."""
-    found: dict[int, None] = {}
+    chosen: dict[int, None] = {}
     for address in _named(report):
         node = graph.node_at(address)
         if node >= 0:
-            found.setdefault(node)
-        if len(found) >= _MOST:
+            chosen.setdefault(node)
+        if len(chosen) >= _MOST:
             break
-    return list(found)
+    return list(chosen)
 
 
 def _named(report: HeapReport) -> Iterator[int]:

@@ -4,7 +4,7 @@ The story: the census counts what is allocated. Where more is asked, the heap is
 of one moment (`snapshot`), the pointers in it are followed (`graph`), and each question has a part
 of the report: `counts` (types, garbage, roots), `tree` (who keeps what), `objects` (paths,
 referrers, one object), `dangling`, `profile`, `sites` (who allocated it). The report is held
-against itself (`audit`, `audittypes`, `auditgraph`, `auditsites`).
+against itself (`audit`, `auditgraph`, `auditsites`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from msgspec.structs import replace
 
 from goprobe.analysis.audit import finished
 from goprobe.analysis.heap.audit import HeapFacts, audit_heap
-from goprobe.analysis.heap.auditgraph import GraphFacts, audit_graph
+from goprobe.analysis.heap.auditgraph import GraphFacts, TypeFacts, audit_graph, audit_types
 from goprobe.analysis.heap.auditsites import SiteFacts, audit_sites
-from goprobe.analysis.heap.audittypes import TypeFacts, audit_types
 from goprobe.analysis.heap.called import object_called
 from goprobe.analysis.heap.census import census_of, heap_census, self_check
 from goprobe.analysis.heap.counts import (
@@ -115,7 +114,7 @@ def report_on(graph: HeapGraph, questions: HeapQuestions, *, profile: bool = Fal
         report = replace(
             report, types=by_type(graph, retained=questions.retained), untyped=untyped(graph)
         )
-        if sure := scaled(graph, report.types):
+        if snapshot.sample and (sure := scaled(graph, report.types)):
             report = replace(report, warnings=(*report.warnings, sure))
     if questions.retained:
         report = replace(report, roots=kept_by_roots(graph), tree=kept_tree(graph))

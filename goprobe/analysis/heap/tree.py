@@ -17,8 +17,8 @@ from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.kinds import Kinds, kinds_of
 from goprobe.model.address import Address
 from goprobe.model.heap import REST, SEVERAL, TreeNode
-from goprobe.runtime.heap.objects import Ids
-from goprobe.runtime.heap.spantable import Ints, parts_of
+from goprobe.runtime.heap.objects import Ids, parts_of
+from goprobe.runtime.heap.spantable import Ints
 
 _DEEPEST = 6
 _MOST_ROWS = 1 << 15

@@ -32,6 +32,6 @@ def _fields(graph: HeapGraph, heads: Ints, *names: str) -> Iterator[Ints]:
     """Fields of each header; -1 where it cannot be read. (Channels of what holds no pointers lie in
     spans that are not read with the heap.)"""
     world = graph.world
-    found, there = read_columns(world.memory, world.layout.struct("hchan"), graph.addresses(heads))
+    fields, there = read_columns(world.memory, world.layout.struct("hchan"), graph.addresses(heads))
     for name in names:
-        yield np.where(there, found[name].view(np.int64), -1)
+        yield np.where(there, fields[name].view(np.int64), -1)

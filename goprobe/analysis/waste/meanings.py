@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.nodes import NO_OFFSET
-from goprobe.runtime.heap.objects import Ids
-from goprobe.runtime.heap.spantable import Ints, parts_of
+from goprobe.runtime.heap.objects import Ids, parts_of
+from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.shape import Rule
 
 GARBAGE = -1

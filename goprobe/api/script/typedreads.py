@@ -69,15 +69,15 @@ def items(
 def entry(view: StopView, type_name: str, address: int, kind: str, key: str) -> Element | None:
     map_type = _named(view, type_name)
     matches = _string_matches if kind == "string" else _number_matches
-    found: MapEntry | None = None
+    last: MapEntry | None = None
     for pair in islice(_entries(view, map_type, address), _ENTRIES):
         if matches(view, pair, key):
-            if found is not None:
+            if last is not None:
                 raise UsageError(f"several keys of the {type_name} are {key}: go through items()")
-            found = pair
+            last = pair
             if pair.key_type.kind is not GoKind.INTERFACE:
                 break
-    return _element(view, key, found.value_type, found.value) if found else None
+    return _element(view, key, last.value_type, last.value) if last else None
 
 
 def entries(

@@ -187,10 +187,10 @@ def static_operands(
             pcs.append(pc[near])
             targets.append(target[near])
             opcodes.append(code[at[near] + 1])
-    found, done = np.concatenate(targets), np.concatenate(opcodes)
-    order = np.argsort(found, kind="stable")
+    led_to, done = np.concatenate(targets), np.concatenate(opcodes)
+    order = np.argsort(led_to, kind="stable")
     done = done[order]
-    return StaticOperands(np.concatenate(pcs)[order], found[order], done == _LEA, done == _STORE)
+    return StaticOperands(np.concatenate(pcs)[order], led_to[order], done == _LEA, done == _STORE)
 
 
 def decode(code: bytes, address: int) -> Iterator[iced.Instruction]:

@@ -33,19 +33,19 @@ class Eagerness:
         """What `look` finds, or `sleep` comes back with."""
         since = time.monotonic_ns()
         if self._eager and since > self._not_before:
-            found = self._looked(look)
+            seen = self._looked(look)
             if time.monotonic_ns() - since > _TAKEN:
                 self._hold_back()
-            if found:
-                return found
-        found = sleep()
+            if seen:
+                return seen
+        seen = sleep()
         self._eager = time.monotonic_ns() - since < _SHORT
-        return found
+        return seen
 
     def _looked(self, look: Callable[[], T]) -> T | None:
         for _ in range(self._looks):
-            if found := look():
-                return found
+            if seen := look():
+                return seen
         return None
 
     def _hold_back(self) -> None:

@@ -50,5 +50,5 @@ def render(report: MapsReport, options: RenderOptions) -> bytes:
 
 def _objects(region: Region, options: RenderOptions) -> tuple[list[tuple[str, str]], int]:
     """The objects in a region that another page tells by themselves, and how many more it does."""
-    found = options.places.objects_in(region.low, region.high) if options.places else []
-    return found[:_MOST_OBJECTS], max(len(found) - _MOST_OBJECTS, 0)
+    objects = options.places.objects_in(region.low, region.high) if options.places else []
+    return objects[:_MOST_OBJECTS], max(len(objects) - _MOST_OBJECTS, 0)

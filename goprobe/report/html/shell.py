@@ -83,10 +83,10 @@ def linked(context: Context, value: object) -> Markup:
     return Markup(_TOLD_ELSEWHERE.sub(lambda m: _way(m, places), text))
 
 
-def _way(found: re.Match[str], places: Places) -> str:
-    address, goroutine = found.groups()
+def _way(match: re.Match[str], places: Places) -> str:
+    address, goroutine = match.groups()
     way = places.of(int(address, 16)) if address else places.goroutine(int(goroutine))
-    return f'<a class="addr" href="{way}">{found[0]}</a>' if way else found[0]
+    return f'<a class="addr" href="{way}">{match[0]}</a>' if way else match[0]
 
 
 def rem(pixels: float) -> str:

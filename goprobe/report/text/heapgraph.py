@@ -20,9 +20,9 @@ from goprobe.model.heap import (
 )
 from goprobe.model.location import Location
 from goprobe.report import words
-from goprobe.report.shortpaths import short_paths, shortened
 from goprobe.report.text import heapobject, heapsites, heaptree, heapwaste
 from goprobe.report.text.page import Column, Page
+from goprobe.report.words import short_paths, shortened
 
 _MOST = 15
 _MOST_STEPS = 24

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from goprobe.model.heap import REST, SEVERAL, HeapReport, TreeNode
 from goprobe.report import words
-from goprobe.report.shortpaths import short_paths, shortened
 from goprobe.report.text.page import Column, Page
+from goprobe.report.words import short_paths, shortened
 
 _MOST = 15
 _DEEPEST = 2

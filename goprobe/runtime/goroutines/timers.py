@@ -64,9 +64,9 @@ class Timers:
         struct = self._layout.struct("timer")
         first = np.uint64(struct.offset("arg") + _WORD)  # an interface's second word
         channels, at = channels[places > first], places[places > first] - first
-        found, _ = read_columns(self._memory, struct, at)
-        likely = np.flatnonzero((found.word("arg", 1) == channels) & (found["f"] != 0))
-        functions, which = np.unique(found["f"][likely], return_inverse=True)
+        fields, _ = read_columns(self._memory, struct, at)
+        likely = np.flatnonzero((fields.word("arg", 1) == channels) & (fields["f"] != 0))
+        functions, which = np.unique(fields["f"][likely], return_inverse=True)
         copy = copy_ranges(self._memory, functions, _WORD)
         place = copy.positions(functions, _WORD)
         there = place != MISSING

@@ -55,14 +55,14 @@ def joined(parts: Iterable[Sudogs]) -> Sudogs:
 
 def sudogs_at(memory: Memory, layout: Layout, addresses: Words) -> tuple[Sudogs, NDArray[np.bool_]]:
     """Those that can be read, in the order of their addresses; and which can."""
-    found, there = read_columns(memory, layout.struct("sudog"), addresses)
+    sudogs, there = read_columns(memory, layout.struct("sudog"), addresses)
     # Since Go 1.26 elem and c are two words, a pointer and a number: one of them is the address
     # (maybeTraceablePtr), so that the detector of leaks may hide it from the collector.
     elem, channel = (
-        np.where(found[name] != 0, found[name], found.word(name, 1)) for name in ("elem", "c")
+        np.where(sudogs[name] != 0, sudogs[name], sudogs.word(name, 1)) for name in ("elem", "c")
     )
     whole = Sudogs(
-        addresses, found["g"], elem, channel, found["next"], found["prev"], found["waitlink"]
+        addresses, sudogs["g"], elem, channel, sudogs["next"], sudogs["prev"], sudogs["waitlink"]
     )
     return whole.take(there), there
 
@@ -111,17 +111,17 @@ def _followed(memory: Memory, layout: Layout, gs: Words, heads: Words) -> tuple[
     for _ in range(_ROUNDS):
         if not len(owner):
             break
-        found, there = sudogs_at(memory, layout, following)
+        sudogs, there = sudogs_at(memory, layout, following)
         owner = owner[there]
-        own = found.g == gs[owner]
+        own = sudogs.g == gs[owner]
         if seen:  # a list that leads back to what it had ends
-            own &= ~np.isin(found.address, np.concatenate(seen))
-        found, owner = found.take(own), owner[own]
-        parts.append(found)
+            own &= ~np.isin(sudogs.address, np.concatenate(seen))
+        sudogs, owner = sudogs.take(own), owner[own]
+        parts.append(sudogs)
         owners.append(owner)
-        seen.append(found.address)
-        goes_on = found.waitlink != 0
-        owner, following = owner[goes_on], found.waitlink[goes_on]
+        seen.append(sudogs.address)
+        goes_on = sudogs.waitlink != 0
+        owner, following = owner[goes_on], sudogs.waitlink[goes_on]
     every = np.concatenate(owners)
     order = np.argsort(every, kind="stable")
     return every[order], joined(parts).take(order)

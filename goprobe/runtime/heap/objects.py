@@ -14,15 +14,22 @@ from numpy.typing import NDArray
 
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.allocated import Allocation
-from goprobe.runtime.heap.spantable import Ints, SpanTable, parts_of
+from goprobe.runtime.heap.spantable import Ints, SpanTable
 
 Ids = NDArray[np.int32]
 
 # In place of an object's row: why none lies at an address.
 NOT_HEAP, FREE_SPAN, MANUAL_SPAN, FREE_SLOT, SPAN_TAIL = -1, -2, -3, -4, -5
+_PART = 1 << 17  # rows
 _ARENA_BITS = 26  # logHeapArenaBytes on linux/amd64, runtime/malloc.go, Go 1.21 to 1.27
 _TOP_LIMIT = 1 << 22
 _SLOT_BITS = 64
+
+
+def parts_of(count: int) -> Iterator[slice]:
+    """Rows 0 to `count` a part at a time: what is worked out of each takes little memory."""
+    for first in range(0, count, _PART):
+        yield slice(first, min(first + _PART, count))
 
 
 class Objects(msgspec.Struct, frozen=True):

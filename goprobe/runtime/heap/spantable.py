@@ -6,7 +6,7 @@ Source: src/runtime/mheap.go (mspan, mheap.allspans), mbitmap.go (isFree, newMar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -22,7 +22,6 @@ from goprobe.runtime.heap.totals import HeapRoots, HeapTotals, read_totals
 from goprobe.runtime.layout.layout import Layout, StructLayout
 
 Ints = NDArray[np.int64]
-_PART = 1 << 17
 Bounds = tuple[int, int]
 """[low, high)"""
 
@@ -30,12 +29,6 @@ _NELEMS_LIMIT = 1 << 16  # mspan.nelems is a uint16 since 1.22, and never reache
 _SPAN_BYTES_LIMIT = 1 << 47
 _INLINE_MARKS = 128  # sizeof(spanInlineMarkBits), mgcmark_greenteagc.go
 _ADDRESS_LIMIT = 1 << 57
-
-
-def parts_of(count: int) -> Iterator[slice]:
-    """Rows 0 to `count` a part at a time: what is worked out of each takes little memory."""
-    for first in range(0, count, _PART):
-        yield slice(first, min(first + _PART, count))
 
 
 class HeapCopy(msgspec.Struct, frozen=True):

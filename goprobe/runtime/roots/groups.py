@@ -15,8 +15,7 @@ from msgspec.structs import replace
 
 from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.process.memory.copies import Words
-from goprobe.runtime.heap.objects import Ids
-from goprobe.runtime.heap.spantable import parts_of
+from goprobe.runtime.heap.objects import Ids, parts_of
 
 
 class RootKind(StrEnum):

@@ -6,10 +6,12 @@ src/runtime/mgcmark.go (gcMarkRootPrepare, markroot), Go 1.21 to 1.27.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from goprobe.errors import UnreadableError
 from goprobe.runtime.heap.spantable import SpanTable
 from goprobe.runtime.roots.globals import global_roots
-from goprobe.runtime.roots.groups import Roots, join
+from goprobe.runtime.roots.groups import RootColumns, Roots, join
 from goprobe.runtime.roots.specials import queued_roots, special_roots
 from goprobe.runtime.roots.stackroots import StackRoots
 from goprobe.runtime.stacks.stacks import Stacks
@@ -33,3 +35,8 @@ def every_root(world: World, low: int, high: int, noted: Roots) -> Roots:
         on_stacks = Roots()
         on_stacks.lose(f"the goroutines cannot be read: {error.why}")
     return join(in_globals, on_stacks, noted)
+
+
+def in_parts(roots: Roots) -> Iterator[RootColumns]:
+    """All of them, some at a time, in columns."""
+    yield from roots.parts()

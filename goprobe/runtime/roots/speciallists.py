@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from goprobe.process.memory.copies import MISSING as NOT_COPIED, Words, copy_ranges
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.heap.grouping import contained
-from goprobe.runtime.heap.objects import Ids
-from goprobe.runtime.heap.spantable import SpanTable, parts_of
+from goprobe.runtime.heap.objects import Ids, parts_of
+from goprobe.runtime.heap.spantable import SpanTable
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.roots.specialloops import MISSING, walk
 

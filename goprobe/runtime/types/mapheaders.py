@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 
 from goprobe.runtime.heap.grouping import groups, numbers
-from goprobe.runtime.heap.objects import Ids
-from goprobe.runtime.heap.spantable import Ints, parts_of
+from goprobe.runtime.heap.objects import Ids, parts_of
+from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.heapview import HeapView
 from goprobe.runtime.types.shape import Rule, Shape
 from goprobe.runtime.types.shapes import Shapes

@@ -61,8 +61,8 @@ def sent_values(
         (row >= 0) & (sudogs.channel != 0) & (low <= sudogs.elem) & (sudogs.elem < high)
     )
     channels, which = np.unique(sudogs.channel[own], return_inverse=True)
-    found, there = read_columns(memory, layout.struct("hchan"), channels)
-    size, rtype = found["elemsize"][which], found["elemtype"][which]
+    fields, there = read_columns(memory, layout.struct("hchan"), channels)
+    size, rtype = fields["elemsize"][which], fields["elemtype"][which]
     begin = sudogs.elem[own]
     fit = there[which] & (size > 0) & (size <= high[own] - begin)
     own = own[fit]
