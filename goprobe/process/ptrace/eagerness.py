@@ -21,17 +21,32 @@ _RESTS = 50_000_000, 3_200_000_000  # from the first such time to the seventh an
 T = TypeVar("T")
 
 
+def _running() -> int:
+    """Threads of the machine that run, or want to (man 5 proc, loadavg)."""
+    try:
+        with open("/proc/loadavg", "rb", buffering=0) as file:
+            return int(file.read(100).split()[3].partition(b"/")[0])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
 class Eagerness:
     """Of one who waits for others, while so many of them are at work, each on a processor."""
 
     def __init__(self, others: int = 1) -> None:
-        self._looks = _LOOKS if len(os.sched_getaffinity(0)) > others else 0
+        self._processors = len(os.sched_getaffinity(0))
+        self._looks = _LOOKS if self._processors > others else 0
         self._eager = False
         self._not_before, self._rest = 0, _RESTS[0]
+        self._counted = 0
 
     def waited(self, look: Callable[[], T], sleep: Callable[[], T]) -> T:
         """What `look` finds, or `sleep` comes back with."""
         since = time.monotonic_ns()
+        if self._eager and since > self._counted + _RESTS[0]:
+            self._counted = since
+            if _running() > self._processors:
+                self._not_before = since + _RESTS[0]
         if self._eager and since > self._not_before:
             seen = self._looked(look)
             if time.monotonic_ns() - since > _TAKEN:
