@@ -93,7 +93,8 @@ class Holder(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 class Owner(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """A goroutine that has what another waits for: its `operation` was "lock" or "read lock", or it
-    has to call Done ("done") of a wait group. `evidence` says how that is known; where it is not
+    has to call Done ("done") of a wait group. It has called Lock and not Unlock; another may have
+    unlocked in its stead, for Go notes no owner. `evidence` says how that is known; where it is not
     `certain`, what could be otherwise. `function` is where that stands."""
 
     goroutine: int
