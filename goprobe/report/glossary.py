@@ -27,8 +27,8 @@ GLOSSARY: dict[str, str] = {
     "optimised out": "The compiler kept the value nowhere at this place of the code.",
     "at": "The line of source that a goroutine is at: that of the call in its innermost frame.",
     "leaked": "A goroutine that waits for what nothing that can still run leads to.",
-    "locked by": "Who has called Lock of what others wait for, and not Unlock, by where it stands in"
-    " the code. Go notes no owner, and lets another goroutine unlock a mutex in its stead.",
+    "locked by": "Who has called Lock of what others wait for, and not Unlock, by where it stands"
+    " in the code. Go notes no owner, and lets another goroutine unlock a mutex in its stead.",
     "deadlock": "Goroutines each of which waits for what only the next one can end, in a circle:"
     " none runs again. A possible one is not sure of each.",
     "stood still": "How long the process was stopped for an answer.",
