@@ -86,7 +86,9 @@ class ObjectTypes:
                 into, objects = into[objects >= 0], objects[objects >= 0].astype(np.int64)
                 typist.known(objects[into == self.lead[self._heap.objects.span[objects]]], rtype)
         typist.seed(carriers.astype(np.int64), carried)
-        return typist.run()
+        typing = typist.run()
+        self._code.keep()
+        return typing
 
     # What types there are
 

@@ -17,7 +17,7 @@ _ARGUMENTS_BY_NAME = {name: int(getattr(Register, name.upper())) for name in INT
 _ARGUMENTS = {register: name for name, register in _ARGUMENTS_BY_NAME.items()}
 
 
-class HandedOn(msgspec.Struct, frozen=True):
+class HandedOn(msgspec.Struct, frozen=True, array_like=True):
     """The call at `pc` of the function at `target` takes the value in `register`; or, where that is
     "", the instruction at `pc` stores something through it."""
 

@@ -27,13 +27,13 @@ from goprobe.arch.amd64.registers import SP, signed
 _WORD = 8
 
 
-class Given(msgspec.Struct, frozen=True):
+class Given(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """What the function was called with, in a register or slot."""
 
     holder: Holder
 
 
-class Returned(msgspec.Struct, frozen=True):
+class Returned(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """What the function at `target` left in a register, called at `pc`."""
 
     target: int
@@ -41,19 +41,19 @@ class Returned(msgspec.Struct, frozen=True):
     pc: int
 
 
-class Static(msgspec.Struct, frozen=True):
+class Static(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The link-time address of static data, or of code."""
 
     address: int
 
 
-class StaticWord(msgspec.Struct, frozen=True):
+class StaticWord(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The word that lies at a link-time address."""
 
     address: int
 
 
-class LoadedWord(msgspec.Struct, frozen=True):
+class LoadedWord(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The word `offset` bytes from where a register points to at `pc`."""
 
     base: str
@@ -61,20 +61,20 @@ class LoadedWord(msgspec.Struct, frozen=True):
     offset: int
 
 
-class Number(msgspec.Struct, frozen=True):
+class Number(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """A constant of the code that is no address: 0, and for a pointer nil."""
 
     value: int
 
 
-class Untold(msgspec.Struct, frozen=True):
+class Untold(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Anything else."""
 
 
 Origin = Given | Returned | Static | StaticWord | LoadedWord | Number | Untold
 
 
-class Store(msgspec.Struct, frozen=True):
+class Store(msgspec.Struct, frozen=True, array_like=True):
     """The instruction at `pc` stores a register `offset` bytes from where another, `base`, points
     to; where `base` is "" at the link-time address `offset`."""
 
@@ -145,8 +145,7 @@ class Origins:
         key = holder, pc
         if key not in self._known:
             self._known[key] = (Untold(),)  # should it be made of itself
-            found = dict.fromkeys(self._find(holder, pc))
-            self._known[key] = tuple(found)
+            self._known[key] = tuple(dict.fromkeys(self._find(holder, pc)))
         return self._known[key]
 
     def _find(self, holder: Holder, pc: int) -> Iterator[Origin]:

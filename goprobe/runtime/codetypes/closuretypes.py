@@ -8,12 +8,13 @@ Wherever a closure of some code is made it has the same type: its code relies on
 
 from __future__ import annotations
 
-from goprobe.arch.code import Origins, Returned, Static
+from goprobe.arch.code import Returned, Static
 from goprobe.arch.machinecode import StaticOperands
 from goprobe.arch.registers import INTEGER_ARGUMENTS
 from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.runtime.codetypes.functions import Functions
 from goprobe.runtime.codetypes.helpers import results
+from goprobe.runtime.codetypes.keptcode import Code
 from goprobe.runtime.codetypes.meanings import Meanings
 from goprobe.runtime.types.typedata import TypeData
 
@@ -41,7 +42,7 @@ class ClosureTypes:
                 return rtype
         return 0
 
-    def _made(self, entry: int, maker: Origins, pc: int, code: int) -> int:
+    def _made(self, entry: int, maker: Code, pc: int, code: int) -> int:
         """By the code that takes the address of the closure's at `pc`."""
         for store in maker.stores:
             if not store.base or store.offset or not pc < store.pc <= pc + _NEAR:

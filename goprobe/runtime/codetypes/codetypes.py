@@ -7,10 +7,12 @@ from collections.abc import Collection
 from functools import cached_property
 
 from goprobe.arch.machinecode import StaticOperands, static_operands
+from goprobe.binary.elf.parts import loaded_parts
 from goprobe.errors import GoprobeError
 from goprobe.runtime.codetypes.closuretypes import ClosureTypes
 from goprobe.runtime.codetypes.functions import Functions
 from goprobe.runtime.codetypes.globalwords import GlobalWords
+from goprobe.runtime.codetypes.keptcode import KeptAnswers
 from goprobe.runtime.codetypes.meanings import Meanings
 from goprobe.runtime.codetypes.pointed import Pointed
 from goprobe.runtime.codetypes.receivers import Receivers
@@ -46,7 +48,9 @@ class CodeTypes:
         program = world.program
         self._world = world
         self._operands = operands
-        self._functions = Functions(program.elf, program.lines)
+        # Debug information tells most of it: then little is asked, and it is not worth the digest.
+        self._kept = KeptAnswers(loaded_parts(program.elf) if program.stripped else None)
+        self._functions = Functions(program.elf, program.lines, self._kept)
         receivers = Receivers(world.memory, world.typedata, catalog)
         self._meanings = Meanings(world, shapes, self._functions, receivers)
         self._globals = GlobalWords(self._functions, self._meanings, shapes)
@@ -70,6 +74,10 @@ class CodeTypes:
     @cached_property
     def _pointed(self) -> Pointed:
         return Pointed(static_links(self._world))
+
+    def keep(self) -> None:
+        """What the code said, for the next look at a program of the same bytes."""
+        self._kept.keep()
 
     def of_closure(self, code: int) -> int:
         """The descriptor of the type of closures whose code begins at an address, 0 for none."""

@@ -7,6 +7,7 @@ from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.pcln.format import Function
 from goprobe.binary.pcln.table import LineTable
 from goprobe.errors import NotGoError, UnreadableError
+from goprobe.runtime.codetypes.keptcode import Code, KeptAnswers, Unread
 from goprobe.runtime.image.functioncode import function_code
 
 _LARGEST = 1 << 18  # bytes of one function
@@ -17,10 +18,11 @@ _MOST = 1 << 22  # bytes of all functions that are looked into
 class Functions:
     """By their link-time addresses."""
 
-    def __init__(self, elf: ElfFile, lines: LineTable) -> None:
+    def __init__(self, elf: ElfFile, lines: LineTable, kept: KeptAnswers) -> None:
         self.elf = elf
+        self._kept = kept
         self._lines = lines
-        self._known: dict[int, Origins | None] = {}
+        self._known: dict[int, Code | None] = {}
         self._names: dict[int, str] = {}
         self._left = _MOST
 
@@ -45,18 +47,20 @@ class Functions:
             self._names[entry] = function.name if function and begins else ""
         return self._names[entry]
 
-    def ahead(self, pc: int, returned: str = "") -> list[HandedOn]:
+    def ahead(self, pc: int, returned: str = "") -> tuple[HandedOn, ...]:
         """Whom the code behind `pc` seems to hand on what it has just loaded, or was returned."""
-        return list(handed_on(self.elf.read(pc, _AHEAD), pc, returned))
+        return self._kept.ahead(
+            pc, returned, lambda: tuple(handed_on(self.elf.read(pc, _AHEAD), pc, returned))
+        )
 
-    def code(self, entry: int) -> Origins | None:
+    def code(self, entry: int) -> Code | None:
         """What the code of the function that begins there says; None where it cannot be read, or
         too much has been."""
         if entry not in self._known:
             self._known[entry] = self._read(entry)
         return self._known[entry]
 
-    def _read(self, entry: int) -> Origins | None:
+    def _read(self, entry: int) -> Code | None:
         function = self.at(entry)
         if function is None or function.entry != entry:
             return None
@@ -64,5 +68,11 @@ class Functions:
         if not 0 < size <= min(_LARGEST, self._left):
             return None
         self._left -= size
+        if self._kept.has(entry):
+            return self._kept.code(entry, lambda: self._opened(function) or Unread())
+        code = self._opened(function)
+        return self._kept.code(entry, lambda: code) if code else None
+
+    def _opened(self, function: Function) -> Origins | None:
         flow = function_code(self.elf, self._lines, function, _LARGEST)
         return Origins(flow) if flow else None

@@ -12,9 +12,10 @@ from collections.abc import Collection, Iterator, Set as AbstractSet
 import msgspec
 import numpy as np
 
-from goprobe.arch.code import Origins, Static, StaticWord, Store
+from goprobe.arch.code import Static, StaticWord, Store
 from goprobe.arch.machinecode import StaticOperands
 from goprobe.runtime.codetypes.functions import Functions
+from goprobe.runtime.codetypes.keptcode import Code
 from goprobe.runtime.codetypes.meanings import NIL, Meanings
 from goprobe.runtime.types.shape import WORD, Meaning, Rule
 from goprobe.runtime.types.shapes import Shapes
@@ -72,13 +73,13 @@ class GlobalWords:
         self, users: dict[int, _User], places: list[tuple[int, bool]], words: set[int]
     ) -> None:
         """The functions that use some words at these places."""
-        found: dict[int, _User] = {}
+        these: dict[int, _User] = {}
         for pc, stores in places:
             if function := self._functions.at(pc):
                 size = function.end - function.entry
-                user = found.setdefault(function.entry, _User(function.entry, size, set(words)))
+                user = these.setdefault(function.entry, _User(function.entry, size, set(words)))
                 (user.stores if stores else user.loads).add(pc)
-        small = sorted(found.values(), key=lambda user: (not user.stores, user.size))
+        small = sorted(these.values(), key=lambda user: (not user.stores, user.size))
         for user in small[:_FUNCTIONS]:
             known = users.setdefault(user.entry, user)
             known.uses |= words
@@ -103,7 +104,7 @@ class GlobalWords:
                     self._stored(user.entry, code, store, at, said)
 
     def _used(
-        self, entry: int, code: Origins, pc: int, target: int, wanted: frozenset[int], said: _Said
+        self, entry: int, code: Code, pc: int, target: int, wanted: frozenset[int], said: _Said
     ) -> None:
         """What the function at `target` is given at `pc`: the words, or what holds them."""
         for register, meaning in self._meanings.parameters(entry, pc, target):
@@ -114,7 +115,7 @@ class GlobalWords:
                     case Static(address=address) if meaning[0] is Rule.ONE:
                         self._within(address, meaning[1], wanted, said)
 
-    def _stored(self, entry: int, code: Origins, store: Store, at: int, said: _Said) -> None:
+    def _stored(self, entry: int, code: Code, store: Store, at: int, said: _Said) -> None:
         """What an instruction stores to a word."""
         meaning = self._meanings.of(entry, store.register, store.pc)
         if meaning is not None:
@@ -138,7 +139,7 @@ class GlobalWords:
                 said.used(address + WORD * i, (Rule(int(rules[i])), int(shapes[i])))
 
 
-def _place(code: Origins, store: Store) -> int:
+def _place(code: Code, store: Store) -> int:
     """The link-time address that is stored to; 0 where it is not known."""
     if not store.base:
         return store.offset

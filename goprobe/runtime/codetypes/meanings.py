@@ -51,7 +51,7 @@ class Meanings:
         self._returned: dict[tuple[int, str], Meaning | None] = {}
         self._uses: dict[tuple[int, Origin], frozenset[Meaning]] = {}
 
-    def of(self, entry: int, holder: Holder, pc: int, depth: int = 0) -> Meaning | None:
+    def of(self, entry: int, holder: str, pc: int, depth: int = 0) -> Meaning | None:
         """What the value means that `holder` has at `pc` in the function that begins at `entry`;
         None where that is not known."""
         code = self._functions.code(entry)

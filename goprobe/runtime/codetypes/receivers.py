@@ -45,8 +45,8 @@ class Receivers:
             return 0
         # An import path's last element has its dots escaped (cmd/internal/objabi, PathToPrefix).
         name = f"{unquote(match['package'])}.{match['type'].replace(GENERIC, '')}"
-        found = self._named.get(name, ())
-        return found[0] if len(found) == 1 else 0
+        rtypes = self._named.get(name, ())
+        return rtypes[0] if len(rtypes) == 1 else 0
 
     @cached_property
     def _named(self) -> dict[str, list[int]]:
@@ -58,4 +58,4 @@ class Receivers:
                     named.setdefault(self._typedata.full_name(rtype), []).append(rtype)
             except UnreadableError:
                 continue
-        return {name: found for name, found in named.items() if GENERIC not in name}
+        return {name: rtypes for name, rtypes in named.items() if GENERIC not in name}

@@ -1,0 +1,153 @@
+"""What the code of functions was asked, and said, kept from look to look.
+
+It follows from the executable's bytes alone, whatever process runs them and wherever they lie
+there: all addresses are link-time addresses. So it is kept by a digest of what the loader maps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from goprobe.arch.code import HandedOn, Origin, Store, Untold
+from goprobe.binary.cache import Source, load, room_of, store
+
+_CODE = ("arch/amd64", "binary/pcln", "runtime/codetypes", "runtime/image")
+_MOST = 1 << 19  # answers in one entry
+_MOST_KEPT = 300  # entries: each has up to some MB
+
+T = TypeVar("T")
+
+
+class Code(Protocol):
+    """What is asked, as Origins answers it."""
+
+    @property
+    def stores(self) -> tuple[Store, ...]: ...
+    @property
+    def returns(self) -> tuple[int, ...]: ...
+    @property
+    def leaves(self) -> bool: ...
+    def of(self, holder: str, pc: int) -> tuple[Origin, ...]: ...
+
+
+class Unread:
+    """What code says that was read once, and cannot be any more."""
+
+    stores: tuple[Store, ...] = ()
+    returns: tuple[int, ...] = ()
+    leaves = True
+
+    def of(self, holder: str, pc: int) -> tuple[Origin, ...]:
+        return (Untold(),)
+
+
+class _Answers(msgspec.Struct):
+    """Of one function: by register and pc where values came from; the rest None where nobody has
+    asked."""
+
+    origins: dict[str, dict[int, tuple[Origin, ...]]] = msgspec.field(default_factory=dict)
+    stores: tuple[Store, ...] | None = None
+    returns: tuple[int, ...] | None = None
+    leaves: bool | None = None
+
+
+class _Entry(msgspec.Struct):
+    """What functions said, by where they begin; and by register ("" for what is loaded) and pc to
+    whom values are handed on. `count` is the number of answers."""
+
+    functions: dict[int, _Answers] = msgspec.field(default_factory=dict)
+    ahead: dict[str, dict[int, tuple[HandedOn, ...]]] = msgspec.field(default_factory=dict)
+    count: int = 0
+
+
+class KeptAnswers:
+    """Of one executable; without a `source` for as long as this lives only."""
+
+    def __init__(self, source: Source | None) -> None:
+        self._source = source
+        self._learnt = 0
+
+    @cached_property
+    def _entry(self) -> _Entry:
+        digest = self._digest()
+        kept = load(_room(), digest, _Entry) if digest else None
+        return kept if kept is not None and kept.count <= _MOST else _Entry()
+
+    def _digest(self) -> str:
+        return (self._source.known() or self._source.read()) if self._source else ""
+
+    def keep(self) -> None:
+        """For the next look, where anything was learnt."""
+        if self._learnt and self._source and self._entry.count <= _MOST:
+            store(_room(), self._digest(), self._entry, most=_MOST_KEPT)
+        self._learnt = 0
+
+    def has(self, entry: int) -> bool:
+        """Whether the function that begins there was read before."""
+        return entry in self._entry.functions
+
+    def code(self, entry: int, opened: Callable[[], Code]) -> KeptCode:
+        """What the code of that function says; `opened` reads it where that is needed."""
+        return KeptCode(self._entry.functions.setdefault(entry, _Answers()), opened, self)
+
+    def ahead(
+        self, pc: int, returned: str, make: Callable[[], tuple[HandedOn, ...]]
+    ) -> tuple[HandedOn, ...]:
+        known = self._entry.ahead.setdefault(returned, {})
+        if pc not in known:
+            known[pc] = self.learnt(make())
+        return known[pc]
+
+    def learnt(self, answer: T) -> T:
+        self._learnt += 1
+        self._entry.count += 1
+        return answer
+
+
+class KeptCode:
+    """What the code of one function says."""
+
+    def __init__(self, answers: _Answers, opened: Callable[[], Code], kept: KeptAnswers) -> None:
+        self._answers = answers
+        self._opened = opened
+        self._learnt = kept.learnt
+
+    def of(self, holder: str, pc: int) -> tuple[Origin, ...]:
+        known = self._answers.origins.setdefault(holder, {})
+        if pc not in known:
+            known[pc] = self._learnt(self._code.of(holder, pc))
+        return known[pc]
+
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        if self._answers.stores is None:
+            self._answers.stores = self._learnt(self._code.stores)
+        return self._answers.stores
+
+    @property
+    def returns(self) -> tuple[int, ...]:
+        if self._answers.returns is None:
+            self._answers.returns = self._learnt(self._code.returns)
+        return self._answers.returns
+
+    @property
+    def leaves(self) -> bool:
+        if self._answers.leaves is None:
+            self._answers.leaves = self._learnt(self._code.leaves)
+        return self._answers.leaves
+
+    @cached_property
+    def _code(self) -> Code:
+        return self._opened()
+
+
+@lru_cache
+def _room() -> str:
+    """That of this version's reading of code."""
+    top = Path(__file__).parents[2]
+    return room_of("code", *(str(f) for name in _CODE for f in sorted((top / name).glob("*.py"))))
