@@ -287,5 +287,6 @@ def _state(argument: _Found) -> State:
     box = argument.box
     if box is UNSET or box.location.kind is not Kind.RODATA:
         return State.OPTIMIZED_OUT
-    small = box.location.detail.get("symbol") == _SMALL_VALUES
+    symbol = str(box.location.detail.get("symbol", ""))
+    small = symbol.partition("+")[0] == _SMALL_VALUES
     return State.OPTIMIZED_OUT if small else State.CONSTANT
