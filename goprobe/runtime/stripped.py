@@ -19,7 +19,7 @@ from goprobe.binary.pcln.format import MAGIC
 from goprobe.budget import BASE, Budget
 from goprobe.counts import counted
 from goprobe.elfheaders import PF_W, PT_LOAD
-from goprobe.errors import CannotWorkError, NotGoError, UnreadableError
+from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory.memory import Memory, u32, u64
 from goprobe.process.memory.metered import MeteredMemory
 from goprobe.runtime import codedroots, dataareas, statsroots
@@ -35,7 +35,6 @@ from goprobe.runtime.layout.shipped import shipped_layouts
 from goprobe.runtime.statsroots import StatsRoots
 
 ROOM = room_of(FACTS_ROOM, __file__, codedroots.__file__, dataareas.__file__, statsroots.__file__)
-_RANKED = "staticlockranking"  # lockrank_on.go, Go 1.21 to 1.27
 _PROBES = 16
 _PASSES = 64  # how often any byte of the program's data may be looked at
 _DATA_LIMIT = 1 << 28
@@ -56,14 +55,7 @@ def stripped_facts(program: GoProgram, memory: Memory, bias: int, *, shown_by: s
     unseen, of which nothing is kept.
     Raises CannotWorkError (no layout for its Go release), NotGoError (roots not found).
     """
-    if _RANKED in program.info.settings.get("GOEXPERIMENT", "").split(","):
-        raise CannotWorkError(
-            f"the binary is stripped and was built with GOEXPERIMENT={_RANKED}, which gives each of "
-            "the runtime's locks a rank: goprobe knows where its structs have their fields by debug "
-            "information only",
-            hint="build it without -s and -w",
-        )
-    layouts = shipped_layouts(program.go)
+    layouts = shipped_layouts(program.go, program.info.settings.get("GOEXPERIMENT", ""))
 
     def make() -> Facts:
         finders = [Finder(program, layout, memory, bias) for layout in layouts]

@@ -34,6 +34,9 @@ _CHANGES = {
 }
 
 
+_RANKED = "staticlockranking"  # runtime/lockrank_on.go, Go 1.21 to 1.27
+
+
 def releases() -> tuple[str, ...]:
     """The Go minor releases with a shipped layout ("1.27"), oldest first."""
     folder = resources.files("goprobe.runtime") / "layouts"
@@ -57,9 +60,17 @@ def shipped_layout(go: GoVersion) -> Layout:
     return msgspec.json.decode(path.read_bytes(), type=Layout)
 
 
-def shipped_layouts(go: GoVersion) -> tuple[Layout, ...]:
+def shipped_layouts(go: GoVersion, experiments: str = "") -> tuple[Layout, ...]:
     """All that a release's layout may be, the likeliest first: structs have changed between patch
-    releases, and a binary does not always say which one it is of. Raises CannotWorkError."""
+    releases, and a binary does not always say which one it is of. `experiments` are those that it
+    was built with (GOEXPERIMENT). Raises CannotWorkError."""
+    if _RANKED in experiments.split(","):
+        raise CannotWorkError(
+            f"the binary is stripped and was built with GOEXPERIMENT={_RANKED}: each lock of the "
+            "runtime has a rank then, and where its structs have their fields only debug "
+            "information tells",
+            hint="build it without -s and -w",
+        )
     shipped = shipped_layout(go)
     change = _CHANGES.get((go.major, go.minor))
     if change is None:
