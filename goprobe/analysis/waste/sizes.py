@@ -32,7 +32,7 @@ def sparse(graph: HeapGraph) -> Iterator[Waste]:
                 type=f"size class {each.size}{', without pointers' if each.noscan else ''}",
                 holder="",
                 objects=each.objects,
-                bytes=each.free,
+                bytes=(each.slots - each.objects) * each.size,
                 example=_emptiest(graph, each.size, noscan=each.noscan),
                 advice=f"{share:.0f} % of the slots are in use, in "
                 f"{counted(each.spans, 'span')} that cannot be returned while any of them "
