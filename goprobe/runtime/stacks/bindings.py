@@ -11,6 +11,7 @@ from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.binary.dwarf.info import Local
 from goprobe.errors import UnreadableError
 from goprobe.model.value import State
+from goprobe.runtime.values.localplaces import in_its_own_statement
 from goprobe.runtime.values.storage import Storage
 
 
@@ -124,5 +125,6 @@ def _force(binding: Binding, line: int) -> tuple[bool, int, int, bool]:
     outside, of the closure, or of its first use there, none of which lies behind the own one's
     (cmd/compile, noder/reader.go and dwarfgen, Go 1.21 to 1.27)."""
     local = binding.local
-    later = binding.state is State.NOT_YET and not local.parameter
+    running = binding.place is None and in_its_own_statement(local, line)
+    later = (running or binding.state is State.NOT_YET) and not local.parameter
     return not (later or is_later(local, line)), local.block, local.line, local.closure_offset < 0

@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 ALLOCATING = frozenset(("confirmed_heap", "deferred_heap", "spilled_to_heap", "unpredicted"))
 _NEVER = "this code never ran"
-_SAYS = re.compile(r"allocated (?:on the heap )?(once|twice|\d+)(?: times| objects?|\b)")
+_SAYS = re.compile(r"allocated (?:on the heap )?(once|twice|[\d,]+)(?: times| objects?|\b)")
 _NUMBERS = {"once": 1, "twice": 2}
 _ENDS = re.compile(r"\s*(\}|\}\(\)|\}\)|return acc)")
 _WRAPPED = re.compile(r"\b(defer|go) (?!func)")
@@ -191,7 +191,7 @@ class Judge:
             return wrong(asked, truth=f"{made} allocations", told=said)
         found = _SAYS.search(site["reason"])
         if found and site["verdict"] in ALLOCATING:
-            count = _NUMBERS.get(found[1]) or int(found[1])
+            count = _NUMBERS.get(found[1]) or int(found[1].replace(",", ""))
             if count != made:
                 return wrong(asked, truth=f"{made} allocations", told=said)
         if executed and "code never ran" in site["reason"]:
