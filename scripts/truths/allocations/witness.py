@@ -105,6 +105,11 @@ func told() {
 				if f.Func == nil {
 					how = "inlined "
 				}
+				// The runtime has functions by other packages' names: maps.clone, time.Sleep.
+				own := strings.HasPrefix(f.File, "runtime/") || strings.Contains(f.File, "/src/runtime/")
+				if own && !strings.HasPrefix(f.Function, "runtime.") {
+					f.Function = "runtime." + f.Function
+				}
 				fmt.Fprintf(out, "\\t%s%s\\t%s:%d", how, f.Function, file, f.Line)
 			}
 			if !more {
