@@ -106,7 +106,8 @@ func told() {
 					how = "inlined "
 				}
 				// The runtime has functions by other packages' names: maps.clone, time.Sleep.
-				own := strings.HasPrefix(f.File, "runtime/") || strings.Contains(f.File, "/src/runtime/")
+				folder := f.File[:max(strings.LastIndex(f.File, "/"), 0)]
+				own := folder == "runtime" || strings.HasSuffix(folder, "/src/runtime")
 				if own && !strings.HasPrefix(f.Function, "runtime.") {
 					f.Function = "runtime." + f.Function
 				}
