@@ -4,7 +4,7 @@ of its frame each names."""
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -71,29 +71,42 @@ class CodeFlow:
         self._depth, self._returns, self._changes = depth, returns, changes
         self._defers = defers
         self.info = InstructionInfoFactory()
+        self._stored: dict[int, tuple[FrameSlot, ...]] = {}
+        self._changed: dict[int, frozenset[str]] = {}
 
     @cached_property
     def instructions(self) -> dict[int, Instruction]:
         return {ins.ip: ins for ins in Decoder(64, self._code, ip=self.low)}
 
     @cached_property
-    def before(self) -> dict[int, list[int]]:
+    def before(self) -> Mapping[int, tuple[int, ...]]:
         """The instructions from which control comes to each, after a recovered panic, too."""
-        predecessors = {pc: list(pcs) for pc, pcs in self._straight.items()}
         recovery = self._defers.recovery(self.instructions, self._returns)
+        predecessors = self._straight
+        if recovery.targets:
+            predecessors = dict(predecessors)
         for target in recovery.targets:
-            predecessors.setdefault(target, []).extend(recovery.sources)
+            predecessors[target] = (*predecessors.get(target, ()), *recovery.sources)
         return predecessors
 
     @cached_property
-    def _straight(self) -> dict[int, list[int]]:
+    def _straight(self) -> dict[int, tuple[int, ...]]:
         """As the code itself goes on. Its stack grown, a function begins once more, as if it had
         just been called: to its beginning control comes from nowhere."""
-        predecessors: dict[int, list[int]] = {}
-        for ins in self.instructions.values():
-            for then in successors(ins, self._returns):
-                if then != self.low:
-                    predecessors.setdefault(then, []).append(ins.ip)
+        code, goes_on = self.instructions, FlowControl.NEXT
+        # Most instructions go on to the one behind them: only the others are asked one by one.
+        predecessors: dict[int, tuple[int, ...]] = dict(zip([*code][1:], zip(code), strict=False))
+        for ins in code.values():
+            if ins.flow_control == goes_on:
+                continue
+            pc, then = ins.ip, ins.next_ip
+            after = successors(ins, self._returns)
+            if then not in after:
+                predecessors[then] = tuple(p for p in predecessors.get(then, ()) if p != pc)
+            for target in after:
+                if target != then:
+                    predecessors[target] = (*predecessors.get(target, ()), pc)
+        predecessors.pop(self.low, None)
         return predecessors
 
     @cached_property
@@ -132,10 +145,10 @@ class CodeFlow:
     def _back(self, pc: int) -> list[Instruction]:
         """The instructions between the last call and `pc`, in order, on a straight way."""
         instructions: list[Instruction] = []
-        previous = self._straight.get(pc, [])
+        previous = self._straight.get(pc, ())
         while len(previous) == 1 and self.instructions[previous[0]].flow_control not in CALLS:
             instructions.append(self.instructions[previous[0]])
-            previous = self._straight.get(previous[0], [])
+            previous = self._straight.get(previous[0], ())
         return instructions[::-1]
 
     def arriving(self, pc: int) -> Sequence[int]:
@@ -185,10 +198,26 @@ class CodeFlow:
         ins = self.instructions.get(pc)
         return None if ins is None else self.taken(ins)
 
-    def stores(self, ins: Instruction) -> Iterator[FrameSlot]:
+    def stores(self, ins: Instruction) -> tuple[FrameSlot, ...]:
         """The places of the frame that an instruction writes by itself. What calls push, and
         saved registers, are no variable's."""
+        return self.stored(ins.ip)
+
+    def stored(self, pc: int) -> tuple[FrameSlot, ...]:
+        """As `stores`, of the instruction at a pc."""
+        stored = self._stored.get(pc)
+        if stored is None:
+            stored = self._stored[pc] = tuple(self._find_stores(self.instructions[pc]))
+        return stored
+
+    def _find_stores(self, ins: Instruction) -> Iterator[FrameSlot]:
         if ins.flow_control in CALLS or ins.mnemonic == Mnemonic.PUSH:
+            return
+        if ins.mnemonic == Mnemonic.MOV:  # most of them: what they write is their first operand
+            named = ins.op0_kind == OpKind.MEMORY and ins.memory_base == Register.RSP
+            if named and not ins.memory_index:
+                size = int(MemorySizeExt.size(ins.memory_size))
+                yield FrameSlot(self.offset(ins, ins.memory_displacement), size)
             return
         for used in self.info.info(ins).used_memory():
             if used.access in WRITES and used.base == Register.RSP and not used.index:
@@ -208,13 +237,24 @@ class CodeFlow:
 
     def changes(self, ins: Instruction, register: str) -> bool:
         """Whether an instruction gives a register another value, or may."""
+        return register in self.changed(ins.ip)
+
+    def changed(self, pc: int) -> frozenset[str]:
+        """The registers to which the instruction at a pc gives another value, or may."""
+        changed = self._changed.get(pc)
+        if changed is None:
+            changed = self._changed[pc] = self._find_changed(self.instructions[pc])
+        return changed
+
+    def _find_changed(self, ins: Instruction) -> frozenset[str]:
         if ins.flow_control in CALLS:
             direct = ins.flow_control == FlowControl.CALL
             changed = self._changes(ins.near_branch_target) if direct else None
-            return register not in KEPT if changed is None else register in changed
-        return any(
-            used.access in WRITES and full_name(used.register) == register
+            return _BY_CALLS if changed is None else changed
+        return frozenset(
+            full_name(used.register)
             for used in self.info.info(ins).used_registers()
+            if used.access in WRITES
         )
 
 
@@ -235,3 +275,4 @@ def full_name(register: Register_) -> str:
 _NAMES = {getattr(Register, name.upper()): name for name in GENERAL} | {
     getattr(Register, f"ZMM{n}"): name for n, name in enumerate(VECTORS)
 }
+_BY_CALLS = frozenset({*_NAMES.values(), ""}) - KEPT

@@ -125,19 +125,13 @@ class Origins:
     @cached_property
     def stores(self) -> tuple[Store, ...]:
         """The words in memory, but for the frame's, that it stores a whole register to."""
-        return tuple(self._stores())
+        every = (_store(ins) for ins in self.flow.instructions.values())
+        return tuple(store for store in every if store)
 
-    def _stores(self) -> Iterator[Store]:
-        for ins in self.flow.instructions.values():
-            if ins.mnemonic != Mnemonic.MOV or ins.op0_kind != OpKind.MEMORY:
-                continue
-            if ins.op1_kind != OpKind.REGISTER or RegisterExt.size(ins.op1_register) != _WORD:
-                continue
-            register = full_name(ins.op1_register)
-            if ins.is_ip_rel_memory_operand:
-                yield Store(ins.ip, register, "", ins.ip_rel_memory_address)
-            elif base := _base(ins):
-                yield Store(ins.ip, register, base, signed(ins.memory_displacement))
+    def store_at(self, pc: int) -> Store | None:
+        """As `stores`, of the instruction at a pc."""
+        ins = self.flow.instructions.get(pc)
+        return _store(ins) if ins is not None else None
 
     def of(self, holder: Holder, pc: int) -> tuple[Origin, ...]:
         """Of what `holder` holds when `pc` is about to run, or while the call runs that `pc` is
@@ -226,6 +220,18 @@ class Origins:
             case (Static(address=address),):
                 return StaticWord(address + offset)
         return LoadedWord(base, ins.ip, offset)
+
+
+def _store(ins: Instruction) -> Store | None:
+    if ins.mnemonic != Mnemonic.MOV or ins.op0_kind != OpKind.MEMORY:
+        return None
+    if ins.op1_kind != OpKind.REGISTER or RegisterExt.size(ins.op1_register) != _WORD:
+        return None
+    register = full_name(ins.op1_register)
+    if ins.is_ip_rel_memory_operand:
+        return Store(ins.ip, register, "", ins.ip_rel_memory_address)
+    base = _base(ins)
+    return Store(ins.ip, register, base, signed(ins.memory_displacement)) if base else None
 
 
 def _base(ins: Instruction) -> str:

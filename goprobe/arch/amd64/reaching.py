@@ -54,7 +54,7 @@ class Definitions:
         return self._known[key]
 
     def _find(self, holder: Holder, pc: int) -> frozenset[Definition] | None:
-        flow = self._flow
+        flow, writes, arriving = self._flow, self._writes, self._flow.arriving
         definitions: set[Definition] = set()
         work: list[tuple[int, Holder, tuple[int, ...]]] = [(pc, holder, ())]
         seen = set(work)
@@ -62,11 +62,14 @@ class Definitions:
             at, what, copies = work.pop()
             if at == flow.low:
                 definitions.update(self._entered(what, copies))
-            before = flow.arriving(at)
+            before = arriving(at)
             if not before and at != flow.low:
                 return None  # over a jump table
             for previous in before:
-                step = self._step(flow.instructions[previous], what, copies)
+                if writes(previous, what):
+                    step = self._step(flow.instructions[previous], what, copies)
+                else:
+                    step = previous, what, copies
                 if isinstance(step, Definition):
                     definitions.add(step)
                 elif step not in seen:
@@ -102,19 +105,17 @@ class Definitions:
     def _step(
         self, ins: Instruction, what: Holder, copies: tuple[int, ...]
     ) -> Definition | tuple[int, Holder, tuple[int, ...]]:
-        if not self._writes(ins, what):
-            return ins.ip, what, copies
         source = self._copied(ins, what)
         if source is not None and len(copies) < _CHAIN_LIMIT:
             return ins.ip, source, (*copies, ins.ip)
         return Definition(ins.ip, copies, what, _is_constant(ins))
 
-    def _writes(self, ins: Instruction, what: Holder) -> bool:
+    def _writes(self, pc: int, what: Holder) -> bool:
         if isinstance(what, str):
-            return self._flow.changes(ins, what)
-        return any(
-            s.offset < what.offset + what.size and what.offset < s.offset + s.size
-            for s in self._flow.stores(ins)
+            return what in self._flow.changed(pc)
+        stores = self._flow.stored(pc)
+        return bool(stores) and any(
+            s.offset < what.offset + what.size and what.offset < s.offset + s.size for s in stores
         )
 
     def _copied(self, ins: Instruction, what: Holder) -> Holder | None:

@@ -99,8 +99,8 @@ class GlobalWords:
     def _ask_stores(self, user: _User, wanted: frozenset[int], said: _Said) -> None:
         """What a function stores to the words."""
         if code := self._functions.code(user.entry):
-            for store in code.stores:
-                if store.pc in user.stores and (at := _place(code, store)) in wanted:
+            for store in map(code.store_at, sorted(user.stores)):
+                if store and (at := _place(code, store)) in wanted:
                     self._stored(user.entry, code, store, at, said)
 
     def _used(

@@ -33,6 +33,7 @@ class Code(Protocol):
     @property
     def leaves(self) -> bool: ...
     def of(self, holder: str, pc: int) -> tuple[Origin, ...]: ...
+    def store_at(self, pc: int) -> Store | None: ...
 
 
 class Unread:
@@ -45,18 +46,22 @@ class Unread:
     def of(self, holder: str, pc: int) -> tuple[Origin, ...]:
         return (Untold(),)
 
+    def store_at(self, pc: int) -> Store | None:
+        return None
+
 
 class _Answers(msgspec.Struct):
-    """Of one function: by register and pc where values came from; the rest None where nobody has
-    asked."""
+    """Of one function: by register and pc where values came from; by pc what is stored; the rest
+    None where nobody has asked."""
 
     origins: dict[str, dict[int, tuple[Origin, ...]]] = msgspec.field(default_factory=dict)
+    stored: dict[int, Store | None] = msgspec.field(default_factory=dict)
     stores: tuple[Store, ...] | None = None
     returns: tuple[int, ...] | None = None
     leaves: bool | None = None
 
 
-class _Entry(msgspec.Struct):
+class Entry(msgspec.Struct):
     """What functions said, by where they begin; and by register ("" for what is loaded) and pc to
     whom values are handed on. `count` is the number of answers."""
 
@@ -73,10 +78,10 @@ class KeptAnswers:
         self._learnt = 0
 
     @cached_property
-    def _entry(self) -> _Entry:
+    def _entry(self) -> Entry:
         digest = self._digest()
-        kept = load(_room(), digest, _Entry) if digest else None
-        return kept if kept is not None and kept.count <= _MOST else _Entry()
+        kept = load(_room(), digest, Entry) if digest else None
+        return kept if kept is not None and kept.count <= _MOST else Entry()
 
     def _digest(self) -> str:
         return (self._source.known() or self._source.read()) if self._source else ""
@@ -121,6 +126,12 @@ class KeptCode:
         known = self._answers.origins.setdefault(holder, {})
         if pc not in known:
             known[pc] = self._learnt(self._code.of(holder, pc))
+        return known[pc]
+
+    def store_at(self, pc: int) -> Store | None:
+        known = self._answers.stored
+        if pc not in known:
+            known[pc] = self._learnt(self._code.store_at(pc))
         return known[pc]
 
     @property
