@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NoReturn
@@ -29,15 +30,24 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "goprobe"
 
 
-def _told(program: Running) -> list[str]:
-    """The types of what the program's variables lead to."""
+def _told(program: Running, *, again: Callable[[], None] = lambda: None) -> list[str]:
+    """The types of what the program's variables lead to, told twice of one moment; `again` is
+    called between."""
     addresses = [int(line.rsplit(" ", 1)[1], 16) for line in program.lines if " 0x" in line]
     snapshot = take(open_target(program.pid))
     try:
-        graph = HeapGraph(snapshot, lambda message: None)
-        return [graph.type_name(graph.node_at(at)) for at in addresses]
+        graphs = HeapGraph(snapshot, _silent), HeapGraph(snapshot, _silent)
+        first = [graphs[0].type_name(graphs[0].node_at(at)) for at in addresses]
+        again()
+        second = [graphs[1].type_name(graphs[1].node_at(at)) for at in addresses]
     finally:
         snapshot.close()
+    assert first == second
+    return first
+
+
+def _silent(message: str) -> None:
+    pass
 
 
 def _no_code(*_: object) -> NoReturn:
@@ -48,14 +58,17 @@ def _no_code(*_: object) -> NoReturn:
 def test_second_look_reads_no_code(
     mode: str, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of another process, too, which may lie elsewhere."""
+    """What it tells is the same, of another process too, which may lie elsewhere."""
     flags = ("-ldflags=-s -w", f"-buildmode={mode}")
     binary = build(TESTDATA / "bycode.go", go=matrix()[0], flags=flags)
-    with running(binary) as program:
-        first = _told(program)
-    assert len(list(own_cache.glob("code-*/*"))) == 1
-    monkeypatch.setattr(functions, "function_code", _no_code)
-    monkeypatch.setattr(functions, "handed_on", _no_code)
+
+    def no_code() -> None:
+        assert len(list(own_cache.glob("code-*/*"))) == 1
+        monkeypatch.setattr(functions, "function_code", _no_code)
+        monkeypatch.setattr(functions, "handed_on", _no_code)
+
+    with running(binary) as program, monkeypatch.context() as monkeypatch:
+        first = _told(program, again=no_code)
     with running(binary) as program:
         assert _told(program) == first
     assert sum(map(bool, first)) > 10
