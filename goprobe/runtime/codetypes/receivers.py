@@ -6,6 +6,9 @@ import re
 from functools import cached_property
 from urllib.parse import unquote
 
+import numpy as np
+
+from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.types.catalog import Catalog
@@ -50,9 +53,12 @@ class Receivers:
 
     @cached_property
     def _named(self) -> dict[str, list[int]]:
-        """The descriptors of named types by their full names."""
+        """The descriptors of named types by their full names, of those that may have methods of
+        pointers to them: pointers and interfaces have none (spec, Method declarations)."""
         named: dict[str, list[int]] = {}
-        for rtype in self._catalog.address.tolist():
+        catalog = self._catalog
+        receivers = ~np.isin(catalog.kind, (GoKind.POINTER, GoKind.INTERFACE))
+        for rtype in catalog.address[receivers].tolist():
             try:
                 if self._typedata.is_named(rtype):
                     named.setdefault(self._typedata.full_name(rtype), []).append(rtype)
