@@ -9,6 +9,7 @@ judged. Other goroutines run all the while.
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -295,11 +296,13 @@ def _visited(told: list[Any], noting: set[int], *, all_depths: bool = True) -> l
 
 
 def _without_ways_out(told: list[int], truth: list[int], text: list[str]) -> list[int]:
-    """The jump out of a switch's case may be of the switch's line (seen of Go 1.24, -N -l)."""
+    """The jump out of a case or a branch may be of its switch's or if's line (seen of Go 1.24 and
+    1.27, -N -l)."""
     made: list[int] = []
     for line in told:
         expected = truth[len(made)] if len(made) < len(truth) else 0
-        if line == expected or "switch " not in text[line - 1] or line not in made:
+        branches = re.search(r"\b(switch|if) s%| switch s ", text[line - 1])
+        if line == expected or not branches or line not in made:
             made.append(line)
     return made
 
