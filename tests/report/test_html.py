@@ -244,16 +244,10 @@ def test_the_goroutines_say_since_when_and_by_whom(window: Browser, tmp_path: Pa
      (many_types, 500, 12), (many_sites, 2_000, 8)],
     ids=["goroutines", "stacks", "regions", "types", "sites"],
 )  # fmt: skip
-def test_a_large_page_is_there_at_once_and_prints_what_is_open(
+def test_a_large_page_prints_what_is_open(
     window: Browser, tmp_path: Path, make: Callable[..., object], count: int, most: int
 ) -> None:
-    page, painted = _page(tmp_path, make(count=count)), []
-    for _ in range(3):
-        window.open(page)
-        painted.append(
-            window.ask("return performance.getEntriesByName('first-contentful-paint')[0].startTime")
-        )
-    assert min(painted) < 300, painted
+    window.open(_page(tmp_path, make(count=count)))
     assert window.sheets() <= most
     assert window.faults() == []
 
