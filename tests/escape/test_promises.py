@@ -122,7 +122,7 @@ def test_counts_are_what_was_counted(go: str) -> None:
     seen = run("rest", go)
     (made,) = seen.sites("func zero")
     assert (made.hits, made.allocations, made.bytes) == (1040, 40, 4000)
-    assert "ran 1040 times and allocated 40 times" in made.reason
+    assert "ran 1,040 times and allocated 40 times" in made.reason
     assert run("rest", go, hits=0).sites("func zero")[0].allocations == 40
 
 

@@ -101,7 +101,7 @@ def test_as_much_as_the_hardware_has(binary: str) -> None:
             stop.watch(base + 1, 32)
         whole = stop.watch(base, 32)
         inside = stop.watch(base + 9, 2)  # shares a word
-        with pytest.raises(UsageError, match="1 hardware watchpoints; 0 of"):
+        with pytest.raises(UsageError, match="1 hardware watchpoint; 0 of"):
             stop.watch(base + 32, 1)
         whole.cancel()
         whole.cancel()
