@@ -128,13 +128,14 @@ class Stepper:
                     return went
                 if here.registers[PC] in calls:
                     continue
-            went, view = self._run_to({**places, **calls, **deferred, **self._outside()})
+            ends = {**places, **calls, **deferred, **self._outside()}
+            went, view = self._run_to(ends)
             while view and view.registers[PC] in deferred:
                 if not self._still_runs(view):
                     went, view = self._into(view, 1)
                     if view is None:
                         return went
-                went, view = self._run_to({**deferred, **self._outside()})
+                went, view = self._run_to(ends)
             if view is None or self._is_outer(view):
                 return went
             here = view
