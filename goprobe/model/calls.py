@@ -96,12 +96,10 @@ class CallsReport(TableReport, Report, frozen=True, kw_only=True):
 
     @property
     def summary(self) -> str:
-        calls = sum(f.calls for f in self.functions)
-        named = "function" if len(self.functions) == 1 else "functions"
-        return (
-            f"{calls:,} {'call' if calls == 1 else 'calls'} of {len(self.functions):,} {named} in "
-            f"{self.seconds:.1f} s{f': {self.why}' if self.why else ''}"
-        )
+        calls = counted(sum(f.calls for f in self.functions), "call")
+        functions = counted(len(self.functions), "function")
+        why = f": {self.why}" if self.why else ""
+        return f"{calls} of {functions} in {self.seconds:.1f} s{why}"
 
     @property
     def notes(self) -> tuple[str, ...]:
