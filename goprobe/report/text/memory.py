@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from msgspec import UNSET
@@ -34,10 +34,10 @@ def render(report: MemoryReport, options: RenderOptions) -> bytes:
     page.blank()
     page.paragraph((f"{report.verdict[:1].upper()}{report.verdict[1:]}.", "bold yellow"))
     _parts(page, report)
-    if report.runtime is not UNSET:
-        _runtime(page, report)
-    _kernel(page, report)
-    _others(page, report)
+    larger = [f"{each.says}: {each.change}" for each in report.surprises[1:]]
+    _said(page, "What the runtime says", of_runtime(report, verbose=options.verbose))
+    _said(page, "What the kernel says", of_kernel(report))
+    _said(page, "Also larger than it needs to be", larger)
     page.blank()
     for name, why in report.not_told.items():
         page.paragraph((f"Not told: {name}: {why}", "dim"))
@@ -82,30 +82,14 @@ def _row(page: Page, name: str, size: int, whole: int, *, bold: bool = False) ->
     ]
 
 
-def _runtime(page: Page, report: MemoryReport) -> None:
-    page.heading("What the runtime says")
-    page.blank()
-    for line in of_runtime(report, verbose=page.options.verbose):
-        page.paragraph(line, indent=_INDENT, hanging=_INDENT)
-
-
-def _kernel(page: Page, report: MemoryReport) -> None:
-    told = list(of_kernel(report))
-    if not told:
+def _said(page: Page, title: str, lines: Iterable[str]) -> None:
+    """Sentences below a heading; nothing where there are none."""
+    if not (told := list(lines)):
         return
-    page.heading("What the kernel says")
+    page.heading(title)
     page.blank()
     for line in told:
         page.paragraph(line, indent=_INDENT, hanging=_INDENT)
-
-
-def _others(page: Page, report: MemoryReport) -> None:
-    if len(report.surprises) < 2:
-        return
-    page.heading("Also larger than it needs to be")
-    page.blank()
-    for each in report.surprises[1:]:
-        page.paragraph(f"{each.says}: {each.change}", indent=_INDENT, hanging=_INDENT)
 
 
 def history(reports: Sequence[MemoryReport], options: RenderOptions) -> bytes:
