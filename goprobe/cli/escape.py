@@ -155,8 +155,8 @@ def _report(
     from goprobe.report import text
     from goprobe.report.composers import composer_name
 
-    writer = composer_name(EscapeReport, text.__name__) if place.format == "text" else ""
-    with Progress() as progress, importing(*filter(None, (writer,))):
+    later = [composer_name(EscapeReport, text.__name__)] if place.format == "text" else []
+    with Progress() as progress, importing(*later):
         return ask(replace(request, stdout=place.program_stdout, progress=progress))
 
 

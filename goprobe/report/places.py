@@ -78,7 +78,7 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def places_of(reports: Mapping[str, Report]) -> Places:
-    """Of the reports of one look, by the files of their pages."""
+    """Of the reports of one look, by the files of their pages, as the first of these has them."""
     objects: list[tuple[int, int, str]] = []
     stacks: list[tuple[int, int, str]] = []
     regions: list[tuple[int, int, str]] = []
@@ -99,7 +99,7 @@ def places_of(reports: Mapping[str, Report]) -> Places:
                 files["maps"] = file
                 regions = [(r.low, r.high, f"m{r.low}") for r in report.map[:MOST_REGIONS]]
     return Places(
-        here="" if "" in reports else next(iter(reports), ""),
+        here=next(iter(reports), ""),
         **files,
         objects=_stretches(objects),
         stacks=_stretches(stacks),

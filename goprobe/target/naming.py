@@ -52,11 +52,10 @@ def _nobody(text: str) -> UsageError:
     if _CORE.fullmatch(text):
         return UsageError(f"there is no file {text}", hint=_WHAT_THERE_IS)
     near = _nearest(name)
+    told = f"nearest: {', '.join(near)}" if near else _WHAT_A_PROCESS_IS
     return UsageError(
         f"{text!r} is not a process number, and no process is called so",
-        hint=f"nearest: {', '.join(near)}; goprobe ps lists the Go processes"
-        if near
-        else f"{_WHAT_A_PROCESS_IS}; {_WHAT_THERE_IS}",
+        hint=f"{told}; {_WHAT_THERE_IS}",
     )
 
 
