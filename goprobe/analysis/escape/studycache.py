@@ -15,7 +15,7 @@ from goprobe.analysis.escape.request import EscapeRequest
 from goprobe.analysis.escape.sources import are_as_read
 from goprobe.analysis.escape.staticstudy import StaticStudy
 from goprobe.arch.machinecode import is_call
-from goprobe.binary.cache import load, room_of, store
+from goprobe.binary.cache import load, room_of_folders, store
 from goprobe.runtime.image.program import GoProgram
 from goprobe.toolchain.escapebuild import EscapeBuild
 
@@ -23,14 +23,13 @@ _MOST_KEPT = 300
 """As many as builds: each has up to some MB."""
 _CODE = (
     "analysis/escape", "arch/amd64", "binary", "binary/dwarf", "binary/elf", "binary/pcln", "model",
-    "process/tracer", "runtime", "runtime/image", "runtime/types", "toolchain",
+    "process/tracer", "runtime", "runtime/image", "runtime/layout", "runtime/types", "toolchain",
 )  # fmt: skip
 
 
 def room() -> str:
     """That of this version's reading of code."""
-    top = Path(__file__).parents[2]
-    return room_of("study", *(str(f) for name in _CODE for f in sorted((top / name).glob("*.py"))))
+    return room_of_folders("study", *_CODE)
 
 
 def study_key(build: EscapeBuild, program: GoProgram, go_root: Path, request: EscapeRequest) -> str:

@@ -7,14 +7,13 @@ there: all addresses are link-time addresses. So it is kept by a digest of what 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property, lru_cache
-from pathlib import Path
+from functools import cached_property
 from typing import Protocol, TypeVar
 
 import msgspec
 
 from goprobe.arch.code import HandedOn, Origin, Store, Untold
-from goprobe.binary.cache import Source, load, room_of, store
+from goprobe.binary.cache import Source, load, room_of_folders, store
 
 _CODE = ("arch/amd64", "binary/pcln", "runtime/codetypes", "runtime/image")
 _MOST = 1 << 19  # answers in one entry
@@ -157,8 +156,6 @@ class KeptCode:
         return self._opened()
 
 
-@lru_cache
 def _room() -> str:
     """That of this version's reading of code."""
-    top = Path(__file__).parents[2]
-    return room_of("code", *(str(f) for name in _CODE for f in sorted((top / name).glob("*.py"))))
+    return room_of_folders("code", *_CODE)
