@@ -366,7 +366,7 @@ def _callees(calls: Sequence[CallEvidence]) -> str:
 
 
 def _times(count: int) -> str:
-    return {1: "once", 2: "twice"}.get(count, f"{counted(count, 'time')}")
+    return {1: "once", 2: "twice"}.get(count, counted(count, "time"))
 
 
 def _objects(count: int) -> str:
