@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import signal
 import subprocess
@@ -34,9 +33,9 @@ from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.world import World
 from goprobe.target.live import open_target, stopped_target
+from scripts.peering.lines import built
 from scripts.truths.kind import PLAIN, UNOPTIMIZED, Build
 from scripts.truths.variables.gdbpeer import gdb_with_python
-from tests.support.go import toolchain
 
 PACKAGES = ("net/http", "database/sql", "net/rpc", "context", "sync", "os/exec", "io", "time")
 """Whose tests park goroutines."""
@@ -80,7 +79,7 @@ def main() -> int:
             for package in options.package:
                 tally = Tally()
                 with tempfile.TemporaryDirectory(prefix="goprobe-witness-") as folder:
-                    binary = _built(package, go, _BUILDS[build], Path(folder))
+                    binary = built(package, go, _BUILDS[build].flags, Path(folder)).binary
                     for _ in range(options.stops):
                         _stop(binary, choice.uniform(0.05, 1.5), Path(folder), tally)
                 _say(f"Go {go}, {build}, {package}", tally)
@@ -99,19 +98,6 @@ def _say(what: str, tally: Tally, *, named: bool = True) -> None:
     print(f"{what}: {counts}", flush=True)
     for line in tally.differing if named else ():
         print(f"    {line}", flush=True)
-
-
-def _built(package: str, go: str, build: Build, folder: Path) -> Path:
-    binary = folder / "test"
-    fixed = {"GOTOOLCHAIN": "local", "GOFLAGS": "", "CGO_ENABLED": "0"}
-    subprocess.run(
-        [toolchain(go), "test", "-c", *build.flags, "-o", binary, package],
-        check=True,
-        env={**os.environ, **fixed},
-        cwd=toolchain(go).parents[1] / "src" / package,
-        timeout=600,
-    )
-    return binary
 
 
 def _stop(binary: Path, after: float, folder: Path, tally: Tally) -> None:

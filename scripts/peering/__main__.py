@@ -50,7 +50,7 @@ def main() -> int:
         print(f"{package} Go {go} {build}", flush=True)
         with tempfile.TemporaryDirectory(prefix="goprobe-peer-") as folder:
             try:
-                tests = built(package, go, build, Path(folder), options.folder)
+                tests = built(package, go, BUILDS[build], Path(folder), options.folder)
             except GoprobeError as error:
                 print(f"  {error.message}")
                 continue

@@ -28,7 +28,7 @@ class Tests:
     package: str
 
 
-def built(package: str, go: str, build: str, into: Path, here: str = "/") -> Tests:
+def built(package: str, go: str, flags: Sequence[str], into: Path, here: str = "/") -> Tests:
     """The package is named as in the folder `here`. Raises BuildError."""
     program = toolchain(go)
     env = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "CGO_ENABLED": "0"}
@@ -49,7 +49,7 @@ def built(package: str, go: str, build: str, into: Path, here: str = "/") -> Tes
         return done.stdout.strip()
 
     folder = Path(run("list", "-f", "{{.Dir}}", package))
-    run("test", "-c", *BUILDS[build], "-o", str(binary), package)
+    run("test", "-c", *flags, "-o", str(binary), package)
     if not binary.exists():
         raise BuildError(f"{package} has no tests")
     return Tests(binary, folder, package)
