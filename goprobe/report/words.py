@@ -195,7 +195,7 @@ _PATH = re.compile(r"[\w.~-]+(?:/[\w.~-]+)+(?=\.[\w(\[])")
 
 def short_paths(names: Iterable[str]) -> dict[str, str]:
     """Each package path in these names, and as many of its last parts as no other path ends in."""
-    names = list(names)
+    names = set(names)
     paths = {match for name in names for match in _PATH.findall(name)}
     bare = set(re.findall(r"(?<![\w./~-])([\w~-]+)(?=\.[\w(\[])", " ".join(names)))
     ends = Counter(end for path in (*paths, *bare) for end in _ends(path))
