@@ -228,12 +228,11 @@ class FunctionVariables:
         function = table.function_at(self.function.low)
         if function is None:
             return True
-        own = (
-            address
-            for address in self._line_runs[0]
-            if table.pcdata(function, PCDATA_INL_TREE_INDEX, address) < 0
-        )
-        files = {table.position(function, address)[0] for address in own}
+        # Not of the debug information's rows, which are read a whole unit at a time.
+        positions = table.runs(function.pcfile), table.runs(function.pcln)
+        starts = {function.entry + start for runs in positions for start, _, _ in runs}
+        own = (pc for pc in starts if table.pcdata(function, PCDATA_INL_TREE_INDEX, pc) < 0)
+        files = {table.position(function, pc)[0] for pc in own}
         return len(files) < 2 and all(f.endswith(".go") or f.startswith("<") for f in files)
 
     @cached_property
