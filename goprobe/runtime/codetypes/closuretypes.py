@@ -11,26 +11,24 @@ from __future__ import annotations
 from goprobe.arch.code import Returned, Static
 from goprobe.arch.machinecode import StaticOperands
 from goprobe.arch.registers import INTEGER_ARGUMENTS
-from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.runtime.codetypes.functions import Functions
 from goprobe.runtime.codetypes.helpers import results
 from goprobe.runtime.codetypes.keptcode import Code
 from goprobe.runtime.codetypes.meanings import Meanings
-from goprobe.runtime.types.typedata import TypeData
+from goprobe.runtime.types.shapes import Shapes
 
 _NEAR = 1 << 9  # bytes of code between the address of a closure's code, and what stores it
 _PLACES = 16
-_CLOSURE = "struct { F uintptr"
 
 
 class ClosureTypes:
     """Of one program. Addresses of code are link-time addresses, those of descriptors are the
     process's."""
 
-    def __init__(self, functions: Functions, meanings: Meanings, typedata: TypeData) -> None:
+    def __init__(self, functions: Functions, meanings: Meanings, shapes: Shapes) -> None:
         self._functions = functions
         self._meanings = meanings
-        self._typedata = typedata
+        self._shapes = shapes
 
     def of(self, code: int, operands: StaticOperands) -> int:
         """The descriptor of the type of closures whose code begins at an address; 0 where nothing
@@ -60,8 +58,6 @@ class ClosureTypes:
             if INTEGER_ARGUMENTS[word.number] != made.register or word.type < 0:
                 continue
             rtype = self._meanings.descriptor(entry, INTEGER_ARGUMENTS[word.type], made.pc)
-            if self._typedata.kind(rtype) is GoKind.STRUCT and self._typedata.name(
-                rtype
-            ).startswith(_CLOSURE):
+            if self._shapes.is_of_closure(rtype):
                 return rtype
         return 0

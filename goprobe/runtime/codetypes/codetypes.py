@@ -54,7 +54,7 @@ class CodeTypes:
         receivers = Receivers(world.memory, world.typedata, catalog)
         self._meanings = Meanings(world, shapes, self._functions, receivers)
         self._globals = GlobalWords(self._functions, self._meanings, shapes)
-        self._closures = ClosureTypes(self._functions, self._meanings, world.typedata)
+        self._closures = ClosureTypes(self._functions, self._meanings, shapes)
 
     def of_globals(self, addresses: Collection[int]) -> dict[int, Meaning]:
         """What pointers mean that stand at some addresses in package-level variables, as far as
