@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import msgspec
 from iced_x86 import Decoder, FlowControl, Instruction, Mnemonic, OpKind, Register, RegisterExt
 
+from goprobe.arch.amd64.controlflow import ENDS
 from goprobe.arch.amd64.registers import INTEGER_ARGUMENTS, signed
 
 _MOST = 48  # instructions
 _READING = frozenset((Mnemonic.CMP, Mnemonic.TEST, Mnemonic.PUSH, Mnemonic.NOP))
-_ENDS = frozenset((FlowControl.RETURN, FlowControl.INDIRECT_BRANCH, FlowControl.EXCEPTION))
 _ARGUMENTS_BY_NAME = {name: int(getattr(Register, name.upper())) for name in INTEGER_ARGUMENTS}
 _ARGUMENTS = {register: name for name, register in _ARGUMENTS_BY_NAME.items()}
 
@@ -39,7 +39,7 @@ def handed_on(code: bytes, pc: int, returned: str = "") -> Iterator[HandedOn]:
         flow = ins.flow_control
         if ins.ip < jumped:
             continue
-        if number > _MOST or flow in _ENDS or not (registers or slots):
+        if number > _MOST or flow in ENDS or not (registers or slots):
             return
         if flow == FlowControl.CALL:
             for register in registers:

@@ -94,15 +94,6 @@ class Origins:
         self._known: dict[tuple[Holder, int], tuple[Origin, ...]] = {}
 
     @cached_property
-    def calls(self) -> tuple[tuple[int, int], ...]:
-        """The direct calls: where each is, and whom it calls."""
-        return tuple(
-            (ins.ip, ins.near_branch_target)
-            for ins in self.flow.instructions.values()
-            if ins.flow_control == FlowControl.CALL
-        )
-
-    @cached_property
     def returns(self) -> tuple[int, ...]:
         """Where the function returns."""
         return tuple(

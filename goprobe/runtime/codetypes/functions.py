@@ -19,7 +19,7 @@ class Functions:
     """By their link-time addresses."""
 
     def __init__(self, elf: ElfFile, lines: LineTable, kept: KeptAnswers) -> None:
-        self.elf = elf
+        self._elf = elf
         self._kept = kept
         self._lines = lines
         self._known: dict[int, Code | None] = {}
@@ -33,12 +33,6 @@ class Functions:
         except (UnreadableError, NotGoError):
             return None
 
-    def named(self, name: str) -> list[Function]:
-        try:
-            return self._lines.functions_named(name)
-        except (UnreadableError, NotGoError):
-            return []
-
     def name(self, entry: int) -> str:
         """The name of the function that begins at an address, "" where none does."""
         if entry not in self._names:
@@ -50,7 +44,7 @@ class Functions:
     def ahead(self, pc: int, returned: str = "") -> tuple[HandedOn, ...]:
         """Whom the code behind `pc` seems to hand on what it has just loaded, or was returned."""
         return self._kept.ahead(
-            pc, returned, lambda: tuple(handed_on(self.elf.read(pc, _AHEAD), pc, returned))
+            pc, returned, lambda: tuple(handed_on(self._elf.read(pc, _AHEAD), pc, returned))
         )
 
     def code(self, entry: int) -> Code | None:
@@ -74,5 +68,5 @@ class Functions:
         return self._kept.code(entry, lambda: code) if code else None
 
     def _opened(self, function: Function) -> Origins | None:
-        flow = function_code(self.elf, self._lines, function, _LARGEST)
+        flow = function_code(self._elf, self._lines, function, _LARGEST)
         return Origins(flow) if flow else None
