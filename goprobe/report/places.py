@@ -3,7 +3,7 @@ goroutine's row, a row of the memory map."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -31,7 +31,7 @@ class Stretches(msgspec.Struct, frozen=True):
 
     def within(self, low: int, high: int) -> list[str]:
         """The names of those that begin in [low, high)."""
-        return self.names[bisect_right(self.lows, low - 1) : bisect_right(self.lows, high - 1)]
+        return self.names[bisect_left(self.lows, low) : bisect_left(self.lows, high)]
 
 
 class Places(msgspec.Struct, frozen=True, kw_only=True):
