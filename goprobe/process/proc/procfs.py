@@ -36,6 +36,15 @@ def number_of_threads(pid: int) -> int:
     return 1
 
 
+def running_threads() -> int:
+    """How many threads of the machine run, or want to; 0 where that is not told (man 5 proc)."""
+    try:
+        with open("/proc/loadavg", "rb", buffering=0) as file:
+            return int(file.read(100).split()[3].partition(b"/")[0])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
 def occupied_bytes(pid: int) -> int:
     """How much memory a process has resident or swapped out, in bytes."""
     sizes = status_sizes(pid)

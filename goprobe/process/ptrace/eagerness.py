@@ -13,21 +13,14 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from goprobe.process.proc.procfs import running_threads
+
 _LOOKS = 100  # of half a microsecond each
 _SHORT = 150_000  # nanoseconds
 _TAKEN = 400_000  # a processor that was taken away from us meanwhile
 _RESTS = 50_000_000, 3_200_000_000  # from the first such time to the seventh and later ones
 
 T = TypeVar("T")
-
-
-def _running() -> int:
-    """Threads of the machine that run, or want to (man 5 proc, loadavg)."""
-    try:
-        with open("/proc/loadavg", "rb", buffering=0) as file:
-            return int(file.read(100).split()[3].partition(b"/")[0])
-    except (OSError, ValueError, IndexError):
-        return 0
 
 
 class Eagerness:
@@ -45,7 +38,7 @@ class Eagerness:
         since = time.monotonic_ns()
         if self._eager and since > self._counted + _RESTS[0]:
             self._counted = since
-            if _running() > self._processors:
+            if running_threads() > self._processors:
                 self._not_before = since + _RESTS[0]
         if self._eager and since > self._not_before:
             seen = self._looked(look)

@@ -15,10 +15,10 @@ import os
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from goprobe.errors import StopTooLongError
 from goprobe.process.memory.memory import ProcessMemory, Range
+from goprobe.process.proc.procfs import running_threads
 
 _ALWAYS = 0.5e-3
 _A_THREAD = 30e-6
@@ -45,11 +45,7 @@ def estimate(threads: int, *, copied: int = 0, forked: int = 0) -> float:
 
 def _crowd() -> float:
     """How many threads want to run for each processor, of the whole machine; 1 where none waits."""
-    try:
-        running = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[0])
-    except (OSError, ValueError, IndexError):
-        return 1.0
-    return min(max(running / (os.cpu_count() or 1), 1.0), _MOST_CROWDED)
+    return min(max(running_threads() / (os.cpu_count() or 1), 1.0), _MOST_CROWDED)
 
 
 def check(pid: int, limit: float, seconds: float, what: str) -> None:
