@@ -8,6 +8,7 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from goprobe.analysis.waits.waits import leaked
+from goprobe.counts import noun
 from goprobe.model.attached import GoroutineGroup, GoroutinesReport
 from goprobe.target.live import open_target
 
@@ -41,4 +42,4 @@ def _told(group: GoroutineGroup) -> str:
 
 
 def _goroutines(count: int) -> str:
-    return f"{count} goroutine{'' if count == 1 else 's'}"
+    return f"{count} {noun(count, 'goroutine')}"
