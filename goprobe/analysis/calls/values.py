@@ -59,8 +59,8 @@ class Signature(msgspec.Struct, frozen=True):
 
     arguments: tuple[Reading, ...] | str
     results: tuple[Reading, ...] | str
-    dictionary: int = _NO_WORD
-    told_by: tuple[tuple[int, ...] | None, tuple[int, ...] | None] = (None, None)
+    dictionary: int
+    told_by: tuple[tuple[int, ...] | None, tuple[int, ...] | None]
 
 
 class CallValues:
@@ -164,12 +164,12 @@ class CallValues:
 
     def _made(self, entry: FunctionEntry | str, dictionary: int | None) -> Signature:
         if isinstance(entry, str):
-            return Signature(entry, entry, told_by=((), ()))
+            return _signature(entry, entry)
         try:
             return self._signed(entry, dictionary)
         except (GoprobeError, UnreadableError, KeyError) as error:
             why = f"the debug information of {entry.name} cannot be read: {error}"
-            return Signature(why, why, told_by=((), ()))
+            return _signature(why, why)
 
     def _signed(self, entry: FunctionEntry, dictionary: int | None) -> Signature:
         debug = self._process.program.debug
@@ -198,9 +198,7 @@ class CallValues:
             self._reader(p, self._type_of(p), at)
             for p, at in zip(given, where.results, strict=True)
         ]
-        taken = doubt or tuple(shown)
-        gives = doubt if stacked else tuple(results)
-        return Signature(taken, gives, word, (_told_by(taken), _told_by(gives)))
+        return _signature(doubt or tuple(shown), doubt if stacked else tuple(results), word)
 
     def _type_of(self, local: Local) -> GoType:
         types = self._process.program.debug.types
@@ -301,6 +299,12 @@ class CallValues:
                 lambda pc: captures_of(program, pc - bias), _LIMITS,
             )  # fmt: skip
         return self._decoder
+
+
+def _signature(
+    takes: tuple[Reading, ...] | str, gives: tuple[Reading, ...] | str, dictionary: int = _NO_WORD
+) -> Signature:
+    return Signature(takes, gives, dictionary, (_told_by(takes), _told_by(gives)))
 
 
 def _told_by(readings: tuple[Reading, ...] | str) -> tuple[int, ...] | None:
