@@ -254,7 +254,7 @@ class Value(Scalar):
         if dynamic := self._dynamic():
             return dynamic[index]
         if self._is_map():
-            return self._entry(index._as_key() if isinstance(index, Value) else index)
+            return self._entry(index)
         if isinstance(index, slice):
             return list(self._range(range(*index.indices(len(self)))))
         if isinstance(index, str):
@@ -278,6 +278,8 @@ class Value(Scalar):
         return as_key(self.py, self.type)
 
     def _entry(self, key: object) -> Value:
+        if isinstance(key, Value):
+            key = key._as_key()
         self._told()
         part, data = self.part, self.data
         wanted = key.decode("utf-8", "surrogateescape") if isinstance(key, bytes) else key
@@ -305,7 +307,7 @@ class Value(Scalar):
     def __contains__(self, key: object) -> bool:
         if self._is_map():
             try:
-                self._entry(key._as_key() if isinstance(key, Value) else key)
+                self._entry(key)
             except NoSuchElementError:
                 return False
             return True
