@@ -25,8 +25,8 @@ class Frame(msgspec.Struct, frozen=True):
     depth: int
 
 
-def of_runtime(frame: Frame) -> bool:
-    return frame.function is not None and frame.function.name.startswith(_RUNTIME)
+def of_runtime(function: Function | None) -> bool:
+    return function is not None and function.name.startswith(_RUNTIME)
 
 
 def to_cfa(function: Function, pc: int) -> int:

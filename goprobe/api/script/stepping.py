@@ -27,7 +27,6 @@ from goprobe.process.gdb.mi import StopEvent
 from goprobe.process.memory.memory import u64
 
 _LIMIT = 1 << 13  # breakpoints of one step
-_RUNTIME = "runtime."
 _STACK_HIGH = 8  # the offset of g.stack.hi
 _THROUGH = 256  # instructions of a wrapper
 _NESTED = 16  # calls within calls that the source does not have
@@ -82,7 +81,7 @@ class Stepper:
             case "instruction":
                 own = self._lines.function_at(self._view.registers[PC])
                 # What changes stacks has another goroutine in the register that tells them apart.
-                if own is None or own.name.startswith(_RUNTIME):
+                if own is None or of_runtime(own):
                     return self._instruction(self._view.tid)
                 return self._followed(self._view)
             case "finish":
@@ -238,10 +237,10 @@ class Stepper:
         returns: _Places = {}
         outer = self._frames[self._base + 1 :]
         # What called a deferred function goes on to the user's code, and is of no interest.
-        passes = own and not all(of_runtime(frame) for frame in outer)
+        passes = own and not all(of_runtime(frame.function) for frame in outer)
         for index, frame in enumerate(self._frames[self._base :]):
             function = frame.function
-            if index and not (passes and of_runtime(frame)):
+            if index and not (passes and of_runtime(function)):
                 returns.setdefault(frame.pc, frame.depth)
             for at in self._lines.recoveries(function) if function else ():
                 if index or (own and self._is_other(self._lines.chain(at), inlined=False)):
@@ -251,7 +250,7 @@ class Stepper:
 
     def _next_deferred(self) -> _Places:
         """Where the runtime calls the next deferred function, if this frame is of one."""
-        runtimes = list(takewhile(of_runtime, self._frames[self._base + 1 :]))
+        runtimes = list(takewhile(lambda f: of_runtime(f.function), self._frames[self._base + 1 :]))
         if not any(f.function and f.function.name in DEFERRING for f in runtimes):
             return {}
         depth = max(frame.depth for frame in runtimes) + _NEXT_DEFERRED
@@ -318,7 +317,7 @@ class Stepper:
             if function is None or nested > _NESTED or not self._mine(view):
                 return went, view
             # runtime.deferreturn has a wrapper's mark, too (cmd/internal/objabi/funcid.go, all).
-            if function.name.startswith(_RUNTIME) or not self._lines.is_wrapper(pc):
+            if of_runtime(function) or not self._lines.is_wrapper(pc):
                 break
             body = self._lines.body(function)
             if pc == function.entry and body != pc:  # its stack check may lead to the scheduler
@@ -327,7 +326,7 @@ class Stepper:
                 went = self._through_wrapper(view, function)
         else:
             return went, view
-        if function.name.startswith(_RUNTIME):
+        if of_runtime(function):
             return self._through_runtime(went, view, function, nested)
         body = self._lines.body(function)
         if body <= view.registers[PC]:  # behind it is what was inlined into a wrapper
@@ -393,6 +392,6 @@ class Stepper:
     def _is_at(self, view: StopView, places: _Places) -> bool:
         """Whether a breakpoint of the script's stands at a place of the step, which is reached."""
         depth = places.get(view.registers[PC])
-        if depth is None or not self._mine(view) or not view.frames or view.goroutine is None:
+        if depth is None or not self._mine(view) or not view.frames:
             return False
-        return not depth or view.goroutine.high - view.registers[SP] <= depth
+        return not depth or self._depth(view) <= depth
