@@ -30,7 +30,7 @@ def speaks_utf8(stream: TextIO | None) -> bool:
 
 def obeys_escapes(stream: TextIO | None) -> bool:
     """Whether it is a terminal that knows more than to print one line below the other."""
-    return stream is not None and stream.isatty() and os.environ.get("TERM") not in (None, *_DUMB)
+    return stream is not None and stream.isatty() and os.environ.get("TERM", "") not in _DUMB
 
 
 def never_fails(stream: TextIO | None) -> None:
