@@ -7,6 +7,7 @@ from goprobe.arch.amd64.assigned import (
     VariableSlot as VariableSlot,
 )
 from goprobe.arch.amd64.codeflow import (
+    ENTRY as ENTRY,
     CodeFlow as CodeFlow,
     FrameSlot as FrameSlot,
 )
@@ -18,7 +19,6 @@ from goprobe.arch.amd64.controlflow import (
     returns_of as returns_of,
 )
 from goprobe.arch.amd64.framewrites import (
-    ENTRY as ENTRY,
     FrameWrites as FrameWrites,
 )
 from goprobe.arch.amd64.handedon import (

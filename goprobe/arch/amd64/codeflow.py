@@ -43,6 +43,8 @@ MOVES = frozenset(
      Mnemonic.MOVAPS}
 )  # fmt: skip
 KEPT = frozenset({"rsp", "r14", "xmm15"})  # over a call
+ENTRY = -1
+"""In place of an instruction's pc: what holds when the function begins."""
 
 Register_ = Any  # iced_x86 names its registers by integers of a type of its own
 

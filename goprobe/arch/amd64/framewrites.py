@@ -16,7 +16,7 @@ from functools import cached_property
 import msgspec
 from iced_x86 import FlowControl, Instruction, MemorySizeExt, Mnemonic
 
-from goprobe.arch.amd64.codeflow import WRITES, CodeFlow, FrameSlot, full_name
+from goprobe.arch.amd64.codeflow import ENTRY, WRITES, CodeFlow, FrameSlot, full_name
 from goprobe.arch.amd64.controlflow import CALLS
 from goprobe.arch.amd64.operands import immediate
 from goprobe.arch.amd64.registers import signed
@@ -25,7 +25,6 @@ _WORD = 8
 _WORDS_LIMIT = 512
 _STEPS_LIMIT = 200_000
 _STRAIGHT_LIMIT = 200
-ENTRY = -1
 _STRINGS = frozenset({Mnemonic.STOSQ, Mnemonic.STOSB, Mnemonic.MOVSQ, Mnemonic.MOVSB})
 
 Fills = Callable[[int], tuple[int, int]]

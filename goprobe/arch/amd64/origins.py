@@ -19,9 +19,9 @@ from iced_x86 import (
     RegisterExt,
 )
 
-from goprobe.arch.amd64.codeflow import CodeFlow, FrameSlot, full_name
+from goprobe.arch.amd64.codeflow import ENTRY, CodeFlow, FrameSlot, full_name
 from goprobe.arch.amd64.operands import immediate
-from goprobe.arch.amd64.reaching import AT_ENTRY, LOST, Definition, Definitions, Holder
+from goprobe.arch.amd64.reaching import LOST, Definition, Definitions, Holder
 from goprobe.arch.amd64.registers import SP, signed
 
 _WORD = 8
@@ -177,7 +177,7 @@ class Origins:
         return stores
 
     def _origin(self, made: Definition, ins: Instruction | None) -> Origin:
-        if made.pc == AT_ENTRY:
+        if made.pc == ENTRY:
             return Given(made.holder)
         if ins is None or made.pc == LOST:
             return Untold()

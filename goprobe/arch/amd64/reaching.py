@@ -9,12 +9,12 @@ from __future__ import annotations
 import msgspec
 from iced_x86 import Instruction, MemorySizeExt, Mnemonic, OpKind, Register
 
-from goprobe.arch.amd64.codeflow import KEPT, MOVES, CodeFlow, FrameSlot, full_name
+from goprobe.arch.amd64.codeflow import ENTRY, KEPT, MOVES, CodeFlow, FrameSlot, full_name
+from goprobe.arch.amd64.registers import CLOSURE
 
 _STEPS_LIMIT = 20000
 _CHAIN_LIMIT = 8
-_KEPT_AT_ENTRY = KEPT | {"rdx"}  # the closure's, which the runtime restores (gogo, asm_amd64.s)
-AT_ENTRY = -1
+_KEPT_AT_ENTRY = KEPT | {CLOSURE}  # which the runtime restores (gogo, asm_amd64.s)
 LOST = -2
 _CONDITIONAL = frozenset(
     getattr(Mnemonic, name) for name in dir(Mnemonic) if name.startswith("CMOV")
@@ -25,7 +25,7 @@ Holder = str | FrameSlot
 
 
 class Definition(msgspec.Struct, frozen=True):
-    """Where a value was made: `pc` of the instruction, AT_ENTRY for what the function was given
+    """Where a value was made: `pc` of the instruction, ENTRY for what the function was given
     in `holder`, LOST where that may be gone, for the function began once more with a larger stack.
     `copies` are the pcs of the copies from there; `constant`: it is one of the code.
     """
@@ -96,7 +96,7 @@ class Definitions:
 
     def _entered(self, what: Holder, copies: tuple[int, ...]) -> list[Definition]:
         """What a register or slot holds when the function begins, at first or once more."""
-        entered = [Definition(AT_ENTRY, copies, what)]
+        entered = [Definition(ENTRY, copies, what)]
         restored = self._flow.restored
         if isinstance(what, str) and restored is not None and what not in restored | _KEPT_AT_ENTRY:
             entered.append(Definition(LOST, copies, what))

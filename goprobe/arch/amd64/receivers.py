@@ -13,8 +13,8 @@ from functools import cached_property, lru_cache
 import msgspec
 from iced_x86 import FlowControl, Instruction, Mnemonic, OpKind
 
-from goprobe.arch.amd64.codeflow import MOVES, CodeFlow, FrameSlot, full_name
-from goprobe.arch.amd64.reaching import AT_ENTRY, Definition, Definitions, Holder
+from goprobe.arch.amd64.codeflow import ENTRY, MOVES, CodeFlow, FrameSlot, full_name
+from goprobe.arch.amd64.reaching import Definition, Definitions, Holder
 from goprobe.arch.amd64.registers import CLOSURE, INTEGER_ARGUMENTS, signed
 
 _WORD = 8
@@ -120,7 +120,7 @@ class Receivers:
             definition = self._one(holder, at) if holder else None
             if definition is None:
                 break
-            if definition.pc != AT_ENTRY:
+            if definition.pc != ENTRY:
                 made.add(definition.pc)
             slots |= dict.fromkeys((slot, plus) for slot in self._holding(definition, pc))
             ins = self.flow.instructions.get(definition.pc)
@@ -150,9 +150,7 @@ class Receivers:
 
     def _is_entered(self, register: str, pc: int) -> bool:
         definition = self._one(register, pc)
-        return (
-            definition is not None and definition.pc == AT_ENTRY and definition.holder == register
-        )
+        return definition is not None and definition.pc == ENTRY and definition.holder == register
 
     def _one(self, holder: Holder, pc: int) -> Definition | None:
         reaching = self._definitions.of(holder, pc)
