@@ -12,6 +12,7 @@ from goprobe.analysis.heap.globalnames import shown_root
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.model.address import Address
 from goprobe.model.heap import UNREACHED, GraphSummary, RootCount, TypeCount, Untyped
+from goprobe.runtime.heap.edges import leading_to
 from goprobe.runtime.heap.objects import Ids
 
 _MOST_ROOTS = 200
@@ -107,7 +108,7 @@ def untyped(graph: HeapGraph) -> tuple[Untyped, ...]:
     nodes = graph.nodes
     wanted = np.zeros(len(nodes), bool)
     wanted[rows] = True
-    edges = np.flatnonzero(wanted[nodes.target])
+    edges = leading_to(nodes.target, wanted)
     # Any referrer will do, the first one found.
     referrer = np.full(len(nodes), -1, np.int64)
     referrer[nodes.target[edges][::-1]] = nodes.sources_of(edges[::-1])

@@ -14,7 +14,7 @@ from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.objects import object_view, referring, shortest
 from goprobe.model.address import Address
 from goprobe.model.heap import Example, HeapReport, TreeNode
-from goprobe.runtime.heap.objects import parts_of
+from goprobe.runtime.heap.edges import leading_to
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.values.decoded import Limits
 
@@ -71,10 +71,8 @@ def _edges_to(graph: HeapGraph, nodes: list[int]) -> dict[int, Ints]:
     """The numbers of the edges that lead to each, found in one pass over all of them."""
     wanted = np.zeros(len(graph.nodes), bool)
     wanted[nodes] = True
-    target = graph.nodes.target
-    parts = [np.flatnonzero(wanted[target[p]]) + p.start for p in parts_of(len(target))]
-    edges = np.concatenate([np.zeros(0, np.int64), *parts])
-    of = target[edges]
+    edges = leading_to(graph.nodes.target, wanted)
+    of = graph.nodes.target[edges]
     return {node: edges[of == node] for node in nodes}
 
 

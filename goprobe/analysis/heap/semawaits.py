@@ -25,7 +25,7 @@ from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import u64
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.goroutines.waiting import sudogs_at
-from goprobe.runtime.heap.edges import ranges
+from goprobe.runtime.heap.edges import leading_to, ranges
 from goprobe.runtime.heap.objects import NOT_HEAP, Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.layout.columns import rows_of
@@ -101,7 +101,7 @@ class SemaWaits:
         wanted = np.zeros(len(nodes), np.bool_)
         wanted[[node for node in heads if node >= 0]] = True
         lists: dict[int, int] = {}
-        for edge in np.flatnonzero(wanted[nodes.target]).tolist():
+        for edge in leading_to(nodes.target, wanted).tolist():
             source = nodes.source_of(edge)
             place, head = nodes.place(source, edge), heads[int(nodes.target[edge])]
             if self._is_list(place - _LIST_HEAD, head):
@@ -165,7 +165,7 @@ class SemaWaits:
             return referrers
         wanted = np.zeros(len(nodes), np.bool_)
         wanted[ours] = True
-        edges = np.flatnonzero(wanted[nodes.target[: nodes.heap_edges]])
+        edges = leading_to(nodes.target[: nodes.heap_edges], wanted)
         source = nodes.sources_of(edges)
         every = graph.world.goroutines.known
         gs, _ = graph.resolve(np.array([g.address for g in every], np.uint64))

@@ -19,6 +19,7 @@ from goprobe.analysis.heap.reach import START, UNREACHED, reach
 from goprobe.analysis.heap.stackedges import StackEdges
 from goprobe.model.attached import Holder
 from goprobe.process.memory.copies import Words
+from goprobe.runtime.heap.edges import leading_to
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.roots.groups import RootGroup, RootKind
@@ -70,7 +71,7 @@ class Holders:
         nodes = self._graph.nodes
         mark = np.zeros(len(nodes), np.bool_)
         mark[wanted] = True
-        edges = np.flatnonzero(mark[nodes.target[: nodes.heap_edges]])
+        edges = leading_to(nodes.target[: nodes.heap_edges], mark)
         source = nodes.sources_of(edges)
         place = nodes.objects.base[source] + nodes.offset[edges].astype(np.uint64) * np.uint64(8)
         return nodes.target[edges], place
@@ -150,7 +151,7 @@ class Holders:
         for _ in range(_STEPS):
             mark = np.zeros(len(nodes), np.bool_)
             mark[level] = True
-            edges = np.flatnonzero(mark[target])
+            edges = leading_to(target, mark)
             source = nodes.sources_of(edges)
             kept = ~self._shut[source]
             edges, source = edges[kept], source[kept]
@@ -222,7 +223,7 @@ class Holders:
         graph, nodes, n = self._graph, self._graph.nodes, len(self._graph.objects)
         start = [n + i for i in range(len(nodes.groups)) if self._is_global(n + i)]
         target = nodes.target.copy()
-        edges = np.flatnonzero(self._shut[target])
+        edges = leading_to(target, self._shut)
         target[edges] = nodes.sources_of(edges)
         graph.progress("looking for names of what is waited on")
         return reach(nodes.first, target, np.array(start, np.int32)).via

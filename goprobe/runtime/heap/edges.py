@@ -9,12 +9,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from goprobe.compiled import Effort, effort, first_time
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.bitmaps import Flags, HeapContents, PointerMaps
 from goprobe.runtime.heap.edgeloops import follow_words
-from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver
+from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver, parts_of
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.heap.words import WordPart
 
@@ -64,6 +65,12 @@ class Edges(msgspec.Struct, frozen=True):
         """The source of every edge."""
         counts = np.diff(self.first)
         return np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+
+
+def leading_to(target: Ids, wanted: NDArray[np.bool_]) -> Ints:
+    """The numbers of the edges to these `target`s that lead to `wanted` nodes."""
+    parts = [np.flatnonzero(wanted[target[p]]) + p.start for p in parts_of(len(target))]
+    return np.concatenate([np.zeros(0, np.int64), *parts])
 
 
 def numbers_in(begin: Ints, end: Ints) -> Ints:

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
+from goprobe.runtime.heap.edges import leading_to
 from goprobe.runtime.heap.grouping import groups, numbers
-from goprobe.runtime.heap.objects import Ids, parts_of
+from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.heapview import HeapView
 from goprobe.runtime.types.shape import Rule, Shape
@@ -52,13 +53,11 @@ def map_headers(view: HeapView, shapes: Shapes, types: Ids) -> Iterator[tuple[in
 
 def _pointing(view: HeapView, types: Ids, of: Ids) -> _Pointing:
     """What leads to objects that are parts of a map (0: of none), out of objects without a type."""
-    graph, some = view.graph, [np.zeros(0, np.int64)]
+    graph, edges = view.graph, np.zeros(0, np.int64)
     if of.any():
         mark = np.zeros(len(types), bool)
         mark[: view.n] = of != 0
-        parts = parts_of(len(graph.target))
-        some += [np.flatnonzero(mark[graph.target[part]]) + part.start for part in parts]
-    edges = np.concatenate(some)
+        edges = leading_to(graph.target, mark)
     source = np.searchsorted(graph.first, edges, "right") - 1
     target = graph.target[edges]
     lead = view.lead[view.objects.span[target]]
