@@ -50,10 +50,10 @@ class InBinary:
         # A variable of no size shares its address with the next one, which is what lies there.
         if variable and variable.address <= link < variable.address + (size or not symbol):
             name = _with_offset(variable.name, link - variable.address)
-            return name, (f"global variable {variable.name}, {_bytes(size)}",)
+            return name, (f"global variable {variable.name}, {counted(size, 'byte')}",)
         if symbol:
             name = _with_offset(symbol.name, link - symbol.address)
-            return name, (f"symbol {symbol.name}, {_bytes(symbol.size)}",)
+            return name, (f"symbol {symbol.name}, {counted(symbol.size, 'byte')}",)
         return "", ()
 
 
@@ -85,7 +85,3 @@ class InPlugin:
 
 def _with_offset(name: str, offset: int) -> str:
     return f"{name}+{offset:#x}" if offset else name
-
-
-def _bytes(size: int) -> str:
-    return "1 byte" if size == 1 else f"{counted(size, 'byte')}"
