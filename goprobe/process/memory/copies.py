@@ -99,6 +99,16 @@ def copy_ranges(memory: Memory, addresses: Words, size: int | Words) -> Copy:
     return _joined((at, part) for (at, _), part in zip(runs, parts, strict=True) if part)
 
 
+def words_at(memory: Memory, addresses: Words) -> tuple[Words, NDArray[np.bool_]]:
+    """The words at some addresses, and which of those can be read; the others' are 0."""
+    copy = copy_ranges(memory, addresses, _WORD)
+    at = copy.positions(addresses, _WORD)
+    there = at != MISSING
+    words = np.zeros(len(addresses), np.uint64)
+    words[there] = copy.numbers(at[there], _WORD)
+    return words, there
+
+
 def _runs(addresses: Words, sizes: Words) -> tuple[Words, Words]:
     """[low, high) of the runs in which all that is to be read."""
     order = np.argsort(addresses, kind="stable")

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from goprobe.errors import UnreadableError
-from goprobe.process.memory.copies import MISSING, Words, copy_ranges
+from goprobe.process.memory.copies import Words, words_at
 from goprobe.process.memory.memory import Memory, word_at
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.layout.columns import read_columns
@@ -67,10 +67,8 @@ class Timers:
         fields, _ = read_columns(self._memory, struct, at)
         likely = np.flatnonzero((fields.word("arg", 1) == channels) & (fields["f"] != 0))
         functions, which = np.unique(fields["f"][likely], return_inverse=True)
-        copy = copy_ranges(self._memory, functions, _WORD)
-        place = copy.positions(functions, _WORD)
-        there = place != MISSING
-        codes, of = np.unique(copy.words[place[there] >> 3], return_inverse=True)
+        words, there = words_at(self._memory, functions)
+        codes, of = np.unique(words[there], return_inverse=True)
         named = np.array([self._function_at(code) == _SENDS for code in codes.tolist()], np.bool_)
         sends = np.zeros(len(functions), np.bool_)
         sends[there] = named[of]

@@ -13,13 +13,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from goprobe.process.memory.copies import MISSING, Positions, Words, copy_ranges
+from goprobe.process.memory.copies import Positions, Words, words_at
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.goroutines.goroutines import PARKED, Goroutine
 from goprobe.runtime.layout.columns import read_columns
 from goprobe.runtime.layout.layout import Layout
 
-_WORD = 8
 _ROUNDS = 1 << 12  # sudogs of one goroutine: cases of a select
 
 
@@ -90,10 +89,8 @@ def waiting_lists(memory: Memory, layout: Layout, goroutines: Iterable[Goroutine
     gs = np.sort(np.array([g.address for g in goroutines if g.status in PARKED], np.uint64))
     if not layout.has("sudog", "elem") or not layout.has("sudog", "c"):
         gs = gs[:0]
-    at = gs + np.uint64(layout.offset("g", "waiting"))
-    copy = copy_ranges(memory, at, _WORD)
-    place = copy.positions(at, _WORD)
-    gs, heads = gs[place != MISSING], copy.words[place[place != MISSING] >> 3]
+    heads, there = words_at(memory, gs + np.uint64(layout.offset("g", "waiting")))
+    gs, heads = gs[there], heads[there]
     owner, sudogs = _followed(memory, layout, gs, heads)
     count = np.bincount(owner, minlength=len(gs))
     listed = (heads == 0) | (count > 0)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.counts import counted
-from goprobe.process.memory.copies import MISSING, Words, copy_ranges
+from goprobe.process.memory.copies import MISSING, Words, copy_ranges, words_at
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.heap.spantable import Ints
@@ -95,12 +95,8 @@ def _deferring(memory: Memory, layout: Layout, members: Members) -> NDArray[np.b
     if not layout.has("_defer"):
         return some
     for name in ("_defer", "_panic"):
-        at = members.address + np.uint64(layout.offset("g", name))
-        copy = copy_ranges(memory, at, _WORD)
-        place = copy.positions(at, _WORD)
-        there = place != MISSING
-        some |= ~there
-        some[there] |= copy.words[place[there] >> 3] != 0
+        words, there = words_at(memory, members.address + np.uint64(layout.offset("g", name)))
+        some |= ~there | (words != 0)
     return some
 
 
