@@ -103,7 +103,7 @@ def _followed(memory: Memory, layout: Layout, gs: Words, heads: Words) -> tuple[
     """The lists, a sudog of each at a time; sorted by whose they are."""
     parts: list[Sudogs] = []
     owners: list[Positions] = [np.zeros(0, np.int64)]
-    seen: list[Words] = []
+    seen, seen_by = np.zeros(0, np.uint64), np.zeros(0, np.int64)
     owner, following = np.flatnonzero(heads), heads[heads != 0]
     for _ in range(_ROUNDS):
         if not len(owner):
@@ -111,14 +111,15 @@ def _followed(memory: Memory, layout: Layout, gs: Words, heads: Words) -> tuple[
         sudogs, there = sudogs_at(memory, layout, following)
         owner = owner[there]
         own = sudogs.g == gs[owner]
-        if seen:  # a list that leads back to what it had ends
-            own &= ~np.isin(sudogs.address, np.concatenate(seen))
+        own &= ~np.isin(sudogs.address, seen)  # a list that leads back to what it had ends
         sudogs, owner = sudogs.take(own), owner[own]
         parts.append(sudogs)
         owners.append(owner)
-        seen.append(sudogs.address)
+        seen, seen_by = np.append(seen, sudogs.address), np.append(seen_by, owner)
         goes_on = sudogs.waitlink != 0
         owner, following = owner[goes_on], sudogs.waitlink[goes_on]
+        open_ = np.isin(seen_by, owner)  # no list leads to what is another goroutine's
+        seen, seen_by = seen[open_], seen_by[open_]
     every = np.concatenate(owners)
     order = np.argsort(every, kind="stable")
     return every[order], joined(parts).take(order)
