@@ -13,8 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
+from msgspec import UNSET
 
 from goprobe import compiled
+from goprobe.analysis.heap import nodes
+from goprobe.analysis.heap.examples import with_examples
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.heap import report_on
 from goprobe.analysis.heap.names import Names
@@ -186,6 +189,22 @@ def test_what_a_map_holds_is_named_by_its_key(go: str) -> None:
         for address, told in told_of:
             _, (text,) = paths(graph, names, graph.node_at(address), 1)
             assert text == told
+
+
+def test_examples_are_told_without_looking_for_pointers_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A way to one may be as long as the program's longest list."""
+
+    def once_more(*arguments: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(nodes, "_MANY", 0)
+    monkeypatch.setattr(nodes.Column, "_looked_up", once_more)
+    with graph_of("zoo.go", go=matrix()[-1]) as (_, graph):
+        report = report_on(graph, HeapQuestions(types=True, retained=True, examples=True))
+        examples = with_examples(graph, report).examples
+    assert examples is not UNSET and any(example.path for example in examples)
 
 
 def _brute_retained(count: int, edges: list[tuple[int, int]], roots: set[int]) -> dict[int, int]:

@@ -48,7 +48,7 @@ class HeapQuestions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     def of_places(self) -> bool:
         """Whether much is asked of where pointers stand and where in objects they lead, when the
         types are known."""
-        return bool(self.waste or self.path or self.referrers or self.object)
+        return bool(self.waste or self.path or self.referrers or self.object or self.examples)
 
     @property
     def of_pointers(self) -> bool:
