@@ -15,6 +15,7 @@ from pathlib import Path
 from goprobe.analysis.escape.escape import EscapeRequest, Mode, escape as run
 from goprobe.analysis.escape.judgement import PromisedCode, code_at, no_allocation
 from goprobe.api.several import several
+from goprobe.binary.pcln.format import without_type_arguments
 from goprobe.errors import UsageError
 from goprobe.model.escape import EscapeReport, FunctionCode, Site, SourceLine, Verdict
 
@@ -159,8 +160,9 @@ def _same_file(file: str, named: str) -> bool:
 
 
 def _same_function(function: str, named: str) -> bool:
-    plain = _TYPE_ARGUMENTS.sub("", function)
+    plain = without_type_arguments(function) if _COMPILED.search(function) else function
     return named in (function, plain) or plain.endswith((f"/{named}", f".{named}"))
 
 
-_TYPE_ARGUMENTS = re.compile(r"\[(?:\.\.\.|go\.shape\.).*?\](?=\.|\)|$)")
+# As the code is called that is there for all types of a shape.
+_COMPILED = re.compile(r"\[(?:\.\.\.|go\.shape\.)")

@@ -255,6 +255,13 @@ func folded(a int) int { return a * 2 }
 
 func foldedAny[E int | string](_ E, a int) int { return a * 3 }
 
+type boxed[E any] struct{ e E }
+
+// Its name has brackets within brackets, and one that ends before a parenthesis.
+//
+//go:noinline
+func handed[F, E any](f F, e E) { kept = &boxed[E]{e} }
+
 func foldedLine(a int) int {
 	b := a * 3 //goprobe:noalloc
 	return b
@@ -266,6 +273,7 @@ func main() {
 	_ = folded(4)
 	_ = foldedAny(1, 4) + foldedAny("", 5)
 	_ = foldedLine(5)
+	handed(func(boxed[int]) bool { return true }, 3)
 	fmt.Fprintln(io.Discard, sum([]int{1, 2}), chain(5), value(func() int { return 3 }))
 	fmt.Fprintln(io.Discard, variable(), method(square{3}), locks(), reads(), first(), always())
 	waits <- 1

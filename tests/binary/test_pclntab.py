@@ -26,6 +26,7 @@ from goprobe.binary.pcln.format import (
     PCDATA_STACK_MAP_INDEX,
     Function,
     shown_name,
+    without_type_arguments,
 )
 from goprobe.binary.pcln.stackmap import frame_maps, stack_objects
 from goprobe.binary.pcln.table import LineTable
@@ -374,3 +375,18 @@ def test_a_frames_live_pointers(go: str) -> None:
 def test_names_are_shown_as_the_release_shows_them(name: str, one: str, two: str) -> None:
     assert shown_name(name, methods=False) == one
     assert shown_name(name) == two
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("main.main", "main.main"),
+        ("main.F[...].func1", "main.F.func1"),
+        ("main.(*T[go.shape.[]int]).M[go.shape.map[int]bool]", "main.(*T).M"),
+        ("main.F[go.shape.func(main.T[int]) bool,go.shape.int]", "main.F"),
+        ("main.F[go.shape.struct { A [2]main.B[int]; C int }].func1", "main.F.func1"),
+        ("a[b", "a[b"),
+    ],
+)
+def test_names_without_type_arguments(name: str, plain: str) -> None:
+    assert without_type_arguments(name) == plain

@@ -21,7 +21,7 @@ WANTED = re.findall(r"^func (\w+)\(.*// want: (\w+) ?(.*)$", SOURCE, re.M)
 NAMED = (
     "main.add noalloc deep", "main.middle noalloc deep", "main.nobody noalloc deep",
     "main.add heaps", "strconv.Itoa noalloc deep", "main.handsOn noalloc", "main.folded noalloc",
-    "main.foldedAny noalloc deep",
+    "main.foldedAny noalloc deep", "main.handed noalloc",
 )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def test_what_comes_of_a_promise(go: str, function: str, verdict: str, told: str
 @releases
 def test_promises_of_the_command_line(go: str) -> None:
     told = looked_at(go).assertions[-len(NAMED) :]
-    added, middle, nobody, wrong, library, hands_on, folded, generic = told
+    added, middle, nobody, wrong, library, hands_on, folded, generic, handed = told
     assert added.held and "proved" in added.why
     assert not middle.held and middle.known and middle.text == "noalloc deep main.middle"
     assert not nobody.held and not nobody.known and "not in this binary" in nobody.why
@@ -73,6 +73,9 @@ def test_promises_of_the_command_line(go: str) -> None:
     assert not line.known and line.why == folded.why
     assert not folded.known and "it was inlined, and nothing of it was needed" in folded.why
     assert not generic.known and generic.why == folded.why
+    assert not handed.held and handed.known and "confirmed_heap" in handed.why
+    with pytest.raises(AssertionError, match=r"main\.handed allocates"):
+        goprobe.assert_no_allocation(looked_at(go), "main.handed")
 
 
 @releases

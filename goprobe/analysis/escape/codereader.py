@@ -13,7 +13,7 @@ from goprobe.analysis.escape.codecopies import Copies
 from goprobe.analysis.escape.join import Joiner
 from goprobe.analysis.escape.linefacts import CodeLines, CodeStartTable, LineFacts
 from goprobe.analysis.escape.predictions import Predictions, predict
-from goprobe.analysis.escape.promisedplaces import PromisedPlaces, is_named, without_type_arguments
+from goprobe.analysis.escape.promisedplaces import PromisedPlaces, is_named
 from goprobe.analysis.escape.promises import (
     LineRange,
     Promise,
@@ -28,7 +28,7 @@ from goprobe.analysis.escape.siteplan import SitePlan
 from goprobe.analysis.escape.sourcefiles import SourceNames, changed_sources
 from goprobe.analysis.escape.sources import Sources
 from goprobe.analysis.escape.staticstudy import PromisedStudy, StaticStudy
-from goprobe.binary.pcln.format import Function
+from goprobe.binary.pcln.format import Function, without_type_arguments
 from goprobe.runtime.allocatorcalls import Family
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.types.statictypes import MapParts, static_types

@@ -6,11 +6,10 @@ import re
 from collections.abc import Callable, Sequence
 
 from goprobe.analysis.escape.promises import ALLOW, Promise
-from goprobe.binary.pcln.format import SourceFrame
+from goprobe.binary.pcln.format import SourceFrame, without_type_arguments
 from goprobe.model.escape import SourceLine
 
 _LITERAL = re.compile(r"\.func\d+")
-_TYPE_ARGUMENTS = re.compile(r"\[.*?\](?=\.|\)|$)")
 
 
 class PromisedPlaces:
@@ -36,10 +35,6 @@ class PromisedPlaces:
         if promise.function and promise.is_proven and _LITERAL.search(function):
             return False
         return promise.holds(self._canonical(file), line)
-
-
-def without_type_arguments(function: str) -> str:
-    return _TYPE_ARGUMENTS.sub("", function)
 
 
 def is_named(function: str, named: str) -> bool:

@@ -13,6 +13,7 @@ from goprobe.arch.code import LineStretch, returns_of, ways_in
 from goprobe.arch.instructions import LONGEST, call_ahead, spans
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.lines import LineRow
+from goprobe.binary.pcln.format import without_type_arguments
 from goprobe.binary.pcln.inlining import inlined_at, inlined_copies
 from goprobe.counts import counted
 from goprobe.errors import UsageError, telling
@@ -20,7 +21,6 @@ from goprobe.runtime.image.program import GoProgram
 
 _LINE = re.compile(r"^(?P<file>.+\.[a-z]\w*):(?P<line>\d+)$")  # a //line may name any file
 _ADDRESS = re.compile(r"^\*(?P<address>0[xX][0-9a-fA-F]+|\d+)$")
-_BRACKETS = re.compile(r"\[[^\[\]]*\]")
 _NEAREST = 3
 
 
@@ -90,11 +90,7 @@ def check_instruction(program: GoProgram, address: int, bias: int) -> None:
 
 def plain_name(name: str) -> str:
     """A function's name as a person types it: without type arguments and import path escapes."""
-    while True:
-        shorter = _BRACKETS.sub("", name)
-        if shorter == name:
-            return name.replace("%2e", ".")
-        name = shorter
+    return without_type_arguments(name).replace("%2e", ".")
 
 
 def function_matches(name: str, where: str) -> bool:

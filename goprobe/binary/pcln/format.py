@@ -6,6 +6,7 @@ internal/abi/symtab.go of Go 1.21 to 1.27, which agree.
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ FUNCDATA_INL_TREE = 3
 
 FLAG_TOP_FRAME = 1
 FLAG_SP_WRITE = 2
+
+_INNERMOST = re.compile(r"\[[^\[\]]*\]")
 
 _HEADER = struct.Struct("<IBBBB8Q")
 FUNC = struct.Struct("<IiiIIIIIIiBBxB")
@@ -170,3 +173,10 @@ def _between(name: str, start: int, end: int) -> str:
             following = name.find("[", at)
             return f"{name[at + 1 : following]}[...]" if 0 <= following < end else ""
     return ""
+
+
+def without_type_arguments(name: str) -> str:
+    """However they nest: they may be functions of generic types, and arrays."""
+    while (shorter := _INNERMOST.sub("", name)) != name:
+        name = shorter
+    return name
