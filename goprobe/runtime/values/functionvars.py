@@ -224,30 +224,29 @@ class FunctionVariables:
     def has_plain_lines(self) -> bool:
         """Whether line numbers tell what comes before what: a generator's //line comments name
         other files, and lines of several files cannot be compared."""
-        table = self._parts.lines
-        function = table.function_at(self.function.low)
-        if function is None:
-            return True
-        # Not of the debug information's rows, which are read a whole unit at a time.
-        positions = table.runs(function.pcfile), table.runs(function.pcln)
-        starts = {function.entry + start for runs in positions for start, _, _ in runs}
-        own = (pc for pc in starts if table.pcdata(function, PCDATA_INL_TREE_INDEX, pc) < 0)
-        files = {table.position(function, pc)[0] for pc in own}
+        files = {file for file, _ in self._own_positions}
         return len(files) < 2 and all(f.endswith(".go") or f.startswith("<") for f in files)
 
     @cached_property
     def _own_lines(self) -> tuple[int, int]:
         """The first and the last line of the function's own code."""
-        table = self._parts.lines
-        function = table.function_at(self.function.low)
+        first = self._compiled.start_line if self._compiled is not None else 0
+        return first, max((line for _, line in self._own_positions), default=first)
+
+    @cached_property
+    def _own_positions(self) -> frozenset[tuple[str, int]]:
+        """The files and lines of the function's own code, without that of calls inlined into it.
+        Go's own table says it; the debug information's rows are read a whole unit at a time."""
+        table, function = self._parts.lines, self._compiled
         if function is None:
-            return 0, 0
-        own = [
-            line
-            for address, line in zip(*self._line_runs, strict=True)
-            if table.pcdata(function, PCDATA_INL_TREE_INDEX, address) < 0
-        ]
-        return function.start_line, max(own, default=function.start_line)
+            return frozenset()
+        runs = table.runs(function.pcfile), table.runs(function.pcln)
+        starts = {function.entry + start for some in runs for start, _, _ in some}
+        return frozenset(
+            table.position(function, pc)
+            for pc in starts
+            if table.pcdata(function, PCDATA_INL_TREE_INDEX, pc) < 0
+        )
 
     @cached_property
     def _of_inlined(self) -> frozenset[tuple[str, int]]:
