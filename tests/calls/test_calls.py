@@ -161,6 +161,17 @@ def test_a_running_process_goes_on_unharmed(go: str) -> None:
         program.read_until("round")
 
 
+@pytest.mark.parametrize("go", matrix())
+def test_children_that_share_its_memory_pass_its_breakpoints(go: str) -> None:
+    """They run on the stack of the thread that makes them, from other calls at the same depth."""
+    binary = build(_PROGRAM.with_name("children.go"), go=go)
+    names = "syscall.rawVforkSyscall", "syscall.RawSyscall", "syscall.RawSyscall6"
+    _, report, said = _calls(str(binary), *names)
+    assert said.splitlines()[-1] == "end" and report["exit_code"] == 0
+    called = {function["function"]: function["calls"] for function in report["functions"]}
+    assert called["syscall.rawVforkSyscall"] in (20, 21)  # since Go 1.23 os tries pidfds before
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_however_goprobe_ends_the_process_goes_on(number: signal.Signals) -> None:
     binary = build(_PROGRAM)

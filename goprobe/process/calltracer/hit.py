@@ -31,6 +31,10 @@ class ThreadHit:
         self._iovecs[5] = WORD
         self._known = 0, 0, 0
 
+    def goes_on(self) -> None:
+        """What was read of the thread need not be so any more."""
+        self._known = 0, 0, 0
+
     def stands(self, tid: int, high: int) -> None:
         self._tid, self.high, self._state = tid, high, b""
 

@@ -38,6 +38,7 @@ class TracedCode(Generic[P]):
     def _past(self, point: P, tid: int) -> None:
         """Put a thread, its registers at hand, past a breakpoint."""
         self._points.past(point, self._machine.words, self._hit.near_word, self._hit.put_word)
+        self._hit.goes_on()
         self._machine.store(tid)
 
     def _pass(self, point: P, tid: int) -> None:
