@@ -15,7 +15,7 @@ from pathlib import Path
 from goprobe.analysis.escape.escape import EscapeRequest, Mode, escape as run
 from goprobe.analysis.escape.judgement import PromisedCode, code_at, no_allocation
 from goprobe.api.several import several
-from goprobe.binary.pcln.format import without_type_arguments
+from goprobe.binary.pcln.format import plain_name
 from goprobe.errors import UsageError
 from goprobe.model.escape import EscapeReport, FunctionCode, Site, SourceLine, Verdict
 
@@ -160,8 +160,10 @@ def _same_file(file: str, named: str) -> bool:
 
 
 def _same_function(function: str, named: str) -> bool:
-    plain = without_type_arguments(function) if _COMPILED.search(function) else function
-    return named in (function, plain) or plain.endswith((f"/{named}", f".{named}"))
+    compiled = _COMPILED.search(function)
+    plain = plain_name(function) if compiled else function.replace("%2e", ".")
+    spelt = named.replace("%2e", ".")
+    return named == function or spelt == plain or plain.endswith((f"/{spelt}", f".{spelt}"))
 
 
 # As the code is called that is there for all types of a shape.

@@ -315,3 +315,19 @@ def test_promises_in_the_source(tmp_path: Path) -> None:
         goprobe.assert_no_allocation(report, "main.go:23")
     with pytest.raises(UsageError, match="no site"):
         goprobe.assert_no_allocation(report, "main.absent")
+
+
+def test_a_package_whose_path_ends_with_a_version_is_named_as_it_is_imported(
+    tmp_path: Path,
+) -> None:
+    """Its symbols have lib%2ev3."""
+    library = "package lib\n\nvar Sink any\n\n//go:noinline\nfunc F(n int) { Sink = &n }\n"
+    main = 'package main\n\nimport lib "example.com/m/lib.v3"\n\nfunc main() { lib.F(1000) }\n'
+    module(tmp_path, {"main.go": main, "lib.v3/l.go": library})
+    names = ("lib.v3.F", "example.com/m/lib.v3.F", "lib%2ev3.F", "example.com/m/lib%2ev3.F")
+    report = escape(tmp_path, "./...", promises=tuple(f"{name} noalloc" for name in names))
+    assert len(report.assertions) == len(names)
+    assert all("n (line 6): confirmed_heap" in a.why for a in report.assertions)
+    for name in names:
+        with pytest.raises(AssertionError, match="n: confirmed_heap"):
+            goprobe.assert_no_allocation(report, name)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from goprobe.analysis.trace.breakpoints import function_matches, nearest_functions, plain_name
-from goprobe.binary.pcln.format import Function
+from goprobe.analysis.trace.breakpoints import function_matches, nearest_functions
+from goprobe.binary.pcln.format import Function, plain_name
 from goprobe.errors import UsageError, telling
 from goprobe.runtime.image.program import GoProgram
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from goprobe.analysis.escape.promises import ALLOW, Promise
-from goprobe.binary.pcln.format import SourceFrame, without_type_arguments
+from goprobe.binary.pcln.format import SourceFrame, plain_name
 from goprobe.model.escape import SourceLine
 
 _LITERAL = re.compile(r"\.func\d+")
@@ -40,5 +40,5 @@ class PromisedPlaces:
 def is_named(function: str, named: str) -> bool:
     """Whether a function is the one that a user calls so: with its package's whole path, or the
     last part of that."""
-    plain = without_type_arguments(function)
-    return named in (function, plain) or plain.endswith(f"/{named}")
+    plain, spelt = plain_name(function), named.replace("%2e", ".")
+    return named == function or spelt == plain or plain.endswith(f"/{spelt}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from goprobe.analysis.goroutines.chosen import Chosen, can_be, is_named
 from goprobe.analysis.goroutines.goroutines import known_modules
-from goprobe.analysis.trace.breakpoints import nearest_functions, plain_name
+from goprobe.analysis.trace.breakpoints import nearest_functions
+from goprobe.binary.pcln.format import plain_name
 from goprobe.errors import UsageError, telling
 from goprobe.runtime.goroutines.goroutines import STATUS_NAMES
 from goprobe.target.live import AnyTarget

@@ -13,7 +13,7 @@ from goprobe.arch.code import LineStretch, returns_of, ways_in
 from goprobe.arch.instructions import LONGEST, call_ahead, spans
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.lines import LineRow
-from goprobe.binary.pcln.format import without_type_arguments
+from goprobe.binary.pcln.format import plain_name
 from goprobe.binary.pcln.inlining import inlined_at, inlined_copies
 from goprobe.counts import counted
 from goprobe.errors import UsageError, telling
@@ -86,11 +86,6 @@ def check_instruction(program: GoProgram, address: int, bias: int) -> None:
 
 
 # Functions
-
-
-def plain_name(name: str) -> str:
-    """A function's name as a person types it: without type arguments and import path escapes."""
-    return without_type_arguments(name).replace("%2e", ".")
 
 
 def function_matches(name: str, where: str) -> bool:

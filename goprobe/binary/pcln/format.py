@@ -180,3 +180,8 @@ def without_type_arguments(name: str) -> str:
     while (shorter := _INNERMOST.sub("", name)) != name:
         name = shorter
     return name
+
+
+def plain_name(name: str) -> str:
+    """A function's name as a person types it: without type arguments and import path escapes."""
+    return without_type_arguments(name).replace("%2e", ".")
