@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 import goprobe
 from goprobe.api.script.goexpr import condition, parse
+from goprobe.api.script.sealing import opened
 from goprobe.errors import NoSuchElementError, UsageError
 from tests.support import go
 
@@ -92,6 +95,24 @@ def test_stops_of_one_goroutine(release: str) -> None:
         assert [s.goroutine for s in program.run(["main.begin"], goroutine=1)] == [1, 1]
     with goprobe.launch(binary, stdout=2) as program:
         assert [s.goroutine for s in program.run(["main.begin"], goroutine=99)] == []
+
+
+def test_early_recordings_know_no_kinds(tmp_path: Path) -> None:
+    """Nor the bytes of strings that were told whole."""
+    binary, recording = str(go.build(SESSIONS / "conditions.go", flags=UNOPTIMISED)), tmp_path / "r"
+    when = 'my > 32766 && s != "no such"'
+    with goprobe.launch(binary, ["quietly"], record=recording) as program:
+        stops = program.run(["main.f"], when=when)
+        told = [str(stop["my"]) for stop in islice(stops, 3)]
+    lines = [opened(line) or b"" for line in recording.read_bytes().splitlines()]
+    early = [lines[0].replace(b"recording/3", b"recording/2")]
+    early += [re.sub(rb'"number":\d+,', b"", x) for x in lines[1:-1] if b'"ask":"kind"' not in x]
+    assert len(early) < len(lines) - 1
+    recording.write_bytes(b"\n".join(early) + b"\n")
+    with goprobe.replay(recording) as program:
+        stops = program.run(["main.f"], when=when)
+        assert [str(stop["my"]) for stop in islice(stops, len(told))] == told
+    assert told
 
 
 _REFUSED = {

@@ -123,7 +123,8 @@ class Driver(Protocol):
         an interface or a complex number, whose words are written together, too)."""
 
     def kind(self, type_name: str) -> str:
-        """What a type is by its underlying type: "int16", "struct", …"""
+        """What a type is by its underlying type: "int16", "struct", …; "" where that is not known,
+        in early recordings."""
 
     def global_variable(self, name: str) -> Element:
         """A variable of a package: "main.counter"."""

@@ -37,20 +37,35 @@ def operand(value: Any) -> Any:
     if not isinstance(value, Value) or value.dynamic_type is not None:
         return value
     if value._is_string():
-        return Text(value._bytes(), value.type)
+        return Text(_text(value), value.type)
     if value._length() is not None:
         return value
     return _scalar(value, value.type)
+
+
+def _text(string: Value) -> bytes:
+    """A string's bytes: they are read where the text that was told is escaped or cut."""
+    told = string.text.encode()
+    return told if len(told) == string._length() and "…" not in string.text else string._bytes()
 
 
 def _scalar(value: Value, type_name: str) -> Any:
     told = scalar_of(value._told())
     if told is None or isinstance(told, bool | complex):
         return value if told is None else told
-    kind = kind_of(value, type_name)
+    kind = kind_of(value, type_name) or _kind_told(told, value, type_name)
     if kind in ("complex64", "complex128"):
         return complex(told)
     return made(told, kind, type_name) if kind in BITS or kind in FLOATS else value
+
+
+def _kind_told(told: float, value: Value, type_name: str) -> str:
+    """The widest kind of a number whose type is not known: an early recording does not say it."""
+    if type_name.startswith(_WITH_PARTS) or value.data:
+        return ""
+    if isinstance(told, int):
+        return "uint64" if told >> 63 > 0 else "int64"
+    return "float64"
 
 
 def kind_of(value: Value, type_name: str) -> str:

@@ -105,7 +105,9 @@ class Replayer:
         self._name = str(path)
         lines = read_regular(path, _SIZE_LIMIT, what="recording", pipes=True).split(b"\n")
         head, *self._lines = [line for line in lines if line] or [b""]
-        self.info = self._head(head).info
+        opening = self._head(head)
+        self.info = opening.info
+        self._early = opening.schema in OLD_RECORDING_SCHEMAS
         self.incomplete = self._ended()
         self._old: StopReport | None = None
         self._at = 0
@@ -325,7 +327,7 @@ class Replayer:
         return cast("tuple[int, int]", self._asked("extent", (type_name,), tuple[int, int]))
 
     def kind(self, type_name: str) -> str:
-        return cast("str", self._asked("kind", (type_name,), str))
+        return "" if self._early else cast("str", self._asked("kind", (type_name,), str))
 
     def global_variable(self, name: str) -> Element:
         return cast("Element", self._asked("global", (name,), Element))
