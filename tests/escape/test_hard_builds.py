@@ -331,3 +331,33 @@ def test_a_package_whose_path_ends_with_a_version_is_named_as_it_is_imported(
     for name in names:
         with pytest.raises(AssertionError, match="n: confirmed_heap"):
             goprobe.assert_no_allocation(report, name)
+
+
+def test_what_another_method_with_types_of_its_own_makes_is_not_a_promises(tmp_path: Path) -> None:
+    """As Go has them since 1.27; both are inlined, and the one of the promise does not run."""
+    source = """
+        package main
+
+        import "os"
+
+        var sink any
+
+        type T[A any] struct{ a A }
+
+        //goprobe:noalloc
+        func (t *T[A]) M[B any](b B) { x := 1; sink = &x }
+
+        func (t *T[A]) N[B any](b B) { x := 2; sink = &x }
+
+        func main() {
+            t := &T[int]{}
+            if len(os.Args) > 3 {
+                t.M("s")
+            }
+            t.N("s")
+        }
+        """
+    module(tmp_path, {"main.go": source, "go.mod": "module example.com/m\n\ngo 1.27\n"})
+    (promise,) = escape(tmp_path).assertions
+    assert (promise.held, promise.known) == (False, False)
+    assert promise.why == "x (line 18) can allocate, and this code never ran"

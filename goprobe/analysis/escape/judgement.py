@@ -7,13 +7,13 @@ that a promise which held did so each time; what was not seen to run is not know
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from goprobe.analysis.escape.promises import RUN, Promise
+from goprobe.binary.pcln.format import without_type_arguments
 from goprobe.model.escape import Assertion, Call, Site, SourceLine, Verdict
 from goprobe.runtime.entries import panics
 
@@ -191,7 +191,6 @@ def code_at(
 
 
 _MOVED, _INLINING = "moved to heap: ", "inlining call to "
-_TYPE_ARGUMENTS = re.compile(r"\[.*\]", re.DOTALL)
 
 
 def _moved_elsewhere(here: Iterable[Site], sites: Iterable[Site]) -> Iterator[Site]:
@@ -209,4 +208,4 @@ def _is_moved(site: Site) -> bool:
 
 
 def _base(function: str) -> str:
-    return _TYPE_ARGUMENTS.sub("", function).rpartition(".")[2]
+    return without_type_arguments(function).rpartition(".")[2]
