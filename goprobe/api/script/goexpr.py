@@ -261,6 +261,8 @@ def _unescaped(token: str) -> bytes:
 
 def _length(value: Any) -> Operand:
     """len(x): of a constant a constant."""
+    if isinstance(value, Value) and value.dynamic_type is None and value._is_string():
+        return made(value._length() or 0, "int")  # what it holds may be long, and is not read
     told = operand(value)
     if isinstance(told, bytes):
         return made(len(told), "int") if isinstance(told, Text) else len(told)
