@@ -170,8 +170,29 @@ func captures(word string, n int) {
 	stop(16)
 }
 
+// One place for two variables of one value, in which the next value of the one is put early.
+//
+//go:noinline
+func again(y [3]int) int {
+	n := 0
+turn:
+	{
+		x := n
+		keep(y)
+		show := func() { stop(22) }
+		keep(x)
+		show()
+	}
+	n++
+	if n < 3 {
+		goto turn
+	}
+	return n
+}
+
 func main() {
 	captures("ab", 7)
+	again([3]int{4, 5, 6})
 	merged()
 	methods()
 	done := make(chan int)

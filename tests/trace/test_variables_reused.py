@@ -47,6 +47,7 @@ TRUTH: dict[tuple[str, int], list[dict[str, str]]] = {
     ("main.captures.func1", 14): [{"word": "ab", "n": "7"}],
     ("main.captures.func1", 15): [{"word": "abab", "n": "7.5"}],
     ("main.captures", 16): [{"word": "ab", "n": "7"}],
+    ("main.again", 22): [{"x": str(n), "n": str(n), "y": "[4 5 6]"} for n in range(3)],
     ("main.parts", 13): [{"m": "{x:{} y:6 z:[]}", "n": "{x:{} y:5 z:[]}"}],
 }  # fmt: skip
 

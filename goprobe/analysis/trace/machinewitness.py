@@ -155,6 +155,8 @@ def in_words(
             return Doubt("the function's stack had to grow, and what it does not use was not kept")
         if made is None or not _same(local, holder, made, at, once=once):
             return Doubt("its place may be another's by now")
+        if isinstance(holder, FrameSlot) and _made_anew(local, made, at):
+            return Doubt("its place has the value of a later pass by now")
         if isinstance(holder, str) and not at.about.definitions.chosen_since(
             holder, at.pc
         ).isdisjoint(d.pc for d in made):
@@ -179,7 +181,7 @@ def _same(
         )
     if isinstance(holder, str):
         return True  # the debug information follows registers
-    first = _first(local, at)
+    first = _births(local, at)
     return not first or all(
         _root(definition) in first or definition.pc == -1 or (definition.constant and not once)
         for definition in made
@@ -190,14 +192,31 @@ def _root(definition: Definition) -> tuple[int, Holder | None]:
     return definition.pc, definition.holder if definition.pc < 0 else None
 
 
-def _first(local: Local, at: Position) -> set[tuple[int, Holder | None]]:
-    """Where the values were made that the debug information says to be in registers."""
-    roots = set[tuple[int, Holder | None]]()
+def _births(local: Local, at: Position) -> dict[tuple[int, Holder | None], set[int]]:
+    """Where the values were made that the debug information says to be in registers, each with
+    the pcs from which on it is the variable's."""
+    births = dict[tuple[int, Holder | None], set[int]]()
     for entry in local.locations:
         for piece in pieces_of(entry):
             made = at.about.definitions.of(piece.register, entry.low) if piece.register else None
-            roots |= {_root(definition) for definition in made or ()}
-    return roots
+            for definition in made or ():
+                births.setdefault(_root(definition), set()).add(entry.low)
+    return births
+
+
+def _made_anew(local: Local, made: Iterable[Definition], at: Position) -> bool:
+    """Whether an instruction may have run once more since it made the variable's value. Two
+    variables that have one value (`x := i`) have one place, in which the compiler puts the next
+    value of the one (i+1, computed early) where it holds the other to be dead."""
+    births = _births(local, at)
+    return any(
+        definition.pc >= 0
+        and _root(definition) in births
+        and at.about.definitions.runs_since(
+            definition.pc, at.pc, frozenset(births[_root(definition)])
+        )
+        for definition in made
+    )
 
 
 def pieces_of(entry: LocationEntry) -> tuple[Piece, ...]:

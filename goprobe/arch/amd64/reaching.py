@@ -94,6 +94,22 @@ class Definitions:
                     work.append(previous)
         return frozenset(chosen)
 
+    def runs_since(self, made: int, pc: int, births: frozenset[int]) -> bool:
+        """Whether the instruction at `made` may have run after control last came by one of
+        `births`, when `pc` is about to run, or while the call runs that `pc` is within."""
+        work, seen = [pc], {pc}
+        while work and len(seen) < _STEPS_LIMIT:
+            at = work.pop()
+            if at in births:
+                continue
+            for previous in self._flow.arriving(at):
+                if previous == made:
+                    return True
+                if previous not in seen:
+                    seen.add(previous)
+                    work.append(previous)
+        return bool(work)
+
     def _entered(self, what: Holder, copies: tuple[int, ...]) -> list[Definition]:
         """What a register or slot holds when the function begins, at first or once more."""
         entered = [Definition(ENTRY, copies, what)]
