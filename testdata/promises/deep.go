@@ -136,6 +136,15 @@ func first() int { // want: proved
 	return len(table)
 }
 
+//goprobe:noalloc deep after the first call
+//
+//go:noinline
+func eachTime() int { // want: broken main.eachTime
+	var once sync.Once
+	once.Do(func() { kept = make([]int, 10) })
+	return len(table)
+}
+
 //goprobe:noalloc deep
 //
 //go:noinline
@@ -181,6 +190,57 @@ func other(n int) int { return recursive(n - 1) }
 func known() int { // want: proved
 	twice := func(a int) int { return a * 2 }
 	return twice(len(table))
+}
+
+// Closures that lie in the frame: what they come to is known, whatever else is called on the line.
+//
+//goprobe:noalloc deep
+//
+//go:noinline
+func framed(s shape, n int) int { // want: broken main.framed.func1
+	var down func(int) int
+	var room [8]int
+	room[n&7] = n
+	down = func(k int) int {
+		if k <= 0 {
+			kept = k + 1000
+			return k
+		}
+		return down(k - 1)
+	}
+	return down(n) + s.area() + room[n&3]
+}
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func atTheEnd(s shape, n int) int { // want: broken main.atTheEnd.func1
+	k := n
+	defer func() { kept, k = k+1000, n }()
+	k++
+	return s.area()
+}
+
+//goprobe:noalloc deep
+//
+//go:noinline
+func addsUp(n int) int { // want: proved
+	defer func(k int) { total += k }(n)
+	return n
+}
+
+var total int
+
+// The last argument comes in the caller's frame.
+//
+//goprobe:noalloc deep
+//
+//go:noinline
+func handedDown(a, b, c, d, e, g, h, i, j, k int, f func() int) int { // want: unknown function value
+	if a > 3 {
+		f = func() int { return 3 }
+	}
+	return f() + b + c + d + e + g + h + i + j + k
 }
 
 //goprobe:noalloc deep
@@ -282,6 +342,8 @@ func main() {
 	fmt.Fprintln(io.Discard, calls(square{2}), asserts(out), compares(4))
 	fmt.Fprintln(io.Discard, mixed(square{2}, square{3}), embedded(&promoted{square{4}}), again(2))
 	fmt.Fprintln(io.Discard, bracketed(square{5}, square{6}), stringer(&strings.Builder{}))
+	fmt.Fprintln(io.Discard, eachTime(), framed(square{1}, 2), atTheEnd(square{2}, 3), addsUp(4))
+	fmt.Fprintln(io.Discard, handedDown(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, func() int { return total }))
 	stores()
 	deferred(2)
 	misspelt()

@@ -133,6 +133,33 @@ func helper(n int) string { s := make([]byte, n); return string(s) }
 func Generic[K any](k K) K { return k }
 """,
     "internal/q/q.go": "package q\n\n//goprobe:noalloc deep\nfunc Q(a []int) int { return a[0] }\n",
+    "r/r.go": """package r
+
+type Quiet interface{ Get() int }
+type Loud interface{ Make() int }
+type T struct{ n []int }
+
+func (t *T) Get() int { return len(t.n) }
+
+func (t *T) Make() int { t.n = make([]int, 3); return 3 }
+
+func Gets(q Quiet) int { return q.Get() }
+
+//goprobe:noalloc deep
+func Calls(l Loud) int { return Renamed(l) }
+
+//goprobe:noalloc deep
+func Comments(q Quiet, l Loud) int { return q.Get() + l.Make /**/ () }
+""",
+    # The line that it says it is calls another method.
+    "r/s.go": """package r
+
+//go:noinline
+func Renamed(l Loud) int {
+//line r.go:11
+	return l.Make()
+}
+""",
     "cmd/a/main.go": "package main\n\n//goprobe:noalloc deep\nfunc main() { println(1) }\n",
     "cmd/b/main.go": "package main\n\n//goprobe:noalloc deep\nfunc main() { select {} }\n",
 }
@@ -151,6 +178,7 @@ def test_a_library_is_looked_at_as_if_all_it_exports_were_used(go: str, tmp_path
     assert {place for place, a in told.items() if a.held} == {
         ("l.go", 5), ("internal/q/q.go", 3), ("cmd/a/main.go", 3), ("cmd/b/main.go", 3),
     }  # fmt: skip
+    assert not any(told["r/r.go", line].known for line in (13, 16))
     broken = told["l.go", 8].proof
     assert isinstance(broken, Proof) and broken.verdict.value == "broken"
     assert [p.function for p in broken.chain][:2] == [

@@ -10,6 +10,7 @@ from hypothesis import given, strategies as st
 from goprobe.analysis.escape.expressions import same_type, shape_of
 from goprobe.analysis.escape.predictions import is_global, is_parameter
 from goprobe.analysis.escape.promises import promises_in
+from goprobe.analysis.escape.score import same_function
 from goprobe.analysis.escape.sources import Sources
 from goprobe.runtime.allocatorcalls import Family
 from goprobe.toolchain.diagnostics import Diagnostic, DiagnosticKind
@@ -245,3 +246,29 @@ def test_types_with_braces_of_their_own(expression: str, runtime: str) -> None:
     shape = shape_of(expression, moved=False)
     assert same_type(shape.type, runtime, shape.exact)
     assert not same_type(shape.type, runtime.replace("struct {", "struct { z int;"), shape.exact)
+
+
+@pytest.mark.parametrize(
+    ("full", "short", "same"),
+    [
+        ("example.com/a.F", "F", True),
+        ("example.com/a.F", "a.F", True),
+        ("example.com/a.(*T).M", "(*T).M", True),
+        ("example.com/a.(*T).M", "(*T).N", False),
+        ("a.aF", "F", False),
+        # All from the first bracket to the last was one up to Go 1.26.
+        ("a.(*T[...]).M[...]", "(*T[int]).M[string]", True),
+        ("a.(*T[...]).M[...]", "(*T[int]).N[string]", False),
+        ("a.(*T[...]", "(*T[int]).M[string]", True),
+        ("a.F[...]", "F[func(b[int]) []c]", True),
+        ("a.F[...].func1", "F[map[b]c].func1", True),
+        ("a.F[go.shape.int]", "F[go.shape.int]", True),
+        # The compiler says the package's name, the linker its path.
+        ("example.com/yaml/v2.Parse", "yaml.Parse", True),
+        ("gopkg.in/yaml%2ev3.(*T).Parse", "yaml.(*T).Parse", True),
+        ("example.com/yaml/v2.F[...]", "yaml.F[int]", True),
+        ("example.com/yaml/v2.Parse", "json.Parse", False),
+    ],
+)
+def test_two_names_of_a_function(full: str, short: str, same: bool) -> None:
+    assert same_function(full, short) is same

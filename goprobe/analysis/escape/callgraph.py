@@ -13,7 +13,7 @@ import msgspec
 
 from goprobe.analysis.escape.calls import CodeMap
 from goprobe.analysis.escape.methods import Methods
-from goprobe.arch.outgoing import Way, outgoing
+from goprobe.arch.outgoing import Outgoing, Way, outgoing
 from goprobe.binary.elf.elf import SHF_WRITE
 from goprobe.binary.elf.image import Image
 from goprobe.binary.pcln.format import Function, SourceFrame
@@ -72,19 +72,19 @@ class CallGraph:
 
     def _read(self, function: Function) -> tuple[CallEdge, ...]:
         code = self._program.elf.read(function.entry, function.end - function.entry)
-        edges = [self._edge(o.pc, o.way, o.target, o.closure, o.slot)
-                 for o in outgoing(code, function.entry)]  # fmt: skip
+        edges = [self._edge(each) for each in outgoing(code, function.entry)]
         return tuple(_without_recovery(edges))
 
-    def _edge(self, pc: int, way: Way, target: int, closure: int, slot: int) -> CallEdge:
-        if closure:
-            target = self._code_of_closure(closure)
+    def _edge(self, call: Outgoing) -> CallEdge:
+        pc, way, target = call.pc, call.way, call.target
+        if call.closure:
+            target = self._code_of_closure(call.closure)
+        method = way is Way.METHOD and call.slot >= _METHODS
         if not target:
             what = way.value
-            if way is Way.METHOD and slot >= _METHODS:
-                what += f" (number {(slot - _METHODS) // _WORD} of its type)"
+            if method:
+                what += f" (number {(call.slot - _METHODS) // _WORD} of its type)"
             verb = "holds" if way is Way.UNREADABLE else "calls"
-            method = way is Way.METHOD and slot >= _METHODS
             return CallEdge(pc, 0, "", None, f"it {verb} {what}", method)
         callee = self._lines.function_at(target)
         if callee is None:

@@ -183,8 +183,9 @@ class _Search:
             )
             self.holes.append((step, far))
             return None
+        # A variable of the function's own breaks the promise by itself: it is moved to the heap.
         if self._question.once and edge.name == _ONCE:
-            self.exempt.setdefault("after the first call")
+            self.exempt.setdefault("after the first call of each sync.Once")
             return None
         if self._is_exempt(step, edge):
             return None

@@ -9,6 +9,7 @@ from goprobe.analysis.escape.calls import AllocationCall
 from goprobe.analysis.escape.expressions import CLOSURE
 from goprobe.analysis.escape.predictions import Predicted
 from goprobe.arch.machinecode import Constant, StackAddress
+from goprobe.binary.pcln.format import shown_name
 from goprobe.model.escape import Prediction
 from goprobe.runtime.allocatorcalls import Family
 
@@ -61,19 +62,25 @@ def may_stand_in(text: str, predicted: Predicted) -> bool:
 
 
 _KEPT = 1 << 14
-_TYPE_ARGUMENTS = re.compile(r"\[.*\]", re.DOTALL)
+# The compiler says a package's name, which the path does not end with where that is a version.
+_VERSIONED = re.compile(r"(?:.*/)?([^/\[]+?)(?:/|%2e)v\d+\.(.*)", re.DOTALL)
 
 
 @lru_cache(_KEPT)
 def same_function(full: str, short: str) -> bool:
     """Whether a symbol's name is what the compiler calls so inside its own package."""
-    # So the line table shortens the type arguments of inlined calls.
-    if "[...]" in full and "[" in short:
-        short = _TYPE_ARGUMENTS.sub("[...]", short)
-    if full == short:
+    shorts = {short}
+    if "[...]" in full:  # so the line table has the type arguments of inlined calls
+        shorts |= {shown_name(short), shown_name(short, methods=False)}
+    return any(_is_called(full, each) for each in shorts)
+
+
+def _is_called(full: str, short: str) -> bool:
+    if full == short or full.endswith((f".{short}", f"/{short}")):
         return True
-    base = full.rsplit("/", 1)[-1] if "[" not in full else full
-    return base == short or base.endswith(f".{short}") or full.endswith(f"/{short}")
+    package, _, rest = short.partition(".")
+    versioned = _VERSIONED.fullmatch(full)
+    return bool(rest) and versioned is not None and versioned.groups() == (package, rest)
 
 
 _DESCRIPTIONS = {

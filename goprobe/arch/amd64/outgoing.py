@@ -2,13 +2,15 @@
 
 Compiled Go calls directly; through a closure (RDX holds it, its first word is the code: the
 "context register" of cmd/compile/abi-internal.md); or through a method table, whose word the code
-loads from a fixed offset. A jump by a table of the function's own is no call: the compiler loads
-the table's address beside the code and adds an index to it (ssagen, OpAMD64JUMPTABLE, Go 1.19 on).
+loads from a fixed offset. A closure that does not escape lies in the frame: its code is known where
+all that the function puts into that word is the address of one function. A jump by a table of the
+function's own is no call: the compiler loads the table's address beside the code and adds an index
+to it (ssagen, OpAMD64JUMPTABLE, Go 1.19 on).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from enum import Enum
 
 import iced_x86 as iced
@@ -20,8 +22,10 @@ from goprobe.arch.amd64.registers import signed
 
 _FLOW, _K, _M, _R = iced.FlowControl, iced.OpKind, iced.Mnemonic, iced.Register
 _LOCAL = frozenset((_FLOW.CONDITIONAL_BRANCH, _FLOW.UNCONDITIONAL_BRANCH))
-_NONE = int(_R.NONE)
+_NONE, _SP = int(_R.NONE), int(_R.RSP)
 _WORD = 8
+_IMMEDIATES = frozenset((_K.IMMEDIATE8TO64, _K.IMMEDIATE32TO64))
+_READS = frozenset((_M.CMP, _M.TEST, _M.BT))
 
 
 class Way(Enum):
@@ -48,12 +52,23 @@ class Outgoing(msgspec.Struct, frozen=True):
 
 class _Value(msgspec.Struct, frozen=True):
     """What a register holds: a fixed address; or, `loaded`, the word there, or that at `offset`
-    from what `base` held as it was loaded."""
+    from what `base` held as it was loaded; or the address at `offset` from the stack pointer.
+    `through`: the word that such a word of the frame points at."""
 
     address: int = 0
     base: int = 0
     offset: int = 0
     loaded: bool = False
+    through: bool = False
+
+    @property
+    def in_frame(self) -> bool:
+        return self.base == _SP
+
+
+_Slots = dict[int, set[_Value | None]]
+"""What a function puts into words of its frame, by offset from its stack pointer: None is what
+nobody knows."""
 
 
 def outgoing(code: bytes, entry: int) -> Iterator[Outgoing]:
@@ -65,39 +80,107 @@ def outgoing(code: bytes, entry: int) -> Iterator[Outgoing]:
     if readable < end:
         yield Outgoing(readable, Way.UNREADABLE)
     joins = {i.near_branch_target for i in instructions if i.flow_control in _LOCAL}
+    slots: _Slots | None = None
+    for ins, known in _walked(instructions, joins):
+        flow = ins.flow_control
+        if flow in CALLS and ins.op0_kind == _K.NEAR_BRANCH64:
+            yield Outgoing(ins.ip, Way.CALL, int(ins.near_branch_target))
+        elif flow in _LOCAL:
+            if not entry <= ins.near_branch_target < end:
+                yield Outgoing(ins.ip, Way.TAIL, int(ins.near_branch_target))
+        elif flow in CALLS or (flow == _FLOW.INDIRECT_BRANCH and not _by_table(ins, known)):
+            value = _operand(ins, known)
+            if value is not None and value.in_frame:
+                slots = _slots(instructions, joins) if slots is None else slots
+            yield _through(ins.ip, value, slots or {})
+
+
+def _walked(
+    instructions: Sequence[iced.Instruction], joins: Set[int]
+) -> Iterator[tuple[iced.Instruction, dict[int, _Value]]]:
+    """Each instruction with what registers hold before it. What other instructions than the one
+    before it lead to begins with nothing known."""
     known: dict[int, _Value] = {}
     for ins in instructions:
         if ins.ip in joins:
             known = {}
-        flow = ins.flow_control
-        if flow in CALLS:
-            direct = ins.op0_kind == _K.NEAR_BRANCH64
-            yield (
-                Outgoing(ins.ip, Way.CALL, int(ins.near_branch_target))
-                if direct
-                else _through(ins, known)
-            )
-            known = {}
-        elif flow in _LOCAL:
-            if not entry <= ins.near_branch_target < end:
-                yield Outgoing(ins.ip, Way.TAIL, int(ins.near_branch_target))
-        elif flow == _FLOW.INDIRECT_BRANCH:
-            if not _by_table(ins, known):
-                yield _through(ins, known)
-        else:
+        yield ins, known
+        if ins.flow_control == _FLOW.NEXT:
             _step(ins, known)
+        elif ins.flow_control != _FLOW.CONDITIONAL_BRANCH:
+            known = {}
 
 
-def _through(ins: iced.Instruction, known: Mapping[int, _Value]) -> Outgoing:
-    """A call by a register, or by a word of memory."""
-    value = _operand(ins, known)
+def _slots(instructions: Sequence[iced.Instruction], joins: Set[int]) -> _Slots:
+    """Of the function's own frame: what its callers put into their arguments is not seen. Nothing
+    where the stack pointer moves on the way, as in assembly."""
+    slots: _Slots = {}
+    pushes, frame = 0, 0
+    for ins, known in _walked(instructions, joins):
+        pushes += ins.mnemonic == _M.PUSH
+        frame = frame or _made(ins)
+        stores = ins.op_count > 1 and ins.op0_kind == _K.MEMORY and int(ins.memory_base) == _SP
+        if not stores or ins.mnemonic in _READS or int(ins.memory_index) != _NONE:
+            continue
+        offset = signed(ins.memory_displacement)
+        register = int(ins.op1_register) if ins.op1_kind == _K.REGISTER else _NONE
+        if _is_zero(ins, register):
+            continue
+        size = iced.MemorySizeExt.size(ins.memory_size)
+        is_word = ins.mnemonic == _M.MOV and size == _WORD and register != _NONE
+        for at in range(offset - _WORD + 1, offset + max(size, 1)):
+            value = known.get(register) if is_word and at == offset else None
+            fixed = value if value is not None and not value.loaded else None
+            slots.setdefault(at, set()).add(fixed)
+    own = range(frame - _WORD + 1)
+    return {at: held for at, held in slots.items() if at in own} if pushes <= 1 else {}
+
+
+def _made(ins: iced.Instruction) -> int:
+    """The size of the frame that an instruction makes, 0 for any other. 128 bytes fit an operand
+    of one byte only negated (cmd/internal/obj/x86)."""
+    if ins.op_count != 2 or int(ins.op0_register) != _SP or ins.op1_kind not in _IMMEDIATES:
+        return 0
+    size = signed(ins.immediate(1))
+    return max({_M.SUB: size, _M.ADD: -size}.get(ins.mnemonic, 0), 0)
+
+
+def _is_zero(ins: iced.Instruction, register: int) -> bool:
+    """Whether nil is put there: X15 is zero in Go's own code (cmd/compile/abi-internal.md)."""
+    if register == int(_R.XMM15):
+        return True
+    return ins.mnemonic == _M.MOV and register == _NONE and ins.immediate(1) == 0
+
+
+def _through(pc: int, value: _Value | None, slots: _Slots) -> Outgoing:
+    """A call by a register, or by a word of memory, that holds a value."""
     if value is None or not value.loaded:
-        return Outgoing(ins.ip, Way.OTHER, target=value.address if value else 0)
+        return Outgoing(pc, Way.OTHER, target=value.address if value else 0)
+    if value.in_frame:
+        return _through_frame(pc, value, slots)
     if value.address and value.base == 0:
-        return Outgoing(ins.ip, Way.CLOSURE, closure=value.address)
+        return Outgoing(pc, Way.CLOSURE, closure=value.address)
     if value.offset > 0:
-        return Outgoing(ins.ip, Way.METHOD, slot=value.offset)
-    return Outgoing(ins.ip, Way.CLOSURE)
+        return Outgoing(pc, Way.METHOD, slot=value.offset)
+    return Outgoing(pc, Way.CLOSURE)
+
+
+def _through_frame(pc: int, value: _Value, slots: _Slots) -> Outgoing:
+    """A call of a closure that lies in the frame, or of one that a word of the frame points at."""
+    held = _only(slots, value.offset)
+    if value.through and held is not None:
+        if not held.in_frame:
+            return Outgoing(pc, Way.CLOSURE, closure=held.address)
+        held = _only(slots, held.offset)
+    if held is not None and held.address and not held.in_frame:
+        return Outgoing(pc, Way.CALL, held.address)
+    return Outgoing(pc, Way.CLOSURE)
+
+
+def _only(slots: _Slots, offset: int) -> _Value | None:
+    """What alone a word of the frame holds, once it is set."""
+    values = slots.get(offset, set())
+    return next(iter(values)) if len(values) == 1 else None
 
 
 def _operand(ins: iced.Instruction, known: Mapping[int, _Value]) -> _Value | None:
@@ -117,6 +200,10 @@ def _loaded(ins: iced.Instruction, known: Mapping[int, _Value]) -> _Value | None
     offset = signed(ins.memory_displacement)
     if holds is not None and holds.address and not holds.loaded and offset == 0:
         return _Value(address=holds.address, loaded=True)
+    if holds is not None and holds.in_frame and not holds.loaded:
+        return _Value(base=_SP, offset=holds.offset + offset, loaded=True)
+    if holds is not None and holds.in_frame and not holds.through and offset == 0:
+        return _Value(base=_SP, offset=holds.offset, loaded=True, through=True)
     return _Value(base=base, offset=offset, loaded=True)
 
 
@@ -138,6 +225,9 @@ def _step(ins: iced.Instruction, known: dict[int, _Value]) -> None:
     value = None
     if ins.mnemonic == _M.LEA and ins.is_ip_rel_memory_operand:
         value = _Value(address=int(ins.ip_rel_memory_address))
+    elif ins.mnemonic == _M.LEA:
+        if int(ins.memory_base) == _SP and int(ins.memory_index) == _NONE:
+            value = _Value(base=_SP, offset=signed(ins.memory_displacement))
     elif ins.mnemonic == _M.MOV and iced.RegisterExt.size(ins.op0_register) == _WORD:
         if ins.op1_kind == _K.MEMORY:
             value = _loaded(ins, known)
