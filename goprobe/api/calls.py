@@ -66,8 +66,9 @@ class CalledWith(Mapping[str, "Told"]):
 
 class Told:
     """A value as it was at a call. It compares with Python's own numbers, strings, truth values and
-    None (nil); its fields are attributes or `value["name"]`, elements of slices and arrays are
-    indexed. Strings and lists are told up to a limit: `text` shows where they are cut."""
+    None (nil, which an interface that holds a nil pointer is not); its fields are attributes or
+    `value["name"]`, elements of slices and arrays are indexed. Strings and lists are told up to a
+    limit: `text` shows where they are cut."""
 
     __slots__ = ("_value",)
 
@@ -108,9 +109,11 @@ class Told:
 
     @property
     def py(self) -> Any:
-        """Python's own number, string, truth value, None, list or dict. Raises UsageError where the
-        value could not be read, or was told in part."""
+        """Python's own number, string, truth value, None, list or dict; of an interface what it
+        holds. Raises UsageError where the value could not be read, or was told in part."""
         value = self._value
+        if self._holds_nil():
+            return None
         if value.why:
             raise UsageError(f"{value.name or 'the value'} cannot be told: {value.why}")
         if value.value is not UNSET:
@@ -125,6 +128,10 @@ class Told:
             return [] if value.text == "[]" else {}
         raise UsageError(f"{value.name or 'the value'} was told in part: {value.text}")
 
+    def _holds_nil(self) -> bool:
+        held = self._value.dynamic_type
+        return held is not UNSET and self._value.text == f"{held}(nil)"
+
     def _is_list(self) -> bool:
         elements = self._value.elements
         return elements is not UNSET and all(e.name.startswith("[") for e in elements)
@@ -136,6 +143,8 @@ class Told:
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Told):
+            if self._holds_nil() or other._holds_nil():
+                return self._value.text == other._value.text
             other = other.py
         if isinstance(other, bytes):
             other = other.decode("utf-8", "surrogateescape")
@@ -162,7 +171,7 @@ class Told:
         return bool(self.py >= _plain(other))
 
     def __bool__(self) -> bool:
-        return bool(self.py)
+        return self._holds_nil() or bool(self.py)
 
     def __int__(self) -> int:
         return int(self.py)

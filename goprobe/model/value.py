@@ -26,7 +26,9 @@ class Value(msgspec.Struct, frozen=True, omit_defaults=True):
     """The value itself. `text` is escaped and cut at `text_limit` of the decoder.
 
     `len` and `cap` (elements) are there for strings, slices, maps and channels;
-    `dynamic_type` for interfaces. `unreadable`: there is none, and `text` says why.
+    `dynamic_type` for interfaces. `unreadable`: there is none, and `text` says why. `holds_nil`: an
+    interface that holds a nil pointer, map, … of its dynamic type, and is not nil itself; `text`
+    says the type as well (`*main.T(nil)`).
     """
 
     text: str
@@ -34,6 +36,7 @@ class Value(msgspec.Struct, frozen=True, omit_defaults=True):
     cap: int | UnsetType = UNSET
     dynamic_type: str | UnsetType = UNSET
     unreadable: bool = False
+    holds_nil: bool = False
 
 
 class Data(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -76,6 +76,8 @@ def text_of(part: Element) -> str:
     value = part.value
     if value.unreadable:
         return value.text
+    if value.holds_nil:
+        return "nil"  # its type stands before it
     if value.dynamic_type is UNSET:
         is_string = part.type == "string" and value.len is not UNSET
     else:

@@ -101,7 +101,7 @@ def value_text(type_name: str, value: Value | UnsetType, data: Data | UnsetType 
     if value is UNSET:
         return ""
     text = f'"{value.text}"' if is_string(type_name, value, data) else value.text
-    if value.dynamic_type is not UNSET and value.dynamic_type != "string":
+    if value.dynamic_type is not UNSET and value.dynamic_type != "string" and not value.holds_nil:
         return f"{value.dynamic_type}({text})"
     return text
 

@@ -15,6 +15,12 @@ type E struct {
 type My int16
 
 var gm = map[string]int{"x": 1}
+var gp *E
+var gs, gi, gj any = gp, nil, My(3)
+var ge error = (*os.PathError)(nil)
+var gk = []any{gs, nil, ge, []int(nil), gm, "nil"}
+var gx = map[string]error{"x": ge, "y": nil}
+var gt = map[error]string{ge: "typed", nil: "none"}
 var kept []any // what the last call of f is given lives on
 
 //go:noinline
@@ -138,6 +144,31 @@ func main() {
 	T(`gm["x"] == 1`, gm["x"] == 1)
 	T(`(*p).b == 2`, (*p).b == 2)
 	T(`(**pp).b == 2`, (*p).b == 2)
+	T(`gs == nil`, gs == nil)
+	T(`main.gs != nil`, gs != nil)
+	T(`gi == nil`, gi == nil)
+	T(`ge == nil`, ge == nil)
+	T(`gk[0] == nil`, gk[0] == nil)
+	T(`gk[1] == nil`, gk[1] == nil)
+	T(`gk[3] == nil`, gk[3] == nil)
+	T(`gk[4] == nil`, gk[4] == nil)
+	T(`gk[5] == "nil"`, gk[5] == "nil")
+	T(`gx["x"] == nil`, gx["x"] == nil)
+	T(`gx["y"] == nil`, gx["y"] == nil)
+	T(`gx["z"] == nil`, gx["z"] == nil)
+	T(`gt[ge] == "typed"`, gt[ge] == "typed")
+	T(`gt[nil] == "none"`, gt[nil] == "none")
+	T(`gs == gp`, gs == gp)
+	T(`gp == gs`, gp == gs)
+	T(`gi == gp`, gi == gp)
+	T(`gp == gi`, gp == gi)
+	T(`gs == p`, gs == p)
+	T(`gs == np`, gs == np)
+	T(`gi == err`, gi == err)
+	T(`gs == ge`, gs == ge)
+	T(`gs == gk[0]`, gs == gk[0])
+	T(`gk[2] == ge`, gk[2] == ge)
+	T(`gj == my-32764`, gj == my-32764)
 	T(`min(n, 3) == -7`, min(n, 3) == -7)
 	T(`math.MaxInt8 == 127`, math.MaxInt8 == 127)
 	T(`n == -7 == true`, n == -7 == true)

@@ -141,6 +141,15 @@ def test_each_is_what_go_makes_of_it(release: str) -> None:
                 told[text] = condition(text)(lambda name: program._named(stop, name))
             except (UsageError, KeyError):
                 assert text in _REFUSED
+        holds, inside = program["main.gs"], program["main.gk"]
+        assert holds.holds_nil and not holds.is_nil and holds and holds.py is None
+        assert holds != None and holds == inside[0] and holds != program["main.gi"]  # noqa: E711
+        assert repr(holds) == "<interface {} *main.E(nil)>"
+        assert inside.text.startswith("[*main.E(nil) nil *fs.PathError(nil) []int(nil) ")
+        keys = dict(program["main.gt"].items())
+        assert {repr(key): str(text) for key, text in keys.items()} == {
+            "None": "none", "TypedNil(type='*fs.PathError')": "typed",
+        }  # fmt: skip
         for text in ("u8 == 300", "i8 == 1.5", "u8 == i8 + u8", "s == 3", "b == 1", "a + 1", "08"):
             with pytest.raises(UsageError):
                 condition(text)(lambda name: program._named(stop, name))

@@ -126,6 +126,8 @@ def _shown(part: Element, data: Data | None) -> tuple[str, Plain | UnsetType]:
         quoted = '"' + value.text.replace('"', '\\"') + '"'
         whole = "\\" not in value.text and "…" not in value.text
         return quoted, value.text if whole else UNSET
+    if value.holds_nil:
+        return value.text, UNSET
     if value.text == "nil":
         return "nil", None
     if data is not None and _ADDRESS.fullmatch(value.text) and data.type is not UNSET:

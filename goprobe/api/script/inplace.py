@@ -18,6 +18,8 @@ from goprobe.runtime.values.storage import InBytes
 _INTEGERS = SIGNED | UNSIGNED | {GoKind.UINTPTR}
 _FLOATS = {GoKind.FLOAT32, GoKind.FLOAT64}
 _NAMES = {kind: kind.name.lower() for kind in (*_INTEGERS, *_FLOATS)}
+_NILABLE = {GoKind.POINTER, GoKind.SLICE, GoKind.MAP, GoKind.CHAN, GoKind.FUNC, GoKind.INTERFACE}
+"""What is nil where its first word is 0: an interface's leads to the type of what it holds."""
 _STRING_LIMIT = 1 << 16
 _SIZE_LIMIT = 1 << 12
 _MASK = (1 << 64) - 1
@@ -107,8 +109,7 @@ class InPlace:
         return _number(self._load(WORD, WORD), signed=True)
 
     def __eq__(self, other: object) -> bool:
-        nilable = self._type.kind in (GoKind.POINTER, GoKind.SLICE, GoKind.MAP, GoKind.CHAN)
-        if other is not None or not nilable:
+        if other is not None or self._type.kind not in _NILABLE:
             raise NotInPlaceError
         return not _number(self._load(0, WORD))
 

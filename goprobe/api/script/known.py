@@ -7,6 +7,7 @@ from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from goprobe.api.script.driver import Driver
@@ -164,8 +165,24 @@ class Known:
 
     @property
     def is_nil(self) -> bool:
-        """Whether it is nil: a pointer, slice, map, channel, function or interface."""
-        return self._told() == "nil" and not self._is_string()
+        """Whether it is nil: a pointer, slice, map, channel, function or interface. As in Go, an
+        interface that holds a nil pointer is not (`holds_nil`)."""
+        return self.dynamic_type is None and self._told() == "nil" and not self._is_string()
+
+    @property
+    def holds_nil(self) -> bool:
+        """Whether it is an interface that holds a nil pointer, slice, map, channel or function."""
+        value = self.value
+        if value is None or value.dynamic_type is UNSET:
+            return False
+        early = value.text == "nil" and not self._is_string()  # as recordings had it at first
+        return bool(value.holds_nil or early)
+
+    def _type_of_nil(self) -> str | None:
+        """The type of what is nil: of what an interface holds, else its own. None: it is not."""
+        if self.holds_nil:
+            return str(self.dynamic_type)
+        return self.type if self.is_nil else None
 
     def _length(self) -> int | None:
         if self._quick:
@@ -191,6 +208,12 @@ class Known:
         if value.len is UNSET or value.cap is not UNSET or part.elements is not UNSET:
             return False
         return data.type is UNSET if data else not value.text
+
+
+class TypedNil(msgspec.Struct, frozen=True):
+    """A map's key that is an interface, and holds a nil pointer of a type."""
+
+    type: str
 
 
 def scalar_of(text: str) -> bool | int | float | complex | None:

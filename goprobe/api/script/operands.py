@@ -140,9 +140,18 @@ def _holds(interface: Value, other: Any) -> bool:
 
 
 def _same(a: Value, b: Value) -> bool:
-    if _type_of(a).startswith(("*", "chan ", "<-chan ")) or a.is_nil or b.is_nil:
+    if a.is_nil and b.is_nil:  # a nil interface is no nil pointer
+        return a.type == b.type or _is_interface(a) is _is_interface(b)
+    if a.is_nil or b.is_nil or a.holds_nil or b.holds_nil:
+        return a == b
+    if _type_of(a).startswith(("*", "chan ", "<-chan ")):
         return a.text == b.text
     return a == b
+
+
+def _is_interface(value: Value) -> bool:
+    name = value.type
+    return name == "any" or name.startswith("interface {") or kind_of(value, name) == "interface"
 
 
 def _is_nil(value: Any) -> bool:

@@ -44,6 +44,8 @@ def panic_of(driver: Driver, name: str, value: Value, alive: Callable[[], object
 
 def message_of(value: Value) -> str:
     """Of a string its text, of the errors of errors.New and fmt.Errorf theirs."""
+    if value.holds_nil:
+        return value.text
     told = value.py
     if isinstance(told, dict):
         told = next((told[n] for n in ("s", "msg") if isinstance(told.get(n), str)), value.text)

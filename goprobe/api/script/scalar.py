@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, SupportsIndex
 
 from msgspec import UNSET
 
-from goprobe.api.script.known import Known, scalar_of
+from goprobe.api.script.known import Known, TypedNil, scalar_of
 from goprobe.errors import UsageError
 
 
@@ -128,3 +128,18 @@ class Scalar(Known):
 def plain_of(other: object) -> Any:
     """What compares: a value of the program as Python's own."""
     return other._ordered() if isinstance(other, Scalar) else other
+
+
+Key = (
+    str
+    | bytes
+    | complex
+    | SupportsIndex
+    | Scalar
+    | tuple[Any, ...]
+    | list[Any]
+    | dict[str, Any]
+    | TypedNil
+    | None
+)
+"""What a value is indexed by: a number, a field's name, a map's key."""

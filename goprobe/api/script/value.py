@@ -13,8 +13,8 @@ from typing import Any, SupportsIndex, overload
 from msgspec import UNSET
 
 from goprobe.api.notebook import line, table
-from goprobe.api.script.known import as_key, scalar_of
-from goprobe.api.script.scalar import Scalar
+from goprobe.api.script.known import TypedNil, as_key, scalar_of
+from goprobe.api.script.scalar import Key, Scalar
 from goprobe.errors import NoSuchElementError, NoSuchFieldError, UsageError
 from goprobe.model.value import Data, Element
 from goprobe.runtime.values.text import escape
@@ -24,19 +24,7 @@ _UNREADABLE = "unreadable: "
 _MEMBERS_SHOWN = 8
 _BY_ADDRESS = ("*", "chan ", "<-chan ", "chan<- ", "unsafe.Pointer")
 _DEPTH = 16  # of what `py` makes
-
-Key = (
-    str
-    | bytes
-    | complex
-    | SupportsIndex
-    | Scalar
-    | tuple[Any, ...]
-    | list[Any]
-    | dict[str, Any]
-    | None
-)
-"""What a value is indexed by: a number, a field's name, a map's key."""
+_LOOKED_FOR = (tuple, list, dict, complex, TypedNil)  # among all keys
 
 
 class Value(Scalar):
@@ -45,8 +33,9 @@ class Value(Scalar):
     indexed, sliced and iterated; a map's by keys of its key's kind.
 
     It compares with Python's numbers, strings, bytes and truth values and with other values; nil
-    equals None. `int()`, `float()`, `str()`, `len()` and `py` give Python's own. What the program
-    does not have at this stop (not assigned yet, optimised away) raises UsageError with the reason.
+    equals None, an interface that holds a nil pointer does not, as in Go. `int()`, `float()`,
+    `str()`, `len()` and `py` give Python's own. What the program does not have at this stop (not
+    assigned yet, optimised away) raises UsageError with the reason.
     """
 
     __slots__ = ()
@@ -56,8 +45,8 @@ class Value(Scalar):
     @property
     def py(self) -> Any:
         """All of it as Python's own: bool, int, float, complex, str (bytes where it is no text),
-        list, dict, None for nil. Pointers are what they point at. Raises UsageError for what
-        leads back to itself."""
+        list, dict, None for nil. Pointers are what they point at, interfaces what they hold: None
+        where that is nil. Raises UsageError for what leads back to itself."""
         return self._python(_DEPTH)
 
     def _python(self, depth: int) -> Any:
@@ -66,7 +55,7 @@ class Value(Scalar):
         if not depth:
             raise UsageError(f"{self.name} leads deeper than {_DEPTH} parts, or back to itself")
         text = self._told()
-        if self.is_nil:
+        if self.is_nil or self.holds_nil:
             return None
         if self._is_string():
             raw = self._bytes()
@@ -96,6 +85,9 @@ class Value(Scalar):
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Value):
+            if self.holds_nil or other.holds_nil:
+                own = self._type_of_nil()
+                return own is not None and own == other._type_of_nil()
             if self.is_nil or other.is_nil:
                 return self.is_nil and other.is_nil
             if self._is_string() or other._is_string():
@@ -124,10 +116,13 @@ class Value(Scalar):
     __hash__ = Scalar.__hash__
 
     def __bool__(self) -> bool:
-        """As in Python: false, nil, 0 and what is empty are not, everything else is."""
-        if dynamic := self._dynamic():
+        """As in Python: false, nil, 0 and what is empty are not, everything else is, also an
+        interface that holds a nil pointer."""
+        if not self.holds_nil and (dynamic := self._dynamic()):
             return bool(dynamic)
         text, length = self._told(), self._length()
+        if self.holds_nil:
+            return True
         if self.is_nil or self._is_string():
             return bool(text) and not self.is_nil
         return bool(length) if length is not None else scalar_of(text) not in (0, False)
@@ -233,6 +228,8 @@ class Value(Scalar):
             self._told()
             if self.is_nil:
                 raise NoSuchFieldError(f"{self.name} is nil: a {self.type} without fields")
+            if self.holds_nil:
+                raise NoSuchFieldError(f"{self.name} holds {self.text}, which has no fields")
             known = ", ".join(p.name for p in self._fields()[:_MEMBERS_SHOWN])
             hint = f"; it has {known}" if known else ""
             raise NoSuchFieldError(f"a {self.type} has no field {name}{hint}")
@@ -271,6 +268,8 @@ class Value(Scalar):
 
     def _as_key(self) -> Any:
         """What it is as a key: of what is compared by its address, that."""
+        if self.holds_nil:
+            return TypedNil(str(self.dynamic_type))
         if dynamic := self._dynamic():
             return dynamic._as_key()
         if self.data and str(self.dynamic_type or self.type).startswith(_BY_ADDRESS):
@@ -283,7 +282,7 @@ class Value(Scalar):
         self._told()
         part, data = self.part, self.data
         wanted = key.decode("utf-8", "surrogateescape") if isinstance(key, bytes) else key
-        if wanted is None or isinstance(wanted, tuple | list | dict | complex):
+        if wanted is None or isinstance(wanted, _LOOKED_FOR):
             return self._entry_of(as_key(wanted, ""))
         if not isinstance(wanted, str | int | float):
             raise TypeError(f"a {self.type} has no keys such as {key!r}")

@@ -111,7 +111,7 @@ class Watch:
                 return f"unreadable: {error.message}"
             try:
                 small = value.value is None or _length(value) <= _MOST_ELEMENTS
-                return value.py if small else value.text
+                return value.py if small and not value.holds_nil else value.text
             except GoprobeError:
                 return value.text
         return driver.read(at, self.size)

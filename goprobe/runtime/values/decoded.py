@@ -6,11 +6,16 @@ from typing import Protocol
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.model.address import Address
 from goprobe.model.location import Location
 from goprobe.model.value import Data, Element, Value
+
+_NILABLE = {
+    GoKind.POINTER, GoKind.UNSAFE_POINTER, GoKind.SLICE, GoKind.MAP, GoKind.CHAN, GoKind.FUNC,
+}  # fmt: skip
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -111,12 +116,21 @@ def is_text(go_type: GoType, part: Element) -> bool:
 
 def is_boxed_text(part: Element) -> bool:
     """The same of what an interface holds."""
-    boxed = part.data  # the boxed value; a string's leads on to its bytes, which have no type
+    box = part.data  # the boxed value; a string's leads on to its bytes, which have no type
     if not part.value.text:
         return True
-    if boxed is UNSET or boxed.data is UNSET or boxed.text != part.value.text:
+    if box is UNSET or box.data is UNSET or box.text != part.value.text:
         return False
-    return boxed.data.type is UNSET
+    return box.data.type is UNSET
+
+
+def boxed(value: Value, go_type: GoType, name: str) -> Value:
+    """The value of an interface that holds this one, whose type is called `name`. What is nil there
+    is told with its type: the interface itself is not nil."""
+    nil = value.text == "nil" and go_type.kind in _NILABLE
+    return replace(
+        value, text=f"{name}(nil)" if nil else value.text, dynamic_type=name, holds_nil=nil
+    )
 
 
 def with_dynamic(data: Data | UnsetType, name: str) -> Data | UnsetType:

@@ -24,6 +24,7 @@ from goprobe.runtime.values.decoded import (
     Limits,
     RuntimeTypes,
     Walk,
+    boxed,
     inline,
     unreadable,
     with_dynamic,
@@ -306,13 +307,13 @@ class Decoder:
         if self._runtime_types.holds_pointer_directly(rtype):
             held = InBytes(word.to_bytes(_WORD, "little"), homes={0: place.part(_WORD, _WORD)})
             made = self._safe(target, held, walk, depth)
-            value = Value(made.value.text, made.value.len, made.value.cap, dynamic_type=name)
-            return Decoded(value, with_dynamic(made.data, name), made.elements)
+            return Decoded(
+                boxed(made.value, target, name), with_dynamic(made.data, name), made.elements
+            )
         must_be_kept(place, _WORD, word)
         led = self._led(place, _WORD, word)
-        data = with_dynamic(self._pointee(target, led, walk, depth), name)
-        value = Value(data.text, dynamic_type=name) if data else Value("nil", dynamic_type=name)
-        return Decoded(value, data)
+        data = self._pointee(target, led, walk, depth)
+        return Decoded(boxed(Value(data.text), target, name), with_dynamic(data, name))
 
     # Maps, channels, functions
 

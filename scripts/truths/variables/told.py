@@ -58,6 +58,8 @@ def type_name(node: Node) -> str:
 
 def _differ(node: Node, told: Told, path: str, untold: list[str]) -> Iterator[str]:
     kind, text = node[0], told.value.text
+    if text == f"{told.value.dynamic_type}(nil)":
+        text = "nil"  # in an interface
     if kind == "more" or text.startswith("…"):
         return
     if text.startswith("unreadable: ") and (kind != "string" or told.value.len is UNSET):
