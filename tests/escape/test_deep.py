@@ -133,6 +133,8 @@ func helper(n int) string { s := make([]byte, n); return string(s) }
 func Generic[K any](k K) K { return k }
 """,
     "internal/q/q.go": "package q\n\n//goprobe:noalloc deep\nfunc Q(a []int) int { return a[0] }\n",
+    "in/internal/p/p.go": "package p\n\n//goprobe:noalloc deep\nfunc P(a []int) {}\n",
+    "in/internal/x/internal/y/y.go": "package y\n\n//goprobe:noalloc deep\nfunc Y() {}\n",
     "r/r.go": """package r
 
 type Quiet interface{ Get() int }
@@ -176,7 +178,8 @@ def test_a_library_is_looked_at_as_if_all_it_exports_were_used(go: str, tmp_path
     assert sorted(tmp_path.rglob("*")) == before
     told = {(a.file, a.line): a for a in report.assertions}
     assert {place for place, a in told.items() if a.held} == {
-        ("l.go", 5), ("internal/q/q.go", 3), ("cmd/a/main.go", 3), ("cmd/b/main.go", 3),
+        ("l.go", 5), ("internal/q/q.go", 3), ("in/internal/p/p.go", 3),
+        ("in/internal/x/internal/y/y.go", 3), ("cmd/a/main.go", 3), ("cmd/b/main.go", 3),
     }  # fmt: skip
     assert not any(told["r/r.go", line].known for line in (13, 16))
     broken = told["l.go", 8].proof
