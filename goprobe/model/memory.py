@@ -40,14 +40,18 @@ class KernelMemory(msgspec.Struct, frozen=True, kw_only=True):
 
     `cgroup` is what the process's memory cgroup is charged with (of all in it, caches of files
     too), which `cgroup_parts` add up to; `cgroup_limit` the least limit of it and of what it lies
-    in (`cgroup_limit_of` names which), `cgroup_left` what may be charged yet; `why_no_cgroup` says
-    why that is not known.
+    in (`cgroup_limit_of` names which), `cgroup_left` what may be charged yet; beyond `cgroup_high`
+    (memory.high, of `cgroup_high_of`) the kernel slows down who is in it and takes memory back.
+    `cgroup_swap` is what of all in it is swapped out, and comes on top, at most
+    `cgroup_swap_limit`; `why_no_cgroup` says why that is not known. `swap_pss` is the share of
+    `swap` of what others have, too.
     """
 
     rss: int
     smaps_rss: int | UnsetType = UNSET
     pss: int | UnsetType = UNSET
     swap: int | UnsetType = UNSET
+    swap_pss: int | UnsetType = UNSET
     huge: int | UnsetType = UNSET
     page_tables: int | UnsetType = UNSET
     peak: int | UnsetType = UNSET
@@ -56,6 +60,10 @@ class KernelMemory(msgspec.Struct, frozen=True, kw_only=True):
     cgroup_limit: int | UnsetType = UNSET
     cgroup_limit_of: str = ""
     cgroup_left: int | UnsetType = UNSET
+    cgroup_high: int | UnsetType = UNSET
+    cgroup_high_of: str = ""
+    cgroup_swap: int | UnsetType = UNSET
+    cgroup_swap_limit: int | UnsetType = UNSET
     cgroup_parts: tuple[ChargePart, ...] = ()
     why_no_cgroup: str = ""
 

@@ -101,7 +101,12 @@ def of_kernel(report: MemoryReport) -> Iterator[str]:
     ]
     yield words.listed([f"{words.size(n)} {what}" for what, n in figures if n is not UNSET and n])
     if report.swapped:
-        swapped = words.listed([f"{words.size(n)} {what}" for what, n in report.swapped.items()])
+        swapped = words.listed(
+            [
+                f"{words.size(size)} {what}"
+                for what, size in sorted(report.swapped.items(), key=lambda each: -each[1])
+            ]
+        )
         yield f"Swapped out are {swapped}"
     if kernel.cgroup is UNSET:
         yield kernel.why_no_cgroup
@@ -109,5 +114,12 @@ def of_kernel(report: MemoryReport) -> Iterator[str]:
     limit = "" if kernel.cgroup_limit is UNSET else f" of {words.size(kernel.cgroup_limit)}"
     if kernel.cgroup_limit_of:
         limit += f", the limit of {kernel.cgroup_limit_of},"
+    if kernel.cgroup_high is not UNSET:
+        of = f", {kernel.cgroup_high_of}" if kernel.cgroup_high_of else ""
+        limit += f", slowed down beyond {words.size(kernel.cgroup_high)} (memory.high{of})"
     parts = ", ".join(f"{words.size(part.bytes)} {part.name}" for part in kernel.cgroup_parts)
     yield f"{kernel.cgroup_name}, with all in it: {words.size(kernel.cgroup)}{limit} ({parts})"
+    if kernel.cgroup_swap is not UNSET and kernel.cgroup_swap:
+        most = kernel.cgroup_swap_limit
+        of = "" if most is UNSET else f" of {words.size(most)} that may be"
+        yield f"On top of that {words.size(kernel.cgroup_swap)}{of} are swapped out, of all in it"

@@ -23,7 +23,8 @@ _GAUGES = (
     "OtherSys", "Sys", "NextGC", "LastGC", "GCCPUFraction",
 )  # fmt: skip
 _OF_KERNEL = (
-    "rss", "pss", "swap", "huge", "page_tables", "peak", "cgroup", "cgroup_limit", "cgroup_left",
+    "rss", "pss", "swap", "swap_pss", "huge", "page_tables", "peak", "cgroup", "cgroup_limit",
+    "cgroup_left", "cgroup_high", "cgroup_swap", "cgroup_swap_limit",
 )  # fmt: skip
 _GROWING = re.compile(
     r"/(allocs|frees)(-by-size)?:|:(calls|cpu-seconds|gc-cycles)$|/(executed|queued):"

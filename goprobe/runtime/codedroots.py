@@ -44,9 +44,13 @@ class CodedRoots:
         stkbucket takes the addresses of the heads of all lists of buckets; what walks through one
         of them reads it. schedinit turns sampling off (proc.go), profilealloc reads how often to
         sample (malloc.go). The cycle is the only word that those who count by it read together.
-        semacquire1 (sema.go) reads how much of either kind of waiting is to be counted.
+        semacquire1 (sema.go) reads how much of either kind of waiting is to be counted. Locks are
+        taken by their addresses: one by who publishes counts, beside that of a cycle, which those
+        who count take, too; another by who notes a wait, and by who reads what was noted.
         """
         heads = self.taken("runtime.stkbucket")
+        counting = self._taken_by_any("mProf_Malloc", "mProf_Free")
+        noting = self._taken_by_any("saveBlockEventStack", "saveblockevent")
         by_name = {
             "mbuckets": heads & self.used("runtime.mProf_FlushLocked"),
             "bbuckets": heads & self._used_by_any("blockProfileInternal", "BlockProfile"),
@@ -55,12 +59,19 @@ class CodedRoots:
             "MemProfileRate": self._read("profilealloc") & self._read("schedinit"),
             "blockprofilerate": self._read("blockevent"),
             "mutexprofilerate": self._read("semacquire1") - self._read("blockevent"),
+            "profMemActiveLock": self.taken("runtime.mProf_Flush")
+            - counting
+            - self._read("mProf_Malloc"),
+            "profBlockLock": noting & self._taken_by_any("blockProfileInternal", "BlockProfile"),
         }
         return {name: next(iter(at)) for name, at in by_name.items() if len(at) == 1}
 
     def _used_by_any(self, *functions: str) -> set[int]:
         """What functions of the runtime use. Since Go 1.23 the first of two does the work."""
         return set().union(*(self.used(f"runtime.{name}") for name in functions))
+
+    def _taken_by_any(self, *functions: str) -> set[int]:
+        return set().union(*(self.taken(f"runtime.{name}") for name in functions))
 
     def _read(self, function: str) -> set[int]:
         """What a function of the runtime uses without taking its address."""

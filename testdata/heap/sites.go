@@ -171,6 +171,25 @@ func main() {
 	fmt.Println("ready 1")
 	asked := bufio.NewScanner(os.Stdin)
 	for asked.Scan() {
-		tell()
+		switch asked.Text() {
+		case "collect":
+			go collectOnce()
+		case "contend":
+			runtime.SetBlockProfileRate(1)
+			runtime.SetMutexProfileFraction(1)
+			go contend()
+		default:
+			tell()
+		}
 	}
 }
+
+// collectOnce has a collection, and not what runtime.GC does after it.
+func collectOnce() {
+	debug.SetGCPercent(1)
+	sink = make([]byte, 16<<20)
+	debug.SetGCPercent(-1)
+	fmt.Println("collected 1")
+}
+
+var sink []byte

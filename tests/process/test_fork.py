@@ -37,6 +37,7 @@ from tests.process.targets import (
     threads_of,
     tries,
 )
+from tests.support.cgroups import mounted_at
 from tests.support.go import Running, build, has_gcc, matrix, releases, running
 from tests.support.waiting import until
 
@@ -364,14 +365,16 @@ def test_no_fork_without_room_for_copies(monkeypatch: pytest.MonkeyPatch, tmp_pa
             if line.startswith("0::") or "memory" in line.split(":")[1].split(",")
         )
         version2 = f"0::{path}" in lines
-        folder = tmp_path / ("" if version2 else "memory") / path.lstrip("/")
+        folder = tmp_path / path.lstrip("/")
         folder.mkdir(parents=True, exist_ok=True)
         names = ("memory.max", "memory.current")
         if not version2:
             names = ("memory.limit_in_bytes", "memory.usage_in_bytes")
         (folder / names[0]).write_text(f"{100 << 20}\n")
         (folder / names[1]).write_text(f"{90 << 20}\n")
-        monkeypatch.setattr("goprobe.process.proc.memorycgroups.CGROUPS", tmp_path)
+        kind = "cgroup2 x rw" if version2 else "cgroup x rw,memory"
+        view = mounted_at(tmp_path, kind=kind)
+        monkeypatch.setattr("goprobe.process.proc.cgroupplaces._views", lambda pid: [view])
         assert "memory cgroup" in (why := why_not(program.pid)) and "only 10 MiB" in why
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from goprobe.process.proc.cgroupplaces import View
+
 _KINDS = (("memory", "memory.limit_in_bytes"), (".", "memory.max"), ("unified", "memory.max"))
 
 
@@ -82,3 +84,15 @@ def _remove(folder: Path) -> None:
             folder.rmdir()
             return
         time.sleep(0.01)
+
+
+def mounted_at(
+    folder: Path, root: str = "/", kind: str = "cgroup2 x rw", whose: str = "this"
+) -> View:
+    """As if the hierarchy of cgroups, from `root` on, were mounted there: which version a machine
+    has is not for a test to choose, but files of that shape are read alike. (mountinfo: Linux
+    Documentation/filesystems/proc.rst.)"""
+    device = folder.stat().st_dev
+    at = str(folder).replace(" ", "\\040")
+    where = f"{os.major(device)}:{os.minor(device)}"
+    return View(f"30 20 {where} {root} {at} rw shared:9 - {kind}\n", Path("/"), whose)

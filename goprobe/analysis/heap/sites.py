@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -14,6 +14,7 @@ from goprobe.analysis.heap.audit import HeapFacts, audit_heap
 from goprobe.analysis.heap.auditsites import SiteFacts, audit_sites
 from goprobe.analysis.heap.census import census_report
 from goprobe.analysis.profiled import call_sites
+from goprobe.counts import counted
 from goprobe.errors import CannotWorkError, UnreadableError
 from goprobe.model.heap import HeapReport
 from goprobe.model.sites import Allocation, Sampling, Site, SiteSize, scaled
@@ -60,8 +61,8 @@ def heap_sites(
 
     def said(heap: ProfiledHeap) -> HeapReport:
         census, profile = heap.census, heap.profile
-        counted = census_report(target.process, census, heap.pause_us, heap.how)
-        report = replace(counted, warnings=heap.warnings)
+        report = census_report(target.process, census, heap.pause_us, heap.how)
+        report = replace(report, warnings=heap.warnings)
         report = with_sites(report, heap.world, profile, raw=raw)
         audit = audit_heap(HeapFacts(report, census)) + audit_sites(SiteFacts(report, profile))
         return finished(report, audit, target.doubts)
@@ -108,7 +109,7 @@ def _taken(
 
 
 def _settled(heap: ProfiledHeap) -> bool:
-    return at_rest(heap.census) and not heap.profile.unsettled
+    return at_rest(heap.census) and heap.profile.settled
 
 
 def _profiled(stopped: AnyStopped, how: str) -> ProfiledHeap:
@@ -126,7 +127,7 @@ def with_sites(
     rate = profile.rate if scaled else 1
     sites = tuple(_site(world, alike, rate) for alike in by_stack(profile, rate))
     sampling = _sampling(profile, sites, scaled=scaled)
-    warnings = (*report.warnings, *_said(profile))
+    warnings = (*report.warnings, *_said(profile), *_doubtful(world, profile))
     return replace(report, sites=sites, sampling=sampling, warnings=warnings)
 
 
@@ -237,3 +238,14 @@ def _said(profile: MemoryProfile) -> tuple[str, ...]:
             "what threads were about to count"
         )
     return tuple(said)
+
+
+def _doubtful(world: World, profile: MemoryProfile) -> Iterator[str]:
+    if (bucket := profile.doubtful) is not None:
+        frames, allocator = call_sites(world, bucket.stack)
+        where = frames[min(allocator, len(frames) - 1)].function if frames else "no stack"
+        size = counted(bucket.size, "byte")
+        yield (
+            "the process was in the middle of publishing what it counted: of objects of "
+            f"{size} that {where} allocated some allocations and frees may be counted twice"
+        )

@@ -143,7 +143,7 @@ def take(
     try:
         for _ in range(_TRIES - 1):
             snapshot = _take(target, books, manner, rehearsed)
-            if at_rest(snapshot.census) and not (snapshot.profile and snapshot.profile.unsettled):
+            if at_rest(snapshot.census) and (not snapshot.profile or snapshot.profile.settled):
                 return snapshot
             snapshot.close()
             rehearsed = None

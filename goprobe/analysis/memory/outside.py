@@ -49,6 +49,7 @@ def outside(facts: Facts) -> Iterator[Surprise]:
             yield Surprise(group, size, says, change)
     yield from _tables(facts)
     yield from _swapped(facts)
+    yield from _slowed(facts)
     yield from _full(facts)
 
 
@@ -86,6 +87,23 @@ def _swapped(facts: Facts) -> Iterator[Surprise]:
     if of_go:
         change = "each collection waits for the disk: give it more memory, or set GOMEMLIMIT"
     yield Surprise("swap", swap, f"{words(swap)} more are swapped out{told}", change)
+
+
+def _slowed(facts: Facts) -> Iterator[Surprise]:
+    """Beyond memory.high nobody is ended: each allocation waits until memory was taken back
+    (Linux Documentation/admin-guide/cgroup-v2.rst)."""
+    kernel = facts.kernel
+    charge, high = kernel.cgroup, kernel.cgroup_high
+    if charge is UNSET or high is UNSET:
+        return
+    yield Surprise(
+        "cgroup",
+        charge - int((1 - _NEARLY) * high),
+        f"{words(charge)} are charged to its memory cgroup, which is to have {words(high)} "
+        "(memory.high)",
+        "beyond that the kernel slows down everybody in it, and takes memory back; GOMEMLIMIT "
+        "below it has the collector work before",
+    )
 
 
 def _full(facts: Facts) -> Iterator[Surprise]:

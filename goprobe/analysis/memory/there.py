@@ -126,6 +126,7 @@ def _told(sums: KernelSums, pages: Resident) -> KernelMemory:
         smaps_rss=sums.rss,
         pss=UNSET if sums.pss is None else sums.pss,
         swap=sums.swap,
+        swap_pss=UNSET if sums.swap_pss is None else sums.swap_pss,
         huge=pages.huge.size if pages.exact else UNSET,
         page_tables=sums.page_tables,
         peak=sums.peak,
@@ -137,9 +138,13 @@ def _told(sums: KernelSums, pages: Resident) -> KernelMemory:
         told,
         cgroup=charge.bytes,
         cgroup_name=charge.name,
-        cgroup_limit=UNSET if charge.limit is None else charge.limit,
-        cgroup_limit_of=charge.limit_of,
+        cgroup_limit=charge.limit.bytes if charge.limit else UNSET,
+        cgroup_limit_of=charge.limit.of if charge.limit else "",
         cgroup_left=UNSET if charge.left is None else charge.left,
+        cgroup_high=charge.high.bytes if charge.high else UNSET,
+        cgroup_high_of=charge.high.of if charge.high else "",
+        cgroup_swap=UNSET if charge.swap is None else charge.swap,
+        cgroup_swap_limit=charge.swap_limit.bytes if charge.swap_limit else UNSET,
         cgroup_parts=tuple(ChargePart(name, size) for name, size in charge.parts),
     )
 

@@ -12,13 +12,14 @@ from goprobe.process.proc.procfs import status_sizes
 
 
 class KernelSums(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes. `rss`, `pss` and `swap` are sums over all mappings; where these were not looked at,
-    the kernel's own counters, and `pss` is None. `page_tables` are on top of them, and `peak` is
-    the most that was ever resident."""
+    """Bytes. `rss`, `pss`, `swap` and `swap_pss` are sums over all mappings; where these were not
+    looked at, the kernel's own counters, and shares (`pss`, `swap_pss`) are None. `page_tables` are
+    on top of them, and `peak` is the most that was ever resident."""
 
     rss: int
     pss: int | None
     swap: int
+    swap_pss: int | None
     page_tables: int
     peak: int
     charge: Charge
@@ -41,6 +42,7 @@ def kernel_sums(pid: int, uses: Sequence[MappingUse] | None) -> KernelSums:
         rss=_resident(status) if uses is None else sum(use.rss for use in uses),
         pss=None if uses is None else sum(use.pss for use in uses),
         swap=status.get(b"VmSwap", 0) if uses is None else sum(use.swap for use in uses),
+        swap_pss=None if uses is None else sum(use.swap_pss for use in uses),
         page_tables=status.get(b"VmPTE", 0),
         peak=status.get(b"VmHWM", 0),
         charge=charge_of(pid),

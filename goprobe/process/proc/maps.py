@@ -64,13 +64,15 @@ class MappingUse(msgspec.Struct, frozen=True):
     """How much memory a mapping takes: bytes, as smaps counts them.
 
     `rss` resident, `swap` swapped out. Huge pages of hugetlbfs are resident too, though the
-    kernel has sums of their own for them. `pss` is its share of what others map, too.
+    kernel has sums of their own for them. `pss` and `swap_pss` are its share of either where
+    others map it, too.
     """
 
     mapping: Mapping
     rss: int
     swap: int
     pss: int = 0
+    swap_pss: int = 0
 
 
 def maps_text(pid: int) -> bytes:
@@ -149,4 +151,5 @@ def _use(mapping: Mapping, figures: dict[bytes, int]) -> MappingUse:
         rss=sum(figures.get(name, 0) for name in _RESIDENT),
         swap=figures.get(b"Swap", 0),
         pss=figures.get(b"Pss", 0),
+        swap_pss=figures.get(b"SwapPss", 0),
     )

@@ -1,77 +1,64 @@
 """The memory cgroups that a process is in, of either version, and what they have left.
 
-A process's cgroup need not be visible where we look: in a container it is seen below the root of a
-cgroup namespace (cgroup_namespaces(7)), and one that is beside ours, as another container's in the
-same pod, begins with "/.." in /proc/PID/cgroup. So where a process has a view of its own that is
-looked at, too, through /proc/PID/root: what is mounted there has its container's limits at its
-root. That is its to fill: nothing but regular files is opened.
+What a process has mounted as its cgroups is its to fill: nothing but regular files is opened.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import dropwhile
+from operator import itemgetter
 from pathlib import Path
 
 import msgspec
 
+from goprobe.process.proc.cgroupplaces import Place, places
 from goprobe.process.proc.gauge import UNBOUNDED, Gauge
 
-CGROUPS = Path("/sys/fs/cgroup")
 FLOOR = 32 << 20  # bytes left: with fewer the kernel may end somebody before we look again
 _FOR_A_GROUP = 3  # so many times that where the kernel would end the whole group
 _TEXT_LIMIT = 1 << 16
-_OUTSIDE = ".."
-
-
-class _Names(msgspec.Struct, frozen=True):
-    """Of the files in a cgroup's folder; `cached` is a line of memory.stat."""
-
-    limit: str
-    used: str
-    cached: str
-
-
-_VERSION1 = _Names("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-_VERSION2 = (
-    _Names("memory.max", "memory.current", "inactive_file"),
-    _Names("memory.high", "memory.current", "inactive_file"),
-)
-
-
-class _Place(msgspec.Struct, frozen=True):
-    """Where a cgroup may be: below which root, whose that is, and what its files are called."""
-
-    root: Path
-    path: str
-    whose: str
-    names: _Names
 
 
 def cgroups_of(pid: int) -> Iterator[Gauge]:
     """Every memory cgroup above a process, each once, as far as they can be seen."""
+    return gauges_at(places(pid))
+
+
+def gauges_at(where: Iterable[Place]) -> Iterator[Gauge]:
+    """The same of the places where they may be."""
     seen: set[tuple[str, int]] = set()
-    for place in _places(pid):
+    for place in where:
         for gauge in _above(place):
             if gauge.key not in seen:
                 seen.add(gauge.key)
                 yield gauge
 
 
+class Bound(msgspec.Struct, frozen=True):
+    """The least of a cgroup's bounds of one kind and of those of what it lies in, in bytes; `of`
+    says whose it is where it is another's."""
+
+    bytes: int
+    of: str
+
+
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
     """What a memory cgroup is charged with, in bytes: `parts` by the kernel's names (memory.stat)
-    add up to it, but for what the kernel has not counted yet. `limit` is the least of its own and
-    of those that it lies in, `limit_of` says whose where it is another's, and `left` is how much
-    more may be charged; None where there is no limit. `why` says why nothing is known."""
+    add up to it, but for what the kernel has not counted yet. `left` is how much more may be
+    charged until `limit`; beyond `high` (memory.high) the kernel slows down who is in it and takes
+    memory back. `swap` comes on top. None is what there is not. `why` says why nothing is known."""
 
     name: str = ""
     bytes: int = 0
-    limit: int | None = None
-    limit_of: str = ""
+    limit: Bound | None = None
     left: int | None = None
+    high: Bound | None = None
+    swap: int | None = None
+    swap_limit: Bound | None = None
     parts: tuple[tuple[str, int], ...] = ()
     why: str = ""
 
@@ -86,48 +73,80 @@ _REST = "other"
 def charge_of(pid: int) -> Charge:
     """Of the memory cgroup that a process is in, where it can be seen: of version 2 the nearest one
     that memory is counted for."""
-    for place in _places(pid):
-        for folder in _upwards(place):
+    return charge_at(places(pid))
+
+
+def charge_at(where: Iterable[Place]) -> Charge:
+    """The same of the first of the places that has one."""
+    in_none = False
+    for place in where:
+        for folder in place.folders:
             with suppress(OSError, ValueError):
-                used = _read(folder / place.names.used)
-                return _charge(place, folder, used)
-    return Charge(why="no memory cgroup of the process can be seen from here")
-
-
-def _charge(place: _Place, folder: Path, used: int) -> Charge:
-    least: tuple[int, str] | None = None
-    left: int | None = None
-    for above in dropwhile(folder.__ne__, _upwards(place)):
-        if (limit := _limit(above, place)) is None:
-            continue
-        if least is None or limit < least[0]:
-            least = limit, "" if above == folder else _name(above, place)
-        with suppress(OSError, ValueError):
-            room = max(limit - _read(above / place.names.used), 0)
-            left = room if left is None else min(left, room)
+                return _charge(place, folder, _read(folder / place.names.used))
+        in_none = in_none or place.whole
     return Charge(
-        name=_name(folder, place),
+        why="the process is in no memory cgroup but the machine's, which is charged with nothing"
+        if in_none
+        else "no memory cgroup of the process can be seen from here"
+    )
+
+
+def _charge(place: Place, folder: Path, used: int) -> Charge:
+    names = place.names
+    above = [*dropwhile(folder.__ne__, place.folders)]
+    lefts = [
+        max(limit - _read(each / names.used), 0)
+        for each in above
+        if (limit := _bound(each, names.limit)) is not None and (each / names.used).exists()
+    ]
+    return Charge(
+        name=place.name(folder),
         bytes=used,
-        limit=least[0] if least else None,
-        limit_of=least[1] if least else "",
-        left=left,
+        limit=_least(place, above, names.limit),
+        left=min(lefts, default=None),
+        high=_least(place, above, names.high),
+        swap=_swapped(folder, place),
+        swap_limit=_least(place, above, names.swap_limit),
         parts=_parts(folder, used),
     )
 
 
-def _limit(folder: Path, place: _Place) -> int | None:
-    with suppress(OSError, ValueError):  # "max"
-        limit = _read(folder / place.names.limit)
-        return limit if limit < UNBOUNDED // 2 else None
+def _least(place: Place, above: Sequence[Path], name: str) -> Bound | None:
+    bounds = [(b, each) for each in above if (b := _bound(each, name)) is not None]
+    if not bounds:
+        return None
+    least, folder = min(bounds, key=itemgetter(0))
+    return Bound(least, "" if folder == above[0] else place.name(folder))
+
+
+def _bound(folder: Path, name: str) -> int | None:
+    with suppress(OSError, ValueError):  # "max", or no such file: at the root of all
+        bound = _read(folder / name) if name else UNBOUNDED
+        return bound if bound < UNBOUNDED // 2 else None
     return None
 
 
-def _parts(folder: Path, used: int) -> tuple[tuple[str, int], ...]:
+def _swapped(folder: Path, place: Place) -> int | None:
+    names = place.names
+    with suppress(OSError, ValueError):
+        if names.swap:
+            return _read(folder / names.swap)
+        return _figures(folder).get(names.swapped)
+    return None
+
+
+def _figures(folder: Path) -> dict[str, int]:
+    """What memory.stat says, as far as it makes sense."""
     figures: dict[str, int] = {}
     with suppress(OSError, ValueError):
         for line in _text(folder / "memory.stat", _TEXT_LIMIT).decode().splitlines():
             name, _, value = line.partition(" ")
             figures[name] = int(value)
+    return figures
+
+
+def _parts(folder: Path, used: int) -> tuple[tuple[str, int], ...]:
+    figures = _figures(folder)
     wanted = next((names for names in _CHARGED if names[0] in figures), ())
     parts = [(name.removeprefix("total_"), figures.get(name, 0)) for name in wanted]
     with suppress(OSError, ValueError):  # version 1
@@ -138,64 +157,16 @@ def _parts(folder: Path, used: int) -> tuple[tuple[str, int], ...]:
     return tuple((name, size) for name, size in parts if size > 0)
 
 
-def _places(pid: int) -> Iterator[_Place]:
-    try:
-        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        for root, whose in _views(pid):
-            inside = _seen_from(root, path)
-            if inside is None:
-                continue
-            if not controllers:
-                for at in (root, root / "unified"):
-                    yield from (_Place(at, inside, whose, names) for names in _VERSION2)
-            elif "memory" in controllers.split(","):
-                yield _Place(root / "memory", inside, whose, _VERSION1)
-
-
-def _views(pid: int) -> Iterator[tuple[Path, str]]:
-    """Ours, and the process's own where that is another."""
-    yield CGROUPS, "this"
-    with suppress(OSError):
-        if Path(f"/proc/{pid}/ns/mnt").readlink() != Path("/proc/self/ns/mnt").readlink():
-            yield Path(f"/proc/{pid}/root") / CGROUPS.relative_to("/"), "its"
-
-
-def _seen_from(root: Path, path: str) -> str | None:
-    """A cgroup's path below a root. What is outside of our namespace is nowhere below our own; the
-    process's own has it at the rest of the path (the machine's), or at its root (a container's)."""
-    parts = path.strip("/").split("/")
-    if _OUTSIDE not in parts:
-        return path
-    return None if root == CGROUPS else "/".join(p for p in parts if p != _OUTSIDE)
-
-
-def _above(place: _Place) -> Iterator[Gauge]:
+def _above(place: Place) -> Iterator[Gauge]:
     """Of a cgroup and all that it lies in."""
-    for folder in _upwards(place):
-        with suppress(OSError, ValueError):  # no such controller here, or "max"
-            _read(folder / place.names.limit), _read(folder / place.names.used)
-            key = place.names.limit, folder.stat().st_ino
-            yield Gauge(_name(folder, place), _floor_of(folder), _left_in(folder, place.names), key)
-
-
-def _upwards(place: _Place) -> Iterator[Path]:
-    """The folder of a cgroup, and of all that it lies in."""
-    here = place.root / place.path.lstrip("/")
-    for folder in (here, *here.parents):
-        yield folder
-        if folder == place.root:
-            return
-
-
-def _name(folder: Path, place: _Place) -> str:
-    if folder == place.root:  # the machine's own has no limit
-        return f"the memory cgroup of {place.whose} container"
-    return f"the memory cgroup {folder.relative_to(place.root)}"
+    names = place.names
+    for folder in place.folders:
+        for limit in filter(None, (names.limit, names.high)):
+            with suppress(OSError, ValueError):  # no such controller here, or "max"
+                _read(folder / limit), _read(folder / names.used)
+                key = limit, folder.stat().st_ino
+                left = _left_in(folder, limit, place)
+                yield Gauge(place.name(folder), _floor_of(folder), left, key)
 
 
 def _floor_of(folder: Path) -> int:
@@ -207,18 +178,17 @@ def _floor_of(folder: Path) -> int:
     return FLOOR
 
 
-def _left_in(folder: Path, names: _Names) -> Callable[[int], int]:
+def _left_in(folder: Path, limit: str, place: Place) -> Callable[[int], int]:
     """What of files is only cached would be given up."""
+    names = place.names
 
     def left(enough: int) -> int:
         try:
-            left_over = _read(folder / names.limit) - _read(folder / names.used)
+            left_over = _read(folder / limit) - _read(folder / names.used)
         except (OSError, ValueError):
             return UNBOUNDED
         return (
-            left_over
-            if left_over >= enough
-            else left_over + _stat(folder / "memory.stat", names.cached)
+            left_over if left_over >= enough else left_over + _figures(folder).get(names.cached, 0)
         )
 
     return left
@@ -226,15 +196,6 @@ def _left_in(folder: Path, names: _Names) -> Callable[[int], int]:
 
 def _read(path: Path) -> int:
     return int(_text(path, 64))
-
-
-def _stat(path: Path, key: str) -> int:
-    with suppress(OSError, ValueError):
-        for line in _text(path, _TEXT_LIMIT).splitlines():
-            name, _, value = line.partition(b" ")
-            if name == key.encode():
-                return int(value)
-    return 0
 
 
 def _text(path: Path, limit: int) -> bytes:

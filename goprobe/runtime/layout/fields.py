@@ -140,5 +140,5 @@ ROOTS: tuple[str, ...] = (
     "gcController", "scavenge", "gcCPULimiter", "allp", "ncgocall",
     "startingStackSize", "extraMInUse", "extraMLength", "finqueued", "finexecuted", "gcphase",
     "mbuckets", "bbuckets", "xbuckets", "mProfCycle", "MemProfileRate", "blockprofilerate",
-    "mutexprofilerate", "ticks",
+    "mutexprofilerate", "ticks", "profMemActiveLock", "profBlockLock",
 )  # fmt: skip

@@ -11,7 +11,7 @@ from enum import Enum
 
 import msgspec
 
-from goprobe.errors import UnreadableError
+from goprobe.errors import UndescribedError, UnreadableError
 from goprobe.process.memory.memory import u64
 from goprobe.runtime.layout.lists import Lists
 from goprobe.runtime.layout.record import Record
@@ -65,6 +65,19 @@ def read_buckets(world: World, kind: Kind) -> Buckets:
             broken = f"the bucket at {header.address:#x} makes no sense: {error}"
             break
     return Buckets(tuple(buckets), broken or lists.broken)
+
+
+def held(world: World, lock: str) -> bool:
+    """Whether a thread holds one of the runtime's locks on profiles: it is amid a step of several.
+    False, too, where a stripped program does not show where the lock is.
+
+    Source: src/runtime/lock_futex.go, lock_spinbit.go, lockrank_off.go (what is before the key has
+    no size): the key of a lock that nobody holds, or waits for, is 0, Go 1.21 to 1.27.
+    """
+    try:
+        return bool(u64(world.memory, world.roots[lock]))
+    except (UndescribedError, UnreadableError):
+        return False
 
 
 def _bucket(world: World, kind: Kind, header: Record) -> Bucket:

@@ -7,7 +7,7 @@ collection could have freed it: each record has what is published and three cycl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -16,7 +16,7 @@ from goprobe.errors import UndescribedError, UnreadableError
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import u32
 from goprobe.runtime.heap.spantable import SpanTable
-from goprobe.runtime.profiles.buckets import Bucket, Kind, read_buckets
+from goprobe.runtime.profiles.buckets import Bucket, Kind, held, read_buckets
 from goprobe.runtime.roots.speciallists import Fields, Pages, follow
 from goprobe.runtime.world import World
 
@@ -50,7 +50,8 @@ class MemoryProfile(msgspec.Struct, frozen=True, kw_only=True):
     """`rate` is runtime.MemProfileRate, UNKNOWN where that cannot be read; `linked` whether the
     program has what reads the profile. `objects` are addresses of objects that were sampled and are
     there, and `bucket` the address of each one's bucket. `why` says what is missing, "" where
-    nothing is."""
+    nothing is. `doubtful` is the bucket, if any, whose counts the runtime was publishing in that
+    moment: what it has done of that cannot be told, so some may be counted twice."""
 
     rate: int
     linked: bool
@@ -58,14 +59,20 @@ class MemoryProfile(msgspec.Struct, frozen=True, kw_only=True):
     objects: Words
     bucket: Words
     why: str = ""
+    doubtful: Bucket | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the runtime was in the middle of nothing that a look a moment later may not
+        find."""
+        return not self.unsettled and self.doubtful is None
 
     @property
     def unsettled(self) -> int:
         """How many sites do not have as many objects as they counted: an allocation or a sweep is
         between two of its steps."""
-        there, counts = np.unique(self.bucket, return_counts=True)
-        by_bucket = dict(zip(there.tolist(), counts.tolist(), strict=True))
-        return sum(s.now.in_use != by_bucket.get(s.bucket.address, 0) for s in self.sites)
+        there = _numbers(self.bucket)
+        return sum(s.now.in_use != there.get(s.bucket.address, 0) for s in self.sites)
 
 
 def memory_profile(world: World, spans: SpanTable) -> MemoryProfile:
@@ -83,21 +90,70 @@ def memory_profile(world: World, spans: SpanTable) -> MemoryProfile:
         return MemoryProfile(
             rate=UNKNOWN, linked=linked, sites=(), objects=none, bucket=none, why=str(error)
         )
+    records = [_cycles(world, each.record) for each in buckets.all]
+    doubtful = None
+    if held(world, "profMemActiveLock"):
+        number = _being_published(records, cycle)
+        if number is not None:
+            settled = _settled(records[number], cycle, _numbers(bucket), buckets.all[number])
+            records[number] = settled or records[number]
+            doubtful = buckets.all[number] if settled is None else None
     return MemoryProfile(
         rate=rate,
         linked=linked,
-        sites=_counted(world, buckets.all, cycle),
+        sites=_counted(buckets.all, records, cycle),
         objects=objects,
         bucket=bucket,
         why=buckets.broken or astray,
+        doubtful=doubtful,
     )
 
 
-def _counted(world: World, buckets: Sequence[Bucket], cycle: int) -> tuple[SampledSite, ...]:
+def _numbers(bucket: Words) -> dict[int, int]:
+    """How many objects have which bucket."""
+    there, counts = np.unique(bucket, return_counts=True)
+    return dict(zip(there.tolist(), counts.tolist(), strict=True))
+
+
+def _ended(record: Sequence[Counts], cycle: int) -> int:
+    """Where in a record the cycle is that is published next, or is so already."""
+    return 1 + cycle % (len(record) - 1)
+
+
+def _being_published(records: Sequence[Sequence[Counts]], cycle: int) -> int | None:
+    """Which bucket a thread may be at that publishes (mProf_FlushLocked): it takes them in the
+    order of the list, adds to what is published of each, and empties its cycle."""
+    for number, record in enumerate(records):
+        ended = record[_ended(record, cycle)]
+        if ended.allocs or ended.frees:
+            return number
+    return None
+
+
+def _settled(
+    record: Sequence[Counts], cycle: int, there: Mapping[int, int], bucket: Bucket
+) -> list[Counts] | None:
+    """A record as it was before its cycle was added: nothing of that has been yet, or the
+    allocations, or the frees too. Only one of these fits what there is of its objects, unless as
+    many were freed as allocated: then None."""
+    active, rest = record[0], record[1:]
+    ended = record[_ended(record, cycle)]
+    ways = {
+        active,
+        Counts(active.allocs - ended.allocs, active.frees),
+        Counts(active.allocs - ended.allocs, active.frees - ended.frees),
+    }
+    in_use = there.get(bucket.address, 0) - sum(each.in_use for each in rest)
+    fitting = [w for w in ways if w.in_use == in_use and min(w.allocs, w.frees) >= 0]
+    return [fitting[0], *rest] if len(fitting) == 1 else None
+
+
+def _counted(
+    buckets: Sequence[Bucket], records: Sequence[Sequence[Counts]], cycle: int
+) -> tuple[SampledSite, ...]:
     """By the rule of memProfileInternal: a cycle is published whose frees are all in; before the
     first collection has ended, all that is counted."""
-    records = [_cycles(world, bucket.record) for bucket in buckets]
-    published = [_sum((r[0], r[1 + cycle % (len(r) - 1)])) for r in records]
+    published = [_sum((r[0], r[_ended(r, cycle)])) for r in records]
     now = [_sum(r) for r in records]
     if not any(p.allocs or p.frees for p in published):
         published = now
