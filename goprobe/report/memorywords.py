@@ -113,12 +113,12 @@ def of_kernel(report: MemoryReport) -> Iterator[str]:
         return
     limit = "" if kernel.cgroup_limit is UNSET else f" of {words.size(kernel.cgroup_limit)}"
     if kernel.cgroup_limit_of:
-        limit += f", the limit of {kernel.cgroup_limit_of},"
+        limit += f", the limit of {kernel.cgroup_limit_of}"
     if kernel.cgroup_high is not UNSET:
-        of = f", {kernel.cgroup_high_of}" if kernel.cgroup_high_of else ""
+        of = f" of {kernel.cgroup_high_of}" if kernel.cgroup_high_of else ""
         limit += f", slowed down beyond {words.size(kernel.cgroup_high)} (memory.high{of})"
     parts = ", ".join(f"{words.size(part.bytes)} {part.name}" for part in kernel.cgroup_parts)
-    yield f"{kernel.cgroup_name}, with all in it: {words.size(kernel.cgroup)}{limit} ({parts})"
+    yield f"{kernel.cgroup_name}, with all in it, has {words.size(kernel.cgroup)}{limit}: {parts}"
     if kernel.cgroup_swap is not UNSET and kernel.cgroup_swap:
         most = kernel.cgroup_swap_limit
         of = "" if most is UNSET else f" of {words.size(most)} that may be"

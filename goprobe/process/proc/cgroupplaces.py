@@ -116,7 +116,7 @@ def _views(pid: int) -> Iterator[View]:
 
 def _seen(view: View, path: str, names: Names) -> Iterator[Place]:
     """In the mounts of such a hierarchy that show it; the latest of those at one place."""
-    found: dict[Path, Place] = {}
+    shown: dict[Path, Place] = {}
     for line in view.mounts.splitlines():
         # Linux Documentation/filesystems/proc.rst, 3.5
         mount, _, about = line.partition(" - ")
@@ -125,12 +125,12 @@ def _seen(view: View, path: str, names: Names) -> Iterator[Place]:
             continue
         root, at = (_ESCAPED.sub(lambda m: chr(int(m[1], 8)), each) for each in fields[3:5])
         folder = view.base / at.lstrip("/")
-        found.pop(folder, None)
+        shown.pop(folder, None)
         inside = _below(path, root)
         if inside is not None and _device(folder) == fields[2]:
             whole = root == "/" and _from_the_top()
-            found[folder] = Place(folder, inside, view.whose, names, whole)
-    yield from found.values()
+            shown[folder] = Place(folder, inside, view.whose, names, whole)
+    yield from shown.values()
 
 
 def _is(names: Names, kind: str, options: str) -> bool:
