@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from goprobe.model.value import Data, Element
 from goprobe.runtime.values.decoded import is_boxed_text
+from goprobe.runtime.values.text import quoted
 
 _DEEPEST = 3
 _PLAIN = ("time.", "sync.", "sync/")  # what is in such nobody looks for
@@ -82,4 +83,4 @@ def text_of(part: Element) -> str:
         is_string = part.type == "string" and value.len is not UNSET
     else:
         is_string = value.dynamic_type == "string" and is_boxed_text(part)
-    return f'"{value.text}"' if is_string else value.text
+    return quoted(value.text) if is_string else value.text

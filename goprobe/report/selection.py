@@ -15,6 +15,7 @@ from goprobe.model.location import PLACES, Kind, Location
 from goprobe.model.trace import StopReport, TraceReport
 from goprobe.model.value import Data, Element, State, Value, Variable
 from goprobe.report import words
+from goprobe.runtime.values.text import quoted
 
 MOST_VARIABLES = 6
 _MOST_PARTS = 4
@@ -100,7 +101,7 @@ def value_text(type_name: str, value: Value | UnsetType, data: Data | UnsetType 
     """A value as Go source would have it: strings in quotes, dynamic types before it."""
     if value is UNSET:
         return ""
-    text = f'"{value.text}"' if is_string(type_name, value, data) else value.text
+    text = quoted(value.text) if is_string(type_name, value, data) else value.text
     if value.dynamic_type is not UNSET and value.dynamic_type != "string" and not value.holds_nil:
         return f"{value.dynamic_type}({text})"
     return text
@@ -193,7 +194,7 @@ def _of_data(data: Data, string: bool, most: int, depth: int) -> Node:
     if data.size is not UNSET and data.size:
         what = f"{what}, {words.size(data.size)}" if what else words.size(data.size)
     children, left_out = _children(data.data, data.elements, string, most, depth)
-    text = f'"{data.text}"' if string else data.text
+    text = quoted(data.text) if string else data.text
     value = "" if children or _is_pointer(text) else text
     return Node(
         name="",

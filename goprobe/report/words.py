@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from goprobe.counts import counted as counted, noun as noun
 from goprobe.model.location import Kind
+from goprobe.runtime.values.text import quoted
 
 KIND_NAMES: dict[Kind, str] = {
     Kind.TEXT: "text",
@@ -185,7 +186,7 @@ def labels(pairs: Mapping[str, str], why_not: str) -> str:
 def _label(text: str) -> str:
     cut = text if len(text) <= _MOST_OF_A_LABEL else f"{text[:_MOST_OF_A_LABEL]}…"
     plain = cut and not any(c in ' ="' for c in cut)
-    return cut if plain else '"' + cut.replace('"', '\\"') + '"'
+    return cut if plain else quoted(cut)
 
 
 # Package paths as short as they stay clear

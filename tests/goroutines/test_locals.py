@@ -217,6 +217,10 @@ def test_names() -> None:
     assert is_named("main.worker", "main.w*")
     assert not is_named("main.worker", "main.work")
     assert not is_named("example.com/a/work.Run", "a")
+    for name in ("gopkg.in/yaml.v3", "gopkg.in/yaml%2ev3", "yaml.v3", "yaml.v3.run", "ya*.v3.r*"):
+        assert is_named("gopkg.in/yaml%2ev3.run", name), name
+    assert is_named("a.b/c%2ed/e.Run", "a.b/c.d")
+    assert not is_named("gopkg.in/yaml%2ev3.run", "yaml")  # that is another package
 
 
 def test_very_many_deep_stacks_cost_what_their_functions_do() -> None:

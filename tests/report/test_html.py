@@ -8,12 +8,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec import UnsetType
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from goprobe.model.attached import LeakSummary
+from goprobe.model.heap import Example
+from goprobe.model.value import Element, Value
 from goprobe.report import RenderOptions, formats, render
 from goprobe.report.glossary import GLOSSARY
+from goprobe.report.html.examples import example_views
 from tests.report.pages import (
     HOSTILE,
     PAGES,
@@ -54,6 +58,24 @@ def test_page_is_one_file_that_loads_nothing(kind: str) -> None:
     markup = text[: text.index("<style>")] + text[text.index("</style>") : text.rindex("<script>")]
     assert not _LOADS.search(markup)
     assert "default-src 'none'" in text
+
+
+def test_an_objects_long_way_says_what_is_left_out_and_strings_in_it_are_go_literals() -> None:
+    (example,) = example_views([_long_example()], None)
+    assert [step.name for step in example.steps[11:14]] == ["step 11", "… 6 more", "step 18"]
+    assert len(example.steps) == 25 and example.steps[-1].name == "step 29"
+    assert example.value == r'motto string "a \"b\" c"'
+
+
+def _long_example() -> Example:
+    examples = heap().examples
+    assert not isinstance(examples, UnsetType)
+    (whole,) = examples
+    way = tuple(msgspec.structs.replace(whole.path[1], name=f"step {i}") for i in range(30))
+    text = Value('a "b" c', len=7)  # values' texts are escaped, but for quotes
+    part = Element(name="motto", type="string", value=text)
+    view = msgspec.structs.replace(whole.object, elements=(part,))
+    return msgspec.structs.replace(whole, path=way, object=view)
 
 
 @pytest.mark.parametrize("kind", _KINDS)

@@ -14,7 +14,7 @@ from goprobe.counts import counted
 from goprobe.model.calls import CallValue, Plain
 from goprobe.model.value import Data, Element
 from goprobe.process.calltracer.plan import Hit
-from goprobe.runtime.values.text import quote
+from goprobe.runtime.values.text import quote, quoted
 
 STRING_LIMIT = 256
 """Bytes of a string that are shown."""
@@ -123,9 +123,8 @@ def _shown(part: Element, data: Data | None) -> tuple[str, Plain | UnsetType]:
     value = part.value
     held = value.dynamic_type is not UNSET
     if _is_string(part, data, held=held):
-        quoted = '"' + value.text.replace('"', '\\"') + '"'
         whole = "\\" not in value.text and "…" not in value.text
-        return quoted, value.text if whole else UNSET
+        return quoted(value.text), value.text if whole else UNSET
     if value.holds_nil:
         return value.text, UNSET
     if value.text == "nil":

@@ -296,7 +296,7 @@ def _confirmed(site: Evidence, seen: _Seen) -> str:
     if seen.other:
         rest.append(f"{seen.other} elsewhere")
     text = _amount(site)
-    return f"{text}; of {seen.total} inspected {' and '.join(rest)}" if rest else text
+    return f"{text}; of {seen.total:,} inspected {' and '.join(rest)}" if rest else text
 
 
 def _amount(site: Evidence) -> str:
@@ -370,11 +370,11 @@ def _times(count: int) -> str:
 
 
 def _objects(count: int) -> str:
-    return f"{count} object{'s' if count != 1 else ''}"
+    return counted(count, "object")
 
 
 def _of(part: int, total: int) -> str:
-    return f"all {total}" if part == total and total > 1 else f"{part} of {total}"
+    return f"all {total:,}" if part == total and total > 1 else f"{part:,} of {total:,}"
 
 
 def _share(part: int, total: int, where: str) -> str:

@@ -15,6 +15,9 @@ from goprobe.runtime.goroutines.goroutines import STATUS_NAMES
 
 COUNT, AGE, MEMORY = "count", "age", "memory"
 ORDERS = (COUNT, AGE, MEMORY)
+# A symbol's name has the dots of the last part of its package's path escaped (gopkg.in/yaml%2ev3.f:
+# cmd/internal/objabi/path.go, PathToPrefix, Go 1.21 to 1.27); people type them as they are.
+_ESCAPED_DOT, _PATHS_DOT = "%2e", "\0"
 _TYPE_ARGUMENTS = re.compile(r"\[[^\]]*\]+")
 
 
@@ -87,14 +90,23 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
 def is_named(function: str, name: str) -> bool:
     """Whether a function is the one, or of the type or package, of a name; its closures are, too.
     Of an import path the last part is enough, and `*` stands for anything."""
+    function, name = (each.replace(_ESCAPED_DOT, _PATHS_DOT) for each in (function, name))
     plain = _TYPE_ARGUMENTS.sub("", function)
     for full in dict.fromkeys((function, plain)):
         for known in dict.fromkeys((full, full.rpartition("/")[2])):
-            if known == name or known.startswith((f"{name}.", f"{name}[")):
+            if _begins(known, name) and known[len(name) : len(name) + 1] in ("", ".", "["):
                 return True
-            if "*" in name and (fnmatchcase(known, name) or fnmatchcase(known, f"{name}.*")):
+            if "*" in name and _fits(known.replace(_PATHS_DOT, "."), name.replace(_PATHS_DOT, ".")):
                 return True
-    return plain.startswith(f"{name}/")
+    return _begins(plain, f"{name}/")
+
+
+def _fits(known: str, pattern: str) -> bool:
+    return fnmatchcase(known, pattern) or fnmatchcase(known, f"{pattern}.*")
+
+
+def _begins(known: str, name: str) -> bool:
+    return known[: len(name)].replace(_PATHS_DOT, ".") == name.replace(_PATHS_DOT, ".")
 
 
 def _age(state: GoroutineState) -> int:

@@ -11,7 +11,7 @@ from goprobe.runtime.stacks.closures import captures_of
 from goprobe.runtime.types.shape import ARRAYS, MAP_ENTRIES, MAP_INSIDE
 from goprobe.runtime.values.decoded import Decoded, Limits
 from goprobe.runtime.values.storage import InBytes
-from goprobe.runtime.values.text import escape
+from goprobe.runtime.values.text import quote
 from goprobe.runtime.values.values import Decoder
 from goprobe.runtime.world import World
 
@@ -85,4 +85,4 @@ def _text(world: World, address: int, size: int, limits: Limits) -> Decoded:
     limit = limits.string
     raw = world.memory.read(address, min(size, limit)).rstrip(b"\0")
     more = f"… {size - limit} more bytes" if size > limit else ""
-    return Decoded(Value(f'"{escape(raw)}"{more}'))
+    return Decoded(Value(f"{quote(raw)}{more}"))

@@ -18,7 +18,7 @@ from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.sizeclasses import slot_sizes
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.shape import Rule
-from goprobe.runtime.values.text import escape
+from goprobe.runtime.values.text import escape, quoted
 
 STRINGS, SLICES = "equal strings", "equal byte slices"
 _SHOWN = 40
@@ -137,4 +137,4 @@ def _slice(text: bytes, size: int) -> tuple[str, str]:
 def _quoted(text: bytes) -> str:
     told = escape(text[:_SHOWN])
     cut = "…" if len(text) > _SHOWN or len(told) > _SHOWN else ""
-    return f'"{told[:_SHOWN]}{cut}"'
+    return quoted(told[:_SHOWN] + cut)

@@ -17,7 +17,7 @@ from goprobe.api.script.known import TypedNil, as_key, scalar_of
 from goprobe.api.script.scalar import Key, Scalar
 from goprobe.errors import NoSuchElementError, NoSuchFieldError, UsageError
 from goprobe.model.value import Data, Element
-from goprobe.runtime.values.text import escape
+from goprobe.runtime.values.text import escape, quoted
 
 _AT_ONCE = 256  # elements of one question
 _UNREADABLE = "unreadable: "
@@ -138,7 +138,7 @@ class Value(Scalar):
     def __repr__(self) -> str:
         if not self._quick and self.part.value is UNSET:
             return f"<{self.name} {self.type} {self.state}: {self.why}>"
-        text = f'"{self.text}"' if self._is_string() else self.text
+        text = quoted(self.text) if self._is_string() else self.text
         return f"<{self.type} {text}>"
 
     def _repr_html_(self) -> str:

@@ -66,14 +66,15 @@ def _view(example: Example, region: str) -> ExampleView:
 
 
 def _steps(example: Example) -> list[Step]:
-    half = _MOST_STEPS // 2
-    path = example.path
-    if len(path) > _MOST_STEPS:
-        path = path[:half] + path[-half:]
-    return [
+    """Of a long way its ends, and how many are between them."""
+    steps = [
         Step(str(p.detail.get("via", "")), p.name, str(p.address) if p.address else "", p.kind)
-        for p in path
+        for p in example.path
     ]
+    half = _MOST_STEPS // 2
+    if (left := len(steps) - _MOST_STEPS) <= 0:
+        return steps
+    return [*steps[:half], Step("", f"… {left:,} more", "", ""), *steps[-half:]]
 
 
 def _value(example: Example) -> str:

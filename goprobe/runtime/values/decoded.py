@@ -12,6 +12,7 @@ from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.model.address import Address
 from goprobe.model.location import Location
 from goprobe.model.value import Data, Element, Value
+from goprobe.runtime.values.text import quoted
 
 _NILABLE = {
     GoKind.POINTER, GoKind.UNSAFE_POINTER, GoKind.SLICE, GoKind.MAP, GoKind.CHAN, GoKind.FUNC,
@@ -103,7 +104,7 @@ class Walk(msgspec.Struct):
 def inline(go_type: GoType, part: Element) -> str:
     """A part as it reads within the text of the whole: strings are quoted there."""
     if is_text(go_type, part):
-        return '"' + part.value.text.replace('"', '\\"') + '"'
+        return quoted(part.value.text)
     return part.value.text
 
 

@@ -34,7 +34,12 @@ def escape(raw: bytes) -> str:
 
 def quote(raw: bytes) -> str:
     """A Go string literal."""
-    return '"' + escape(raw).replace('"', '\\"') + '"'
+    return quoted(escape(raw))
+
+
+def quoted(escaped: str) -> str:
+    """The same of what is escaped already but for its quotes, as values' texts are."""
+    return '"' + escaped.replace('"', '\\"') + '"'
 
 
 def _shortest(value: float, bits: int) -> str:
