@@ -10,8 +10,9 @@ does not stand here the code is followed like any other.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import Enum
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import msgspec
 
@@ -104,11 +105,16 @@ def tells_of_stacks(symbol: str, entry: Entry | None) -> bool:
 
 
 _MOST_KNOWN = 1 << 16  # symbols: each is called in many places
-_PATTERNS = tuple((re.compile(p), Entry(effect, why)) for p, effect, why in _TABLE)
+
+
+@cache
+def _patterns() -> Sequence[tuple[re.Pattern[str], Entry]]:
+    """Compiled where they are needed: what is kept of a binary has no need of them."""
+    return [(re.compile(p), Entry(effect, why)) for p, effect, why in _TABLE]
 
 
 def _in_table(name: str) -> Entry | None:
-    return next((entry for pattern, entry in _PATTERNS if pattern.fullmatch(name)), None)
+    return next((entry for pattern, entry in _patterns() if pattern.fullmatch(name)), None)
 
 
 @lru_cache(_MOST_KNOWN)

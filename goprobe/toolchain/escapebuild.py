@@ -227,16 +227,24 @@ def build_program(
     if len(programs) != 1:
         raise _no_program(packages, programs)
     program = programs[0]
-    return _build("build", program, tuple(packages), go, flags, progress)
+    given = [*goflags(go), *flags]
+    return _build("build", program, tuple(packages), go, flags, given, progress)
 
 
 def build_test(
-    package: GoPackage, go: GoTool, *, flags: Sequence[str] = (), progress: Progress | None = None
+    package: GoPackage,
+    go: GoTool,
+    *,
+    flags: Sequence[str] = (),
+    given: Sequence[str] | None = None,
+    progress: Progress | None = None,
 ) -> EscapeBuild:
-    """The package's test binary. Raises UsageError where it has no tests, and BuildError."""
+    """The package's test binary. `given` are GOFLAGS and `flags`, where Go has been asked for them.
+    Raises UsageError where it has no tests, and BuildError."""
     if not package.has_tests:
         raise UsageError(f"{package.path} has no tests")
-    return _build("test", package, (package,), go, flags, progress)
+    given = [*goflags(go), *flags] if given is None else given
+    return _build("test", package, (package,), go, flags, given, progress)
 
 
 def _no_program(packages: Sequence[GoPackage], programs: Sequence[GoPackage]) -> UsageError:
@@ -256,9 +264,9 @@ def _build(
     packages: tuple[GoPackage, ...],
     go: GoTool,
     flags: Sequence[str],
+    given: Sequence[str],
     progress: Progress | None,
 ) -> EscapeBuild:
-    given = [*goflags(go), *flags]
     options = (*flags, *telling_flags(package, packages, given), *with_symbols(given))
     folder = folder_of(kind, package.argument, package.cwd, go, options)
     binary = folder / (f"{package.directory.name}.test" if kind == "test" else _name(package))

@@ -39,7 +39,9 @@ def build_tests(
     given = [*goflags(go), *flags]
     for group in _groups(packages, given):
         made = _together(group, go, flags, given, progress) if len(group) > 1 else []
-        yield from made or (build_test(p, go, flags=flags, progress=progress) for p in group)
+        yield from made or (
+            build_test(p, go, flags=flags, given=given, progress=progress) for p in group
+        )
 
 
 def _groups(packages: Sequence[GoPackage], given: Sequence[str]) -> Iterator[list[GoPackage]]:
