@@ -36,7 +36,7 @@ _NO_MEMORY = re.compile(
     re.MULTILINE,
 )
 _TOO_OLD = re.compile(r"requires go >= (\S+)")
-_NO_VCS = "error obtaining VCS status"  # cmd/go/internal/load/pkg.go
+_NO_VCS = b"error obtaining VCS status"  # cmd/go/internal/load/pkg.go
 _MAX_OUTPUT = 1 << 20
 
 
@@ -223,12 +223,23 @@ def run_build(
     environment: dict[str, str],
     max_output: int = _MAX_OUTPUT,
 ) -> tuple[int, bytes, str]:
-    """As `run_go`, of a build. Go asks git for the state of the source only to write it into the
-    binary, and git does not answer to another user than the source's owner: then without."""
-    result = run_go(command, cwd, environment, max_output)
+    """As `run_go`, of a build."""
+    code, output, complaints = run_telling_build(command, cwd, environment, max_output)
+    return code, output, complaints.decode(errors="replace")
+
+
+def run_telling_build(
+    command: Sequence[str], cwd: Path, environment: dict[str, str], max_output: int
+) -> tuple[int, bytes, bytes]:
+    """As `run_go`, of a build that has so much to say that it is better left as it is: as text it
+    is four times as large where there is one character in it that is rare.
+
+    Go asks git for the state of the source only to write it into the binary, and git does not
+    answer to another user than the source's owner: then without."""
+    result = _run(command, cwd, environment, max_output)
     if result[0] and _NO_VCS in result[2]:
         go, verb, *rest = command
-        return run_go((go, verb, "-buildvcs=false", *rest), cwd, environment, max_output)
+        return _run((go, verb, "-buildvcs=false", *rest), cwd, environment, max_output)
     return result
 
 
@@ -242,14 +253,20 @@ def run_go(
 
     Raises UsageError where it cannot be run at all.
     """
+    code, output, complaints = _run(command, cwd, environment, max_output)
+    return code, output, complaints.decode(errors="replace")
+
+
+def _run(
+    command: Sequence[str], cwd: Path, environment: dict[str, str], max_output: int
+) -> tuple[int, bytes, bytes]:
     # Files instead of pipes: they are read only as far as anybody wants to hold in memory.
     with unnamed_file() as output, unnamed_file() as complaints:
         try:
             code = run_tidily(command, cwd=cwd, env=environment, stdout=output, stderr=complaints)
         except OSError as error:
             raise UsageError(f"cannot run {command[0]} in {cwd}: {error.strerror}") from None
-        text = _told(complaints, max_output).decode(errors="replace")
-        return code, _told(output, max_output), text
+        return code, _told(output, max_output), _told(complaints, max_output)
 
 
 def _told(file: IO[bytes], most: int) -> bytes:

@@ -120,14 +120,15 @@ class _Place(msgspec.Struct, frozen=True):
     col: int
 
 
-def parse_diagnostics(output: str) -> tuple[Diagnostic, ...]:
-    """The messages of a build in the order of their first appearance, each once.
+def parse_diagnostics(output: Iterable[bytes]) -> tuple[Diagnostic, ...]:
+    """The messages of a build, given line by line, in the order of their first appearance, each
+    once.
 
     Lines that are no message of the compiler (a linker's warning) are left out.
     """
     messages: dict[tuple[_Place, str], Diagnostic] = {}
     flows: dict[_Place, list[_Flow]] = {}
-    for place, text in _positioned(output.splitlines()):
+    for place, text in _positioned(map(_text, output)):
         if _FLOW_LINE.fullmatch(text):
             if flows.get(place):
                 flows[place][-1].lines.append(text.strip())
@@ -146,6 +147,10 @@ def parse_diagnostics(output: str) -> tuple[Diagnostic, ...]:
         for (place, _), message in messages.items()
         for explained in _explained(message, flows.get(place, ()))
     )
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="replace").rstrip("\r\n")
 
 
 def _positioned(lines: Iterable[str]) -> Iterator[tuple[_Place, str]]:

@@ -31,6 +31,7 @@ from goprobe.toolchain.tellingbuild import (
     compiled,
     folder_of,
     keep_said,
+    said_by_lines,
     said_of,
 )
 
@@ -76,7 +77,7 @@ class EscapeBuild(msgspec.Struct, frozen=True):
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        return parse_diagnostics(self.said.decode(errors="replace"))
+        return parse_diagnostics(said_by_lines(self.binary))
 
     def has_seen(self, file: Path) -> bool:
         """Whether the build has seen a source file as it is now."""

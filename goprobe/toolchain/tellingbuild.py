@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from goprobe.files import read_regular
-from goprobe.toolchain.build import MADE, is_same, publish, run_build
+from goprobe.files import open_regular, read_regular
+from goprobe.toolchain.build import MADE, is_same, publish, run_telling_build
 from goprobe.toolchain.cache import build_folder, locked
 from goprobe.toolchain.environment import go_environment
 from goprobe.toolchain.find import GoTool
 
-MAX_DIAGNOSTICS = 1 << 29
-_MAX_SAID = 4 * MAX_DIAGNOSTICS  # bytes: of each character
+MAX_DIAGNOSTICS = 1 << 29  # bytes
 
 
 def folder_of(
@@ -38,7 +37,7 @@ class Compiled(msgspec.Struct, frozen=True):
     were."""
 
     code: int
-    said: str
+    said: bytes
     built: float
 
 
@@ -57,7 +56,7 @@ def compiled(command: Sequence[str], cwd: Path, folder: Path, names: Sequence[st
                 os.utime(binary, (0, 0))
             else:
                 binary.unlink(missing_ok=True)
-        code, _, said = run_build(command, cwd, build_environment(), MAX_DIAGNOSTICS)
+        code, _, said = run_telling_build(command, cwd, build_environment(), MAX_DIAGNOSTICS)
         times = [binary.stat().st_mtime if binary.exists() else 0.0 for binary in made]
         built = min(times)
         for binary in made if built else ():
@@ -66,16 +65,22 @@ def compiled(command: Sequence[str], cwd: Path, folder: Path, names: Sequence[st
     return Compiled(code, said, built)
 
 
-def keep_said(binary: Path, said: str) -> None:
+def keep_said(binary: Path, said: bytes) -> None:
     """Lay what the compiler said of a binary beside it."""
     fresh = _beside(binary).with_name(f".{binary.name}.said.{os.getpid()}")
-    fresh.write_bytes(said.encode(errors="replace"))
+    fresh.write_bytes(said)
     fresh.replace(_beside(binary))
 
 
 def said_of(binary: Path) -> bytes:
     """What the compiler said of a binary."""
-    return read_regular(_beside(binary), _MAX_SAID)
+    return read_regular(_beside(binary), MAX_DIAGNOSTICS)
+
+
+def said_by_lines(binary: Path) -> Iterator[bytes]:
+    """The same, line by line: of many packages it takes more room than all that is made of it."""
+    with open(open_regular(_beside(binary)), "rb") as file:
+        yield from file
 
 
 def _beside(binary: Path) -> Path:

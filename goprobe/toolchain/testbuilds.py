@@ -25,7 +25,7 @@ from goprobe.toolchain.tellingbuild import MAX_DIAGNOSTICS, compiled, folder_of,
 
 _MOST = 16
 """Of one build: what the compiler says of them is held in memory at once."""
-_HEADER = re.compile(r"^# (\S+)(?: \[(\S+)\])?$", re.M)
+_HEADER = re.compile(rb"^# (\S+)(?: \[(\S+)\])?$", re.M)
 
 
 def build_tests(
@@ -114,19 +114,20 @@ def _together(
     ]
 
 
-def _by_package(said: str) -> dict[tuple[str, str], list[str]]:
+def _by_package(said: bytes) -> dict[tuple[str, str], list[bytes]]:
     """What the compiler said, by the package and the test that it was compiled for, "" for none."""
     heads = list(_HEADER.finditer(said))
     ends = [head.start() for head in heads[1:]] + [len(said)]
-    parts: dict[tuple[str, str], list[str]] = {}
+    parts: dict[tuple[str, str], list[bytes]] = {}
     for head, end in zip(heads, ends, strict=True):
-        parts.setdefault((head[1], head[2] or ""), []).append(said[head.start() : end])
+        path, test = (part.decode(errors="replace") for part in (head[1], head[2] or b""))
+        parts.setdefault((path, test), []).append(said[head.start() : end])
     return parts
 
 
-def _of(package: GoPackage, parts: dict[tuple[str, str], list[str]]) -> str:
+def _of(package: GoPackage, parts: dict[tuple[str, str], list[bytes]]) -> bytes:
     """What a build of this package alone would have said of it."""
     path, test = package.path, f"{package.path}.test"
     # Compiled for its own test where that has files in the package, else as it is for others.
     own = parts.get((path, test)) or parts.get((path, ""), [])
-    return "".join((*own, *parts.get((f"{path}_test", test), ())))
+    return b"".join((*own, *parts.get((f"{path}_test", test), ())))

@@ -46,15 +46,18 @@ def release(go: str) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Go sources by file name (go.mod is added), and what the kind wants to know of them later."""
+    """Go sources by file name (go.mod is added), and what the kind wants to know of them later.
+    `built`: a binary is wanted before goprobe is asked; else goprobe alone builds it."""
 
     files: Mapping[str, str]
     notes: Mapping[str, object] = field(default_factory=dict)
+    built: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A program as it was built, ready to be asked about."""
+    """A program as it was built, ready to be asked about. `binary` is there where the program says
+    that one is wanted."""
 
     program: Program
     directory: Path

@@ -151,12 +151,16 @@ def _asked_in_time(
 
 @contextmanager
 def _built(program: Program, go: str, build: Build) -> Iterator[Case | str]:
-    """The program built in a folder that goes with it, or the compiler's words."""
+    """The program built, where that is wanted, in a folder that goes with it, or the compiler's
+    words."""
     folder = Path(tempfile.mkdtemp(prefix="goprobe-truth-"))
     try:
         write_files(folder, program, go)
         tool = toolchain(go)
         binary = folder / "program"
+        if not program.built:
+            yield Case(program, folder, binary, build, go, tool)
+            return
         environment = {
             **os.environ,
             "GOTOOLCHAIN": "local",

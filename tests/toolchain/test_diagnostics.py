@@ -77,7 +77,9 @@ def release_at_least(go: str, other: str) -> bool:
     return [int(part) for part in go.split(".")] >= [int(part) for part in other.split(".")]
 
 
-def said(folder: Path, go: str, flag: str, *, source: str = SOURCE, file: str = "main.go") -> str:
+def said(
+    folder: Path, go: str, flag: str, *, source: str = SOURCE, file: str = "main.go"
+) -> list[bytes]:
     """What a compiler prints. A build from the cache prints the same again."""
     (folder / file).write_text(source)
     environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOPROXY": "off"}
@@ -87,11 +89,10 @@ def said(folder: Path, go: str, flag: str, *, source: str = SOURCE, file: str = 
         cwd=folder,
         env=environment,
         capture_output=True,
-        text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return done.stderr
+    return done.stderr.splitlines()
 
 
 def of(messages: tuple[Diagnostic, ...], kind: DiagnosticKind, expression: str) -> Diagnostic:
@@ -180,7 +181,7 @@ def test_line_directives_name_files_and_may_leave_out_columns(go: str, tmp_path:
 
 def test_what_is_no_message_is_left_out() -> None:
     output = "# pkg\n/usr/bin/ld: warning: something\n./a.go:1:2: x escapes to heap\nfoo\n"
-    (message,) = parse_diagnostics(output)
+    (message,) = parse_diagnostics(output.encode().splitlines())
     assert (message.package, message.file, message.line, message.expression) == (
         "pkg",
         "./a.go",
@@ -191,12 +192,12 @@ def test_what_is_no_message_is_left_out() -> None:
 
 def test_a_package_and_its_test_variant_are_told_apart() -> None:
     line = "./a.go:1:2: moved to heap: x\n"
-    messages = parse_diagnostics(f"# p\n{line}# p [p.test]\n{line}")
+    messages = parse_diagnostics(f"# p\n{line}# p [p.test]\n{line}".encode().splitlines())
     assert [m.package for m in messages] == ["p", "p [p.test]"]
 
 
 def test_nothing_is_said_of_nothing() -> None:
-    assert parse_diagnostics("") == ()
+    assert parse_diagnostics([]) == ()
 
 
 def test_the_appends_of_an_inlined_function_are_told_apart_by_their_flows() -> None:
@@ -206,7 +207,8 @@ def test_the_appends_of_an_inlined_function_are_told_apart_by_their_flows() -> N
         f"./a.go:7:7:   flow: {{heap}} <- {name}:\n"
         for name in ("x", "y")
     )
-    messages = parse_diagnostics(f"# p\n{flows}" + "./a.go:7:7: append escapes to heap\n" * 2)
+    output = f"# p\n{flows}" + "./a.go:7:7: append escapes to heap\n" * 2
+    messages = parse_diagnostics(output.encode().splitlines())
     assert [(m.expression, m.flow) for m in messages] == [
         ("append(x, 1)", ("flow: {heap} <- x:",)),
         ("append(y, 1)", ("flow: {heap} <- y:",)),

@@ -141,9 +141,11 @@ def write(choices: Choices, release: tuple[int, int]) -> Program:
     setup = "".join(f"\t{f.name}.Reassign()\n" for f in files)
     texts = {f"{f.name}/{f.name}.go": "\n".join(f.text) + "\n" for f in files}
     promised = [p for f in files for p in f.promised]
+    static = choices.chance(10)
     return Program(
         {"main.go": _MAIN % (imports, asked, setup, counts), **texts},
-        {"promised": promised, "static": choices.chance(10)},
+        {"promised": promised, "static": static},
+        built=static,
     )
 
 
