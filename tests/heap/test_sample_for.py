@@ -45,6 +45,7 @@ def test_what_the_linker_turned_off_is_said(program: Running) -> None:
     assert "By allocation site" in text
     assert "the linker turned sampling off, for nothing in the program reads the profile" in text
     assert "--sample-for 30s turns it on" in text
+    assert "since the start" not in text  # what was sampled was so at times only
 
 
 def test_sampling_is_on_for_so_long_and_off_again(program: Running) -> None:

@@ -42,11 +42,13 @@ def _sums(page: Page, census: HeapCensus, sampling: Sampling) -> None:
         how = "sampled before sampling was turned off"
     scale = "scaled to all" if sampling.scaled else "as sampled, not scaled"
     page.paragraph((f"{how}; {scale}", "dim"), indent=_INDENT)
+    always = sampling.rate > 0 and not sampling.for_seconds
+    span = "since the start" if always else "while it was sampled"
     for what, objects, amount in (
         ("in use by the last collection", sampling.inuse_objects, sampling.inuse_bytes),
         ("in use by now", sampling.now_objects, sampling.now_bytes),
         ("counted by goprobe", census.objects, census.bytes),
-        ("allocated since the start", sampling.alloc_objects, sampling.alloc_bytes),
+        (f"allocated {span}", sampling.alloc_objects, sampling.alloc_bytes),
     ):
         page.paragraph(
             f"{what}: {words.counted(objects, 'object')}, {words.size(amount)}", indent=_INDENT
