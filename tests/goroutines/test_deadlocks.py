@@ -143,10 +143,66 @@ func two() { b.Lock(); time.Sleep(50 * time.Millisecond); a.Lock(); a.Unlock(); 
 //go:noinline
 func rescuer() { time.Sleep(time.Hour); a.Unlock() }
 
+//go:noinline
+func unlocks(which *sync.Mutex) { which.Unlock() }
+
+//go:noinline
+func below(which *sync.Mutex) { unlocks(which) }
+
+//go:noinline
+func uses(which *sync.Mutex) { which.Lock(); defer which.Unlock(); kept = nil }
+
+type pair struct{ first, second sync.Mutex }
+
+func (p *pair) first2() { p.first.Lock(); time.Sleep(50 * time.Millisecond); p.second.Lock() }
+func (p *pair) second2() { p.second.Lock(); time.Sleep(50 * time.Millisecond); p.first.Lock() }
+
+var (
+	kept any
+	both = new(pair)
+)
+
+//go:noinline
+func nobody() {
+	time.Sleep(time.Hour)
+	uses(&both.first)
+	uses(&both.second)
+}
+
+//go:noinline
+func third(how string) {
+	unlock := both.first.Unlock
+	switch how {
+	case "timer":
+		time.AfterFunc(time.Hour, func() { both.first.Unlock() })
+	case "value":
+		kept = unlock
+	case "once":
+		kept = func() { unlock() }
+	case "handed":
+		go func(f func()) { time.Sleep(time.Hour); f() }(unlock)
+	case "interface":
+		kept = []sync.Locker{&both.first}
+	case "helper":
+		time.Sleep(time.Hour)
+		below(&both.first)
+	}
+}
+
 func main() {
-	go one()
-	go two()
-	go rescuer()
+	if len(os.Args) > 1 {
+		go both.first2()
+		go both.second2()
+		if os.Args[1] == "nobody" {
+			go nobody()
+		} else {
+			go third(os.Args[1])
+		}
+	} else {
+		go one()
+		go two()
+		go rescuer()
+	}
 	time.Sleep(300 * time.Millisecond)
 	fmt.Println("ready")
 	io.Copy(io.Discard, os.Stdin)
@@ -160,3 +216,25 @@ def test_what_a_third_may_unlock_is_no_certain_deadlock(go: str) -> None:
         report = in_graph(open_target(program.pid))
     assert report.deadlocks is not UNSET
     assert [d.possible for d in report.deadlocks] == [True]
+
+
+@pytest.mark.parametrize("go", matrix())
+@pytest.mark.parametrize(
+    ("who", "possible"),
+    [
+        ("nobody", False),
+        ("timer", True),
+        ("value", True),
+        ("once", True),
+        ("handed", True),
+        ("interface", True),
+        ("helper", True),
+    ],
+)
+def test_what_a_value_may_unlock_is_no_certain_deadlock(go: str, who: str, possible: bool) -> None:
+    with running(build(RESCUED, go=go), who) as program:
+        report = in_graph(open_target(program.pid))
+    assert report.deadlocks is not UNSET
+    assert [d.possible for d in report.deadlocks] == [possible]
+    said = [step for d in report.deadlocks for step in d.steps if "by another, too" in step]
+    assert bool(said) is possible

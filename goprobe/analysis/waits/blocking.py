@@ -4,7 +4,7 @@ known who has that."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from msgspec import UNSET
 
@@ -66,14 +66,17 @@ class Blocking:
         reason = self._reasons.get(number, "")
         return (GROUP if reason == SEMAPHORE else reason, owned_at(thing.waits))
 
-    def blockers(self, *, certain: bool) -> dict[Reason, set[int]]:
-        """Who has to go on first; with `certain` only those that surely have to."""
+    def blockers(
+        self, *, certain: bool, given: Container[int] = frozenset()
+    ) -> dict[Reason, set[int]]:
+        """Who has to go on first; with `certain` only those that surely have to, for nobody else
+        may unlock what they have: that of `given` others may."""
         blockers: dict[Reason, set[int]] = {}
         for number, thing in self._owned():
             reason = self.reason(number, thing)
             if reason in blockers or reason[0] not in _NEEDS:
                 continue
-            if certain and self._possession.may_be_given(reason[1]):
+            if certain and (reason[1] in given or self._possession.may_be_given(reason[1])):
                 continue
             operation, writers = _NEEDS[reason[0]]
             who = {

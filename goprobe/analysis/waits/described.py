@@ -18,6 +18,7 @@ from goprobe.analysis.waits.blocking import OWNED, Blocking, owned_at
 from goprobe.analysis.waits.deadlocks import circles
 from goprobe.analysis.waits.holders import Having, Holders
 from goprobe.analysis.waits.possession import Possession, released_locks
+from goprobe.analysis.waits.unlockers import Unlockers
 from goprobe.analysis.waits.whatfor import Describes, Thing, WhatFor
 from goprobe.model.attached import Deadlock, GoroutineGroup, GoroutineState, Holder, WaitsOn
 from goprobe.process.memory.copies import Words
@@ -25,6 +26,7 @@ from goprobe.process.memory.copies import Words
 _MOST_HOLDERS = 8
 _MOST_THINGS = 32  # of one group
 _MOST_STEPS = 64
+_LOCKS = frozenset({"mutex", "rwmutex"})
 _NOBODY = "nothing that can still run leads to the {} that it waits on"
 _NEVER = {
     "chan receive (nil chan)": "a nil channel never has a value to receive",
@@ -120,23 +122,57 @@ class Described:
     def deadlocks(self) -> tuple[Deadlock, ...]:
         """Circles of goroutines that are lost, or cannot go on before those have that have locked
         what they wait for; then those that are possible."""
-        certain = self._blocking.blockers(certain=True)
-        waiting = self._blocking.waiting()
-        needed = {
-            number: set().union(*(certain[r] for r in reasons))
-            for number, reasons in waiting.items()
-            if reasons <= certain.keys()
-        }
-        dead = self._lost.keys() | (stuck(self._graph, self._leaks, needed) if needed else set())
-        told = list(self._circles(dead, certain))
+        told, certain, given = self._certain()
         every = self._blocking.blockers(certain=False)
         if every != certain:
             known = {number for deadlock in told for number in deadlock.goroutines}
+            waiting = self._blocking.waiting()
             for circle in circles(waiting, {}, every):
                 if not known.issuperset(circle):
-                    steps = self._steps(circle, waiting, {}, every)
+                    steps = [*self._steps(circle, waiting, {}, every), *self._given(circle, given)]
                     told.append(Deadlock(tuple(circle), tuple(steps), possible=True))
         return tuple(told)
+
+    def _certain(self) -> tuple[list[Deadlock], dict[Key, set[int]], dict[int, str]]:
+        """Those that are certain, who surely has what, and what others may unlock of that: where
+        one circle may end by it, others that waited for it may, too."""
+        waiting = self._blocking.waiting()
+        given: dict[int, str] = {}
+        while True:
+            certain = self._blocking.blockers(certain=True, given=given)
+            needed = {
+                number: set().union(*(certain[r] for r in reasons))
+                for number, reasons in waiting.items()
+                if reasons <= certain.keys()
+            }
+            stuck_ones = stuck(self._graph, self._leaks, needed) if needed else frozenset()
+            dead = self._lost.keys() | stuck_ones
+            told = list(self._circles(dead, certain))
+            members = {number for circle in told for number in circle.goroutines}
+            locks = self._locks(members - self._lost.keys(), certain)
+            if not (more := self._unlockers(dead).of(locks) if locks else {}):
+                return told, certain, given
+            given |= more
+
+    def _locks(self, members: AbstractSet[int], certain: Mapping[Key, set[int]]) -> dict[int, int]:
+        """The mutexes that goroutines wait for of which it is known who has them, with their
+        nodes."""
+        things = (thing for number in members for thing in self._things[number])
+        return {
+            owned_at(thing.waits): self._graph.node_at(owned_at(thing.waits))
+            for thing in things
+            if thing.waits.kind in _LOCKS and owned_at(thing.waits) in {at for _, at in certain}
+        }
+
+    def _unlockers(self, dead: AbstractSet[int]) -> Unlockers:
+        return Unlockers(self._graph, self._leaks, self._names, self._possession.code, dead)
+
+    def _given(self, circle: Sequence[int], given: Mapping[int, str]) -> Iterable[str]:
+        """ "mutex 0x… may be unlocked by another, too: main.main.func1"."""
+        things = (thing.waits for number in circle for thing in self._things[number])
+        for waits in dict.fromkeys(w for w in things if owned_at(w) in given):
+            who = given[owned_at(waits)]
+            yield f"{waits.kind} {waits.address} may be unlocked by another, too: {who}"
 
     def _circles(
         self, dead: AbstractSet[int], certain: Mapping[Key, set[int]]

@@ -68,6 +68,10 @@ class Possession:
         return address in self._given
 
     @property
+    def code(self) -> LockCode:
+        return self._code
+
+    @property
     def left(self) -> int:
         """How many goroutines may tell of some, and were too many to look at."""
         return self._known[1]

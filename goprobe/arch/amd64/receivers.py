@@ -119,6 +119,8 @@ class Receivers:
         for _ in range(_STEPS):
             definition = self._one(holder, at) if holder else None
             if definition is None:
+                if holder and (fixed := self._made_alike(holder, at)):
+                    return Place(fixed=fixed + plus)
                 break
             if definition.pc != ENTRY:
                 made.add(definition.pc)
@@ -138,6 +140,18 @@ class Receivers:
                 break
             holder, at, plus = base, ins.ip, plus + signed(ins.memory_displacement)
         return Place(slots=tuple(slots), made=frozenset(made))
+
+    def _made_alike(self, holder: Holder, pc: int) -> int:
+        """The address of a variable that a holder has on every way, made anew on some of them
+        (behind a call, for one); 0 where there is none."""
+        reaching = self._definitions.of(holder, pc) or ()
+        made = {self._static(self.flow.instructions.get(d.pc)) for d in reaching}
+        return made.pop() if len(made) == 1 else 0
+
+    def _static(self, ins: Instruction | None) -> int:
+        if ins is None or ins.mnemonic != Mnemonic.LEA or not ins.is_ip_rel_memory_operand:
+            return 0
+        return ins.ip_rel_memory_address
 
     def _derived(self, ins: Instruction) -> str | None:
         """The register from which an instruction takes an address, or the word that it loads."""
@@ -204,6 +218,16 @@ class Receivers:
         return {
             code[pc].near_branch_target for pc in pcs if code[pc].flow_control == FlowControl.CALL
         }
+
+    def named_calls(self) -> Iterator[tuple[int, int]]:
+        """The calls by name, also where nothing is left to do behind them: (pc, function)."""
+        flow = self.flow
+        for ins in flow.instructions.values():
+            if ins.flow_control == FlowControl.CALL or (
+                ins.flow_control == FlowControl.UNCONDITIONAL_BRANCH
+                and ins.near_branch_target not in flow.instructions
+            ):
+                yield ins.ip, ins.near_branch_target
 
     @property
     def every(self) -> frozenset[int]:
