@@ -159,8 +159,8 @@ class LockCode:
         if function is None:
             return frozenset()
         self._places[entry] = frozenset()  # while it is looked at
-        self._places[entry] = found = self._given_by(function, depth)
-        return found
+        self._places[entry] = places = self._given_by(function, depth)
+        return places
 
     def _given_by(self, function: Function, depth: int) -> frozenset[int]:
         method = function.name.removesuffix("-fm").rpartition(".")[2]

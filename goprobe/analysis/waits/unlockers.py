@@ -87,8 +87,8 @@ class Unlockers:
 
     def _who(self, address: int, node: int) -> str:
         by_static = (u.what for u in self._found if _may_have(u, address, static=node < 0))
-        if found := next(by_static, ""):
-            return found
+        if who := next(by_static, ""):
+            return who
         if node < 0 or self._led[node] == UNREACHED:
             return ""
         at = node
