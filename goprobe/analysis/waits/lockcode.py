@@ -29,7 +29,7 @@ READS = frozenset({"sync.(*RWMutex).RLock", "sync.(*RWMutex).RUnlock"})
 DONE = frozenset({_DONE})
 # What these call, and so the code that they are inlined into: mutex.go and rwmutex.go, the mutex's
 # in internal/sync since Go 1.24.
-_SLOW = {
+SLOW = {
     "sync.(*Mutex).lockSlow": "sync.(*Mutex).Lock",
     "sync.(*Mutex).unlockSlow": "sync.(*Mutex).Unlock",
     "internal/sync.(*Mutex).lockSlow": "sync.(*Mutex).Lock",
@@ -38,13 +38,8 @@ _SLOW = {
     "sync.runtime_SemacquireRWMutexR": "sync.(*RWMutex).RLock",
 }
 _OFFSETS = dict.fromkeys(READS, _READER_COUNT)
-_ASKED = TAKES | GIVES | TRIES | DONE
-_NEVER_ASKED = ("runtime.", "internal/", "sync.(*Mutex)", "sync.(*RWMutex)")
-_UNLOCKS = frozenset({"Unlock", "RUnlock"})
-_MOST_FOLLOWED = 2000
-_FOLLOWED_DEPTH = 12
-ANY, CAPTURED = 0, 1
-"""In place of a lock's address: whichever it is told of, or what its closure leads to."""
+ASKED = TAKES | GIVES | TRIES | DONE
+NEVER_ASKED = ("runtime.", "internal/", "sync.(*Mutex)", "sync.(*RWMutex)")
 _GIVES = "it has called a function since that unlocks what it has not locked"
 _TOO_MANY = "it has called a function since that was not looked at: there are too many"
 
@@ -67,7 +62,6 @@ class LockCode:
         self._gives = lru_cache(maxsize=4096)(self._given)
         self._deferred = lru_cache(maxsize=4096)(self._given_when_deferred)
         self._called = 0
-        self._places: dict[int, frozenset[int]] = {}
 
     def tells(self, pc: int) -> bool:
         """Whether the function at a pc of the process calls any of these methods."""
@@ -112,122 +106,11 @@ class LockCode:
         own among them, nor what they call (so deep), unlocks what it did not lock."""
         return next(filter(None, (self._gives(target, depth) for target in sorted(targets))), "")
 
-    # What functions unlock that others have locked; addresses are the process's here
-
-    def is_entry(self, address: int) -> bool:
-        """Whether a function of the program begins there."""
-        return self._begins(address - self._world.bias)
-
-    def _begins(self, pc: int) -> bool:
-        lines = self._world.program.lines
-        if not lines.low <= pc < lines.high:
-            return False
-        function = self._function(pc)
-        return function is not None and function.entry == pc
-
-    def name(self, entry: int) -> str:
-        return self._world.shown_name(self._world.function_name(entry)).removesuffix("-fm")
-
-    def is_method_value(self, entry: int) -> bool:
-        """Whether it is called for what stands behind it in its closure ("main.(*T).f-fm")."""
-        return self._world.function_name(entry).endswith("-fm")
-
-    def given_places(self, entry: int) -> frozenset[int]:
-        """The locks that a function may unlock without having locked them, by their addresses, ANY
-        or CAPTURED; what it calls by interfaces and function values left out."""
-        return self._given_places(entry - self._world.bias, _FOLLOWED_DEPTH)
-
-    def may_give_yet(self, frame: MachineFrame) -> frozenset[int]:
-        """The same of what a frame may come to yet."""
-        pc = frame.lookup - self._world.bias
-        function = self._function(pc)
-        if function is None or not self._is_followed(function):
-            return frozenset()
-        receivers = self._receivers(function.entry)
-        if receivers is None:
-            return frozenset()
-        places = self._by_calls(receivers, pc, _FOLLOWED_DEPTH)
-        standing = self.standing(frame)
-        if standing is not None:
-            places |= {address or ANY for address in standing.may_give()}
-        return frozenset(places)
-
-    def _given_places(self, entry: int, depth: int) -> frozenset[int]:
-        if entry in self._places:
-            return self._places[entry]
-        function = self._function(entry)
-        if function is None:
-            return frozenset()
-        self._places[entry] = frozenset()  # while it is looked at
-        self._places[entry] = places = self._given_by(function, depth)
-        return places
-
-    def _given_by(self, function: Function, depth: int) -> frozenset[int]:
-        method = function.name.removesuffix("-fm").rpartition(".")[2]
-        if method in _UNLOCKS:
-            return frozenset({CAPTURED if function.name.endswith("-fm") else ANY})
-        # What these wrap is called once, by a frame that is asked itself.
-        if ".deferwrap" in function.name or ".gowrap" in function.name:
-            return frozenset()
-        if not self._is_followed(function):
-            return frozenset()
-        if not depth or len(self._places) > _MOST_FOLLOWED:
-            return frozenset({ANY})
-        receivers = self._receivers(function.entry)
-        if receivers is None:
-            return frozenset()
-        places = self._by_calls(receivers, None, depth)
-        for call in receivers.calls:
-            if call.name in GIVES and not self.balanced(receivers, call):
-                place = receivers.place(call, function.entry)
-                unnamed = CAPTURED if place.closure else ANY
-                places.add(place.fixed + self._world.bias if place.fixed else unnamed)
-        return frozenset(places)
-
-    def _by_calls(self, receivers: Receivers, pc: int | None, depth: int) -> set[int]:
-        """By what is called by name; of a frame that stands at `pc` what it may come to yet."""
-        places: set[int] = set()
-        for at, target in receivers.named_calls():
-            name = self._lines.function_name_at(target)
-            if name in _ASKED or name in _SLOW:
-                continue
-            more = self._given_places(target, depth - 1) - places
-            if not more or (pc is not None and not receivers.leads(pc, at)):
-                continue
-            if not self._taken_before(receivers, at):
-                places |= more
-        return places
-
-    def _taken_before(self, receivers: Receivers, pc: int) -> bool:
-        """Whether on every way to a call that unlocks something it has called what only locks."""
-        takes = {at for at, target in receivers.named_calls() if self._only_takes(target)}
-        ways = receivers.ways(pc, takes.__contains__)
-        return bool(ways.met) and not ways.open
-
-    def _only_takes(self, target: int) -> bool:
-        if self._lines.function_name_at(target) in TAKES:
-            return True
-        function = self._function(target)
-        if function is None or not self._is_followed(function):
-            return False
-        receivers = self._receivers(function.entry)
-        names = {call.name for call in receivers.calls} if receivers is not None else set()
-        return bool(names & TAKES) and not names & GIVES
-
-    def _is_followed(self, function: Function) -> bool:
-        """Whether it is the program's own, or made by the compiler for what is."""
-        try:
-            if function.file == "<autogenerated>":
-                return not function.name.startswith(_NEVER_ASKED)
-            return is_own_code(self._world.program, function.name, function.file)
-        except UnreadableError:
-            return False
-
     def place_of(self, pc: int) -> str:
         """ "pool.go:20", where the source has a call that was compiled to `pc`."""
         function = self._function(pc)
         stack = self._lines.inline_stack(function, pc) if function else ()
-        asked = max((i for i, f in enumerate(stack) if f.function in _ASKED), default=-1)
+        asked = max((i for i, f in enumerate(stack) if f.function in ASKED), default=-1)
         frame = stack[asked + 1] if len(stack) > asked + 1 else None
         return f"{frame.file.rpartition('/')[2]}:{frame.line}" if frame else "?"
 
@@ -257,7 +140,7 @@ class LockCode:
     def _read(self, entry: int) -> Receivers | None:
         """None where it is none that is asked about, or cannot be read."""
         function = self._function(entry)
-        if function is None or function.name.startswith(_NEVER_ASKED):
+        if function is None or function.name.startswith(NEVER_ASKED):
             return None
         flow = function_code(self._world.program.elf, self._lines, function, _CODE_LIMIT)
         if flow is None:
@@ -269,7 +152,7 @@ class LockCode:
         name = self._lines.function_name_at(address)
         if name == _ADD and self._is_in_done(pc):
             return _DONE
-        return name if name in _ASKED else ""
+        return name if name in ASKED else ""
 
     def _is_in_done(self, pc: int) -> bool:
         function = self._function(pc)
@@ -277,7 +160,7 @@ class LockCode:
         return any(frame.function == _DONE for frame in stack)
 
     def _waits_in(self, address: int) -> str:
-        return _SLOW.get(self._lines.function_name_at(address), "")
+        return SLOW.get(self._lines.function_name_at(address), "")
 
     def balanced(self, receivers: Receivers, give: MethodCall) -> bool:
         """Whether a function has locked itself, on every way, what it unlocks there."""

@@ -23,8 +23,9 @@ from msgspec.structs import replace
 from goprobe.analysis.heap.blocked import COND, plain
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.leaks import Leaks
-from goprobe.analysis.waits.lockcode import DONE, READS, TAKES, LockCode, Standing
+from goprobe.analysis.waits.lockcode import DONE, READS, TAKES, Standing
 from goprobe.analysis.waits.locks import by_reason
+from goprobe.analysis.waits.unlockcode import UnlockCode
 from goprobe.errors import UnreadableError
 from goprobe.model.attached import GoroutineState, Owner
 from goprobe.process.memory.memory import u64
@@ -56,7 +57,7 @@ class Possession:
         self._released = released
         self._given: set[int] = set()
         self._stacks = Stacks(world)
-        self._code = LockCode(world)
+        self._code = UnlockCode(world)
         self._deferred = Deferred(world)
 
     def of(self, address: int) -> tuple[Owner, ...]:
@@ -68,7 +69,7 @@ class Possession:
         return address in self._given
 
     @property
-    def code(self) -> LockCode:
+    def code(self) -> UnlockCode:
         return self._code
 
     @property

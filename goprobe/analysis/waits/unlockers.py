@@ -22,8 +22,8 @@ from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.leaks import Leaks
 from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.reach import START, UNREACHED, reach
-from goprobe.analysis.waits.lockcode import ANY, CAPTURED, LockCode
 from goprobe.analysis.waits.locks import CONDITION, value_around
+from goprobe.analysis.waits.unlockcode import ANY, CAPTURED, UnlockCode
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import read_available
 from goprobe.runtime.goroutines.goroutines import Goroutine
@@ -44,7 +44,7 @@ _WITHIN = 1 << 16  # bytes that a variable may go on behind where a pointer lead
 
 
 class Value(msgspec.Struct, frozen=True):
-    """A function: its name, the locks that it may unlock (lockcode.py), and whether it is told of
+    """A function: its name, the locks that it may unlock (unlockcode.py), and whether it is told of
     them by the word behind the value alone."""
 
     name: str
@@ -71,7 +71,7 @@ class Unlockers:
         graph: HeapGraph,
         leaks: Leaks,
         names: Names,
-        code: LockCode,
+        code: UnlockCode,
         stuck: AbstractSet[int],
     ) -> None:
         self._graph, self._leaks, self._names, self._code = graph, leaks, names, code
