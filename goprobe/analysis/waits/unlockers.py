@@ -208,12 +208,21 @@ class Unlockers:
         if made is None or self._is_condition(place):
             return
         node = self._graph.node_at(place)
-        if node >= 0 and self._live[node] == UNREACHED:
+        if node >= 0 and (self._live[node] == UNREACHED or node in self._goroutines):
             return
+        if self._code.is_entry(value) and (node < 0 or self._graph.address(node) != place):
+            return  # no closure, which begins with its code
         if not made.told:
             yield Unlocker(made.name, node, made.places)
         elif behind:
             yield self._told(made, behind)
+
+    @cached_property
+    def _goroutines(self) -> frozenset[int]:
+        """The gs, which keep what they began with."""
+        addresses = [g.address for g in self._graph.world.goroutines.known]
+        nodes, _ = self._graph.resolve(np.array(addresses, np.uint64))
+        return frozenset(nodes[nodes >= 0].tolist())
 
     def _told(self, made: Value, given: int) -> Unlocker:
         """It leads on from what it is called for, where that is more than a lock."""
