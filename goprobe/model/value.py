@@ -40,13 +40,15 @@ class Value(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Data(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What a header points at: a string's bytes, a slice's array, a pointee, interface data."""
+    """What a header points at: a string's bytes, a slice's array, a pointee, interface data. `len`
+    is a pointee's (elements, bytes of a string), of which `elements` may be the first alone."""
 
     address: Address
     location: Location
     text: str
     size: int | UnsetType = UNSET
     type: str | UnsetType = UNSET
+    len: int | UnsetType = UNSET
     dynamic_type: str | UnsetType = UNSET
     elements: tuple[Element, ...] | UnsetType = UNSET
     data: Data | UnsetType = UNSET

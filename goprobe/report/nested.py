@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from msgspec import UNSET
+import msgspec
+from msgspec import UNSET, UnsetType
 
-from goprobe.model.value import Data, Element
-from goprobe.runtime.values.decoded import is_boxed_text
+from goprobe.model.value import Data, Element, Value
+from goprobe.report.selection import is_string, value_text
 from goprobe.runtime.values.text import quoted
 
 _DEEPEST = 3
+_POINTERS = 8
+CHANNEL = re.compile(r"(<-)?chan\b")
 _PLAIN = ("time.", "sync.", "sync/")  # what is in such nobody looks for
 
 Piece = str | tuple[str, str]
@@ -19,16 +23,45 @@ Line = tuple[int, tuple[Piece, ...]]
 """How deep it stands, and what it says."""
 
 
-def lines(parts: tuple[Element, ...], most: int, depth: int = 0) -> Iterator[Line]:
+class Inside(msgspec.Struct, frozen=True):
+    """The parts of a value, or of what it points at: the first of `count`."""
+
+    parts: tuple[Element, ...] = ()
+    count: int = 0
+
+
+def lines(inside: Inside, most: int, depth: int = 0) -> Iterator[Line]:
     """A line for each part, and for what lies in it; of far too many the first."""
-    for part in parts[:most]:
-        inner = parts_of(part.elements, part.data)
+    shown = inside.parts[:most]
+    for part in shown:
+        inner = inside_of(part.value, part.data, part.elements)
         opened = depth < _DEEPEST and worth_it(inner) and not part.type.startswith(_PLAIN)
-        yield depth, (*_named(part), _length(part) if opened and _is_brief(part) else text_of(part))
+        brief = opened and _is_brief(part)
+        yield depth, (*_named(part), _length(part) if brief else _text_of(part))
         if opened:
             yield from lines(inner, most, depth + 1)
-    if len(parts) > most:
-        yield depth, ((f"… {len(parts) - most:,} more", "dim"),)
+    if inside.count > len(shown):
+        yield depth, ((f"… {inside.count - len(shown):,} more", "dim"),)
+
+
+def brief(type_name: str, value: Value, data: Data | UnsetType) -> Iterator[str]:
+    """A value without a line for each of its parts, and what a pointer leads to, or what waits in
+    a channel."""
+    yield value_text(type_name, value, data)
+    if CHANNEL.match(type_name) and value.len:
+        inside = inside_of(value, data, UNSET)
+        more = [f"… {inside.count - len(inside.parts)} more"]
+        row = [*map(_text_of, inside.parts), *(more if inside.count > len(inside.parts) else ())]
+        yield f"[{' '.join(row)}]"
+        return
+    told = value.text
+    for _ in range(_POINTERS):
+        if data is UNSET or data.type is UNSET or value.cap is not UNSET:
+            return
+        if data.text != told:
+            pointee = Value(data.text, data.len, dynamic_type=data.dynamic_type)
+            yield value_text(data.type, pointee, data.data)
+        told, data = data.text, data.data
 
 
 def plain(line: Line) -> str:
@@ -37,22 +70,29 @@ def plain(line: Line) -> str:
     return "  " * depth + "".join(p if isinstance(p, str) else p[0] for p in pieces)
 
 
-def parts_of(elements: object, data: object) -> tuple[Element, ...]:
+def inside_of(
+    value: Value | UnsetType, data: Data | UnsetType, elements: tuple[Element, ...] | UnsetType
+) -> Inside:
     """What lies in a value, or in what it points at."""
-    for _ in range(8):
-        if isinstance(elements, tuple) and elements:
-            return elements
-        if not isinstance(data, Data):
-            return ()
+    count = 0 if value is UNSET or value.len is UNSET else value.len
+    for _ in range(_POINTERS):
+        if elements is not UNSET and elements:
+            return Inside(elements, max(count, len(elements)))
+        if data is UNSET:
+            break
+        count = count if data.len is UNSET else data.len
         elements, data = data.elements, data.data
-    return ()
+    return Inside()
 
 
-def worth_it(parts: tuple[Element, ...]) -> bool:
+def worth_it(inside: Inside) -> bool:
     """Whether a line for each tells more than one line of them all: numbers in a row do not."""
     return any(
-        not part.name.startswith("[") or part.type == "string" or parts_of(part.elements, part.data)
-        for part in parts
+        not part.name.startswith("[")
+        or part.value.dynamic_type is not UNSET
+        or is_string(part.type, part.value, part.data)
+        or inside_of(part.value, part.data, part.elements).parts
+        for part in inside.parts
     )
 
 
@@ -72,15 +112,11 @@ def _is_brief(part: Element) -> bool:
     return part.value.text.startswith(("{", "[", "map[")) and not part.value.unreadable
 
 
-def text_of(part: Element) -> str:
-    """Its value; strings are quoted."""
+def _text_of(part: Element) -> str:
+    """Its value, its type stands before it; strings are quoted."""
     value = part.value
-    if value.unreadable:
-        return value.text
     if value.holds_nil:
-        return "nil"  # its type stands before it
-    if value.dynamic_type is UNSET:
-        is_string = part.type == "string" and value.len is not UNSET
-    else:
-        is_string = value.dynamic_type == "string" and is_boxed_text(part)
-    return quoted(value.text) if is_string else value.text
+        return "nil"
+    if value.dynamic_type is not UNSET:
+        return quoted(value.text) if is_string(part.type, value, part.data) else value.text
+    return value_text(part.type, value, part.data)

@@ -89,19 +89,26 @@ def tree(variable: Variable, parts: int = _MOST_PARTS) -> Node:
 
 def is_string(type_name: str, value: Value | UnsetType, data: Data | UnsetType) -> bool:
     """Whether a value is a string, of a named type too; its text then has no quotes yet."""
-    if value is UNSET:
+    if value is UNSET or value.unreadable:
         return False
-    if "string" in (type_name, value.dynamic_type):
-        return True
+    if value.dynamic_type is not UNSET:  # in a box, or a pointer to one
+        if not value.text or data is UNSET or data.data is UNSET:
+            return not value.text
+        return data.text == value.text and data.data.type is UNSET
+    if not value.text or type_name == "string":
+        return not value.text or value.len is not UNSET
     plain = value.len is not UNSET and value.cap is UNSET
     return plain and data is not UNSET and data.type is UNSET and data.size == value.len
 
 
 def value_text(type_name: str, value: Value | UnsetType, data: Data | UnsetType = UNSET) -> str:
-    """A value as Go source would have it: strings in quotes, dynamic types before it."""
+    """A value as Go source would have it: strings in quotes, dynamic types before it. Of a channel
+    without its type, which is told beside it."""
     if value is UNSET:
         return ""
     text = quoted(value.text) if is_string(type_name, value, data) else value.text
+    if value.dynamic_type is UNSET and value.cap is not UNSET:
+        text = text.removeprefix(f"{type_name} ")
     if value.dynamic_type is not UNSET and value.dynamic_type != "string" and not value.holds_nil:
         return f"{value.dynamic_type}({text})"
     return text
@@ -110,8 +117,9 @@ def value_text(type_name: str, value: Value | UnsetType, data: Data | UnsetType 
 def value_and_data(variable: Variable) -> str:
     """A variable's value, and what it points at where that is not in it already."""
     value, data = value_text(variable.type, variable.value, variable.data), variable.data
-    if value and data is not UNSET and data.text not in value:
-        return f"{value} {data.text}"
+    if value and data is not UNSET and variable.value is not UNSET:
+        same = data.text in value or data.text == variable.value.text
+        return value if same else f"{value} {data.text}"
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,16 @@ var words []string
 var numbers chan int
 var closed = make(chan any, 4)
 
+type Big [70000]byte
+type Name string
+
+var title = ` a"b `
+var big, hundred = new(Big), new([100]string)
+var keyed = map[any]string{1: "int", int8(1): "int8", "x": "s", Name("x"): "Name", 2.0: "float"}
+var small, holds, named, led any = int8(5), (*User)(nil), Name("x"), &User{Name: "led"}
+var channels = make(chan chan int, 3)
+var variables = []any{&title, &big, &hundred, &keyed, &small, &holds, &named, &led, &channels}
+
 func main() {
 	for i := 0; i < 20; i++ {
 		id := fmt.Sprintf("s%02d", i)
@@ -49,6 +60,7 @@ func main() {
 		words = append(words, "word "+id)
 	}
 	numbers = make(chan int, 4)
+	channels <- make(chan int, 2)
 	closed <- "a"
 	closed <- 5
 	close(closed)
@@ -63,7 +75,7 @@ func main() {
 	fmt.Printf("session %p\\n", store.sessions["s03"])
 	fmt.Printf("prefs %p\\n", store.sessions["s03"].User.Prefs)
 	fmt.Printf("chan %p\\n", numbers)
-	fmt.Println("ready")
+	fmt.Println("ready", len(variables))
 	fmt.Scanln()
 }
 """
@@ -151,7 +163,7 @@ def test_a_channel_shows_what_waits_in_it(program: Running) -> None:
     assert "[7 8]" in told
     told = shown(str(program.pid), "--object", "main.closed")
     assert any(line.endswith(" len 2 cap 4 closed") for line in told)
-    assert '["a" 5]' in told
+    assert '[0] interface {}(string) "a"' in told and "[1] interface {}(int) 5" in told
 
 
 def test_a_slice_and_a_map_say_how_long_they_are(program: Running) -> None:
@@ -165,6 +177,33 @@ def test_a_variable_is_shown_by_its_name(program: Running) -> None:
     assert '[3] string "word s03"' in told
     report = goprobe("heap", str(program.pid), "--object", "main.store", "--json").json
     assert report["object"]["type"] == "*main.Store"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("title", ['" a\\"b "']),
+        ("big", ["0x*", "[0 0 *", "0 0* … 69936 more]"]),
+        ("hundred", [*(f'[{i}] string ""' for i in range(24)), "… 76 more"]),
+        ("keyed", [
+            "len 5", '1 string "int"', '"x" string "s"', 'float64(2) string "float"',
+            'int8(1) string "int8"', 'main.Name("x") string "Name"',
+        ]),
+        ("small", ["int8(5)"]),
+        ("holds", ["*main.User(nil)"]),
+        ("named", ['main.Name("x")']),
+        ("led", ["*main.User(0x*)", 'Name string "led"', "Prefs map[string]interface {} nil"]),
+        ("channels", ["0x* len 1 cap 3", "[0x* len 0 cap 2]"]),
+    ],
+)  # fmt: skip
+def test_a_value_is_whole_or_says_what_is_left_out(
+    program: Running, name: str, told: list[str]
+) -> None:
+    lines = shown(str(program.pid), "--object", f"main.{name}")
+    at = next(i for i, line in enumerate(lines) if line.startswith(f"main.{name} in "))
+    found = lines[at + 1 : at + 1 + len(told)]
+    assert all(map(fnmatch, found, (t.replace("[", "[[]") for t in told))), found
+    assert not lines[at + 1 + len(told)]
 
 
 def test_objects_are_called_by_type_and_number(program: Running) -> None:

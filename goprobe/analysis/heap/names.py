@@ -20,7 +20,7 @@ from goprobe.model.location import Kind, Location
 from goprobe.process.memory.memory import u64
 from goprobe.runtime.roots.groups import RootGroup
 from goprobe.runtime.types.shape import ARRAYS, MAP_ENTRIES, MAP_INSIDE, Shape
-from goprobe.runtime.values.decoded import Limits, inline
+from goprobe.runtime.values.decoded import Limits, inline_key
 from goprobe.runtime.values.gomap import MOST_KEY_BYTES, MapPlace, MapReader
 from goprobe.runtime.values.values import Decoder
 
@@ -152,7 +152,7 @@ class Names:
             if behind.size > MOST_KEY_BYTES:
                 go_type, address = behind, u64(self._graph.world.memory, address)
         made = self._decoder.at(go_type, address)
-        return inline(go_type, made.as_element("", go_type, address))
+        return inline_key(go_type, made.as_element("", go_type, address))
 
     @cached_property
     def _decoder(self) -> Decoder:

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from goprobe.model.heap import Example
 from goprobe.report import words
-from goprobe.report.nested import lines, parts_of, plain, worth_it
+from goprobe.report.nested import brief, inside_of, lines, plain, worth_it
 from goprobe.report.places import Places
 
 _MOST_LINES, _MOST_PARTS = 40, 12
@@ -79,11 +79,11 @@ def _steps(example: Example) -> list[Step]:
 
 def _value(example: Example) -> str:
     view = example.object
-    parts = parts_of(view.elements, view.data)
-    if parts and worth_it(parts):
-        shown = [plain(line) for line in lines(parts, _MOST_PARTS)]
+    inside = inside_of(view.value, view.data, view.elements)
+    if worth_it(inside):
+        shown = [plain(line) for line in lines(inside, _MOST_PARTS)]
         more = [f"… {len(shown) - _MOST_LINES:,} more"] if len(shown) > _MOST_LINES else []
         return "\n".join([*shown[:_MOST_LINES], *more])
     if view.why:
         return f"its value is not told: {view.why}"
-    return "" if view.value is UNSET else view.value.text
+    return "" if view.value is UNSET else "\n".join(brief(view.type, view.value, view.data))

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
 from msgspec import UNSET
 
 from goprobe.model.heap import ObjectView
-from goprobe.model.value import Element
 from goprobe.report import words
-from goprobe.report.nested import lines, parts_of, text_of, worth_it
+from goprobe.report.nested import CHANNEL, Inside, brief, inside_of, lines, worth_it
+from goprobe.report.selection import value_text
 from goprobe.report.text.page import Page
 
 _INDENT = 2
 _MOST_LINES, _MOST_PARTS = 60, 24
 _VERBOSELY = 10
-_CHANNEL = re.compile(r"(<-)?chan\b")
 
 
 def write(page: Page, view: ObjectView) -> None:
@@ -25,36 +22,37 @@ def write(page: Page, view: ObjectView) -> None:
         page.line(f"alone keeps {words.size(view.retained_bytes)}", indent=_INDENT)
     if not view.reachable:
         page.line(("no root leads to it: it waits to be collected", "yellow"), indent=_INDENT)
-    parts = parts_of(view.elements, view.data)
-    if parts and worth_it(parts):
+    inside = inside_of(view.value, view.data, view.elements)
+    if worth_it(inside):
         if header := _header(view):
             page.line((header, "dim"), indent=_INDENT)
-        _nested(page, parts)
+        _nested(page, inside)
     elif view.why:
         page.paragraph((f"its value is not told: {view.why}", "dim"), indent=_INDENT)
     elif view.value is not UNSET:
-        page.paragraph(view.value.text, indent=_INDENT, hanging=_INDENT)
-        row = " ".join(map(text_of, parts))
-        if view.value.len is not UNSET and (more := view.value.len - len(parts)) > 0:
-            row += f" {page.glyphs.cut} {more:,} more"
-        if row not in view.value.text:  # what waits in a channel
-            page.paragraph(f"[{row}]", indent=_INDENT, hanging=_INDENT)
+        for text in brief(view.type, view.value, view.data):
+            page.paragraph(text, indent=_INDENT, hanging=_INDENT)
 
 
 def _header(view: ObjectView) -> str:
     """What its parts do not say: of slices and maps how long they are, of channels that it is
-    closed."""
+    closed, of interfaces what they hold."""
     value = view.value
-    if value is UNSET or value.len is UNSET:
+    if value is UNSET:
         return ""
-    if _CHANNEL.match(view.type):
-        return value.text
+    if value.dynamic_type is not UNSET:
+        is_pointer = value.text.startswith("0x")
+        return f"{value.dynamic_type}({value.text})" if is_pointer else value.dynamic_type
+    if value.len is UNSET:
+        return ""
+    if CHANNEL.match(view.type):
+        return value_text(view.type, value)
     return f"len {value.len}" + ("" if value.cap is UNSET else f" cap {value.cap}")
 
 
-def _nested(page: Page, parts: tuple[Element, ...]) -> None:
+def _nested(page: Page, inside: Inside) -> None:
     times = _VERBOSELY if page.options.verbose else 1
-    shown = list(lines(parts, _MOST_PARTS * times))
+    shown = list(lines(inside, _MOST_PARTS * times))
     for depth, pieces in shown[: _MOST_LINES * times]:
         page.line(*pieces, indent=_INDENT * (depth + 1))
     if (left := len(shown) - _MOST_LINES * times) > 0:

@@ -83,6 +83,7 @@ class Decoded(msgspec.Struct, frozen=True):
             text=self.value.text,
             size=go_type.size,
             type=go_type.name,
+            len=self.value.len,
             dynamic_type=self.value.dynamic_type,
             elements=self.elements,
             data=self.data,
@@ -106,6 +107,18 @@ def inline(go_type: GoType, part: Element) -> str:
     if is_text(go_type, part):
         return quoted(part.value.text)
     return part.value.text
+
+
+def inline_key(go_type: GoType, part: Element) -> str:
+    """A map's key as it reads there: in an interface with its type, but for what is of the type
+    that a constant of this text has (Go specification, Constants): no two keys read alike."""
+    text, value = inline(go_type, part), part.value
+    if value.dynamic_type is UNSET or value.holds_nil or value.unreadable:
+        return text
+    plain = value.dynamic_type in ("string", "int", "bool")
+    if value.dynamic_type == "float64":
+        plain = not text.lstrip("-").isdigit()
+    return text if plain else f"{value.dynamic_type}({text})"
 
 
 def is_text(go_type: GoType, part: Element) -> bool:
@@ -138,13 +151,4 @@ def with_dynamic(data: Data | UnsetType, name: str) -> Data | UnsetType:
     """Where the interface holds a pointer to an interface, that one's type is the data's."""
     if data is UNSET or data.dynamic_type is not UNSET:
         return data
-    return Data(
-        address=data.address,
-        location=data.location,
-        text=data.text,
-        size=data.size,
-        type=data.type,
-        dynamic_type=name,
-        elements=data.elements,
-        data=data.data,
-    )
+    return replace(data, dynamic_type=name)

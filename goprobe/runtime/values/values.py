@@ -26,6 +26,7 @@ from goprobe.runtime.values.decoded import (
     Walk,
     boxed,
     inline,
+    inline_key,
     unreadable,
     with_dynamic,
 )
@@ -347,7 +348,7 @@ class Decoder:
                 break
             place = InMemory(self._memory, entry.key, led.keeper)
             key = self._element("key", entry.key_type, place, walk, depth + 1)
-            name = inline(entry.key_type, key)
+            name = inline_key(entry.key_type, key)
             place = InMemory(self._memory, entry.value, led.keeper)
             part = self._element(name, entry.value_type, place, walk, depth + 1)
             entries.append((f"{name}:{inline(entry.value_type, part)}", part))
