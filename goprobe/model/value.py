@@ -28,7 +28,8 @@ class Value(msgspec.Struct, frozen=True, omit_defaults=True):
     `len` and `cap` (elements) are there for strings, slices, maps and channels;
     `dynamic_type` for interfaces. `unreadable`: there is none, and `text` says why. `holds_nil`: an
     interface that holds a nil pointer, map, … of its dynamic type, and is not nil itself; `text`
-    says the type as well (`*main.T(nil)`).
+    says the type as well (`*main.T(nil)`). `full_type`: the dynamic type as other types are called,
+    by its package's whole path, where that differs (`*io/fs.PathError`).
     """
 
     text: str
@@ -37,6 +38,7 @@ class Value(msgspec.Struct, frozen=True, omit_defaults=True):
     dynamic_type: str | UnsetType = UNSET
     unreadable: bool = False
     holds_nil: bool = False
+    full_type: str | UnsetType = UNSET
 
 
 class Data(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

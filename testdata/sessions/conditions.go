@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 )
@@ -19,6 +20,9 @@ var gp *E
 var gs, gi, gj any = gp, nil, My(3)
 var ge error = (*os.PathError)(nil)
 var gk = []any{gs, nil, ge, []int(nil), gm, "nil"}
+var gf, gz any = fs.FileMode(5), math.Copysign(0, -1)
+var gm5, gm6 fs.FileMode = 5, 6
+var nz = math.Copysign(0, -1)
 var gx = map[string]error{"x": ge, "y": nil}
 var gt = map[error]string{ge: "typed", nil: "none"}
 var kept []any // what the last call of f is given lives on
@@ -168,6 +172,12 @@ func main() {
 	T(`gs == ge`, gs == ge)
 	T(`gs == gk[0]`, gs == gk[0])
 	T(`gk[2] == ge`, gk[2] == ge)
+	T(`gf == gm5`, gf == gm5)
+	T(`gm5 == gf`, gm5 == gf)
+	T(`gf == gm6`, gf == gm6)
+	T(`gf == 5`, gf == 5)
+	T(`1/nz < 0`, 1/nz < 0)
+	T(`gz == 0.0`, gz == 0.0)
 	T(`gj == my-32764`, gj == my-32764)
 	T(`min(n, 3) == -7`, min(n, 3) == -7)
 	T(`math.MaxInt8 == 127`, math.MaxInt8 == 127)

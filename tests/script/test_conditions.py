@@ -148,7 +148,7 @@ def test_each_is_what_go_makes_of_it(release: str) -> None:
         assert inside.text.startswith("[*main.E(nil) nil *fs.PathError(nil) []int(nil) ")
         keys = dict(program["main.gt"].items())
         assert {repr(key): str(text) for key, text in keys.items()} == {
-            "None": "none", "TypedNil(type='*fs.PathError')": "typed",
+            "None": "none", "TypedNil(type='*io/fs.PathError')": "typed",
         }  # fmt: skip
         for text in ("u8 == 300", "i8 == 1.5", "u8 == i8 + u8", "s == 3", "b == 1", "a + 1", "08"):
             with pytest.raises(UsageError):

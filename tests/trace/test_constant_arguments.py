@@ -19,10 +19,21 @@ var global = 4
 //go:noinline
 func show(a, b, c, d int) { println(a, b, c, d) }
 
+type pair struct{ a, b int }
+
+//go:noinline
+func box(values ...any) {
+	for _, v := range values {
+		println(v != nil)
+	}
+}
+
 func main() {
 	const local = 5
 	own := 6
 	show(wide, global, local, own)
+	q, none := &pair{5, 6}, (*pair)(nil)
+	box(q, own, none)
 }
 """
 
@@ -32,9 +43,15 @@ def test_only_variables_are_told(go: str) -> None:
     with Path(os.devnull).open("w") as sink:
         request = TraceRequest(
             str(build(PROGRAM, go=go)),
-            breaks=("main.show",),
+            breaks=("main.show", "main.box"),
             go=str(toolchain(go)),
             stdout_fd=sink.fileno(),
         )
-        (stop,) = trace(request).stops
-    assert {v.name for v in stop.variables if v.function == "main.main"} == {"own"}
+        stop, boxing = trace(request).stops
+    assert {v.name for v in stop.variables if v.function == "main.main" and v.value} == {"own"}
+    told = {v.name: v for v in boxing.variables if v.function == "main.main"}
+    q, none = told["q"], told["none"]  # pointers, which no box is made for
+    assert (q.type, q.value and q.value.text[:2]) == ("*main.pair", "0x")
+    assert q.data and q.data.text == "{a:5 b:6}" and not q.address
+    assert not none.value or (none.type, none.value.text) == ("*main.pair", "nil")
+    assert told["own"].value and told["own"].value.text == "6"

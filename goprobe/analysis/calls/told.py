@@ -151,6 +151,6 @@ def _is_string(part: Element, data: Data | None, *, held: bool) -> bool:
 def _plain(text: str) -> Plain | UnsetType:
     if text in ("true", "false"):
         return text == "true"
-    if _NUMBER.fullmatch(text):
+    if _NUMBER.fullmatch(text) and text != "-0":  # a float's
         return int(text)
     return float(text) if _FLOAT.fullmatch(text) else UNSET

@@ -272,13 +272,21 @@ def _argument(callee: _Callee, i: int, spread: bool, count: int) -> _Found | Non
 
 
 def _element(e: Element, how: str) -> _Found:
-    if e.value.dynamic_type is UNSET or e.data is UNSET:
+    held = e.value.dynamic_type
+    if held is UNSET:
         return _Found(how, e.type, e.value, e.data, e.elements)
-    # An interface: the variable was boxed, and what the interface points at is its value.
-    boxed, dynamic_type = e.data, e.value.dynamic_type
-    length = boxed.data.size if dynamic_type == "string" and boxed.data is not UNSET else UNSET
-    value = Value(boxed.text, length)
-    return _Found(f"{how} (boxed)", dynamic_type, value, boxed.data, boxed.elements, boxed)
+    kind = held if e.value.full_type is UNSET else e.value.full_type
+    if e.data is UNSET or e.data.type != kind:  # a pointer, which no box is made for
+        text = "nil" if e.value.holds_nil else e.value.text
+        value = Value(text, e.value.len, e.value.cap, unreadable=e.value.unreadable)
+        data = e.data if e.data is UNSET else structs.replace(e.data, dynamic_type=UNSET)
+        return _Found(how, kind, value, data, e.elements)
+    # The variable was boxed, and what the interface points at is its value.
+    boxed = e.data
+    length = boxed.data.size if held == "string" and boxed.data is not UNSET else boxed.len
+    return _Found(
+        f"{how} (boxed)", kind, Value(boxed.text, length), boxed.data, boxed.elements, boxed
+    )
 
 
 def _state(argument: _Found) -> State:

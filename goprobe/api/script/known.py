@@ -107,6 +107,13 @@ class Known:
         return value.dynamic_type if value and value.dynamic_type is not UNSET else None
 
     @property
+    def _held_type(self) -> str | None:
+        """That, as the types of variables are called."""
+        value = self.value
+        full = value.full_type if value else UNSET
+        return self.dynamic_type if full is UNSET else str(full)
+
+    @property
     def frame(self) -> Any:
         """The number of a variable's frame."""
         return self._known("frame")
@@ -181,7 +188,7 @@ class Known:
     def _type_of_nil(self) -> str | None:
         """The type of what is nil: of what an interface holds, else its own. None: it is not."""
         if self.holds_nil:
-            return str(self.dynamic_type)
+            return self._held_type
         return self.type if self.is_nil else None
 
     def _length(self) -> int | None:
@@ -220,6 +227,8 @@ def scalar_of(text: str) -> bool | int | float | complex | None:
     """A number or truth value as Go prints it."""
     if text in ("true", "false"):
         return text == "true"
+    if text == "-0":
+        return -0.0  # of a float: no integer prints so
     if _NUMBER.fullmatch(text):
         return int(text, 0)
     if _FLOAT.fullmatch(text):

@@ -79,9 +79,9 @@ def kind_of(value: Value, type_name: str) -> str:
 def _boxed(value: Value) -> Any:
     """What an interface holds."""
     if value._is_string():
-        return Text(value._bytes(), value.dynamic_type)
+        return Text(value._bytes(), value._held_type or "")
     dynamic = value._dynamic()
-    return operand(dynamic) if dynamic else _scalar(value, value.dynamic_type)
+    return operand(dynamic) if dynamic else _scalar(value, value._held_type or "")
 
 
 def _type_of(value: Any) -> str:
@@ -89,7 +89,7 @@ def _type_of(value: Any) -> str:
     if isinstance(value, Number | Text):
         return value.type
     if isinstance(value, Value):
-        return str(value.dynamic_type or value.type)
+        return str(value._held_type or value.type)
     names = {bool: "bool", Rune: "int32", int: "int", Fraction: "float64", bytes: "string"}
     return names.get(type(value), "complex128")
 
@@ -119,7 +119,7 @@ def _is_equal(a: Any, b: Any) -> bool:
         if isinstance(one, InPlace):
             return bool(one == other)
         if isinstance(one, Value) and one.dynamic_type is not None:
-            return _type_of(other) == one.dynamic_type and _holds(one, other)
+            return _type_of(other) == _type_of(one) and _holds(one, other)
         if isinstance(one, complex) and (is_operand(other) or isinstance(other, complex)):
             return one == complex(other.value if isinstance(other, Number) else other)
         if isinstance(one, Value) and one.is_nil and not isinstance(other, Value):

@@ -159,7 +159,7 @@ class Value(Scalar):
         part = self.part
         if part.value is UNSET or part.value.dynamic_type is UNSET or part.data is UNSET:
             return None
-        if part.data.type != part.value.dynamic_type or self._is_string():
+        if part.data.type != self._held_type or self._is_string():
             return None
         return self._again(part.data)
 
@@ -269,7 +269,7 @@ class Value(Scalar):
     def _as_key(self) -> Any:
         """What it is as a key: of what is compared by its address, that."""
         if self.holds_nil:
-            return TypedNil(str(self.dynamic_type))
+            return TypedNil(str(self._held_type))
         if dynamic := self._dynamic():
             return dynamic._as_key()
         if self.data and str(self.dynamic_type or self.type).startswith(_BY_ADDRESS):

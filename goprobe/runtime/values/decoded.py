@@ -143,7 +143,11 @@ def boxed(value: Value, go_type: GoType, name: str) -> Value:
     is told with its type: the interface itself is not nil."""
     nil = value.text == "nil" and go_type.kind in _NILABLE
     return replace(
-        value, text=f"{name}(nil)" if nil else value.text, dynamic_type=name, holds_nil=nil
+        value,
+        text=f"{name}(nil)" if nil else value.text,
+        dynamic_type=name,
+        holds_nil=nil,
+        full_type=UNSET if go_type.name == name else go_type.name,
     )
 
 
