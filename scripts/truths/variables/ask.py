@@ -99,7 +99,9 @@ def _chosen(
     ends = {-1, len(frames) - 1}
     ends |= {i - 1 for i, f in enumerate(frames) if f.function.startswith("runtime.")}
     by_runtime = frozenset(n for n, (i, _) in enumerate(own) if i in ends)
-    chosen = aligned([f.line for _, f in own], levels, twins_of(case).wrapped, by_runtime)
+    returning = frozenset(n for n, (i, _) in enumerate(own) if _is_returning(frames, i))
+    wrapped = twins_of(case).wrapped
+    chosen = aligned([f.line for _, f in own], levels, wrapped, by_runtime, returning)
     if chosen is None:
         truth = f"lines {[level.site.line for level in levels]}"
         told = f"lines {[f.line for _, f in own]}: {[f.function for f in frames]}"
@@ -117,8 +119,16 @@ def _of_frames(
     levels: tuple[Level, ...],
 ) -> Iterator[Answer]:
     for index, level in zip(chosen, levels, strict=True):
+        site = level.site
+        if _is_returning(frames, index) and frames[index].line not in (site.line, site.also):
+            continue  # other variables are in scope there than where the twin stands
         asked, mine = _in_frame(here, frames, variables, index, level)
         yield from _of_frame(asked, mine, level)
+
+
+def _is_returning(frames: Sequence[Frame | CallSite], index: int) -> bool:
+    """Whether a frame's function runs what it deferred, at its end."""
+    return index > 0 and frames[index - 1].function == "runtime.deferreturn"
 
 
 def _in_frame(

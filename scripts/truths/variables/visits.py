@@ -108,10 +108,12 @@ def aligned(
     levels: Sequence[Level],
     wrapped: frozenset[int],
     by_runtime: frozenset[int] = frozenset(),
+    returning: frozenset[int] = frozenset(),
 ) -> list[int] | None:
     """Which of the frames that stand at these lines, innermost first, are the witness's: without
     the functions that the compiler made for go and defer statements, which the runtime calls
-    (`by_runtime`), and for types of generic code; None where they are others."""
+    (`by_runtime`), and for types of generic code; None where they are others. Those that run what
+    they deferred (`returning`) stand at a line that one build tells otherwise than another."""
     spare = len(lines) - len(levels)
     made = [i for i, line in enumerate(lines) if line in wrapped]
     made.sort(key=lambda i: (i not in by_runtime, -i))
@@ -119,6 +121,7 @@ def aligned(
         rest = [i for i in range(len(lines)) if i not in gone]
         if all(
             level.site.loose
+            or i in returning
             or lines[i] in (level.site.line, level.site.also)
             or level.site.kind == "entry"
             for i, level in zip(rest, levels, strict=True)
