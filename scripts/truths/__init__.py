@@ -10,6 +10,7 @@ from __future__ import annotations
 KINDS: tuple[str, ...] = (
     "allocations",
     "calls",
+    "expressions",
     "goroutines",
     "heaps",
     "locals",

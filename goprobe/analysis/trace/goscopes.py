@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -14,12 +15,20 @@ _ASSIGNS = frozenset(
 )
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 
+# A loop over a function: its body is a function of its own (cmd/compile, ir/func.go, since 1.23).
+_BODY = re.compile(r"(?:-range\d+)+$")
+
 
 class NameScope(msgspec.Struct, frozen=True):
     """Lines [first, last] where a variable's name means it, unless an inner one hides it."""
 
     first: int
     last: int
+
+
+def root_of(name: str) -> str:
+    """The function of the source that a function's code belongs to."""
+    return _BODY.sub("", name)
 
 
 def scope_of(function: Literal, name: str, line: int) -> NameScope | None:
@@ -65,6 +74,78 @@ def has_variable(functions: Sequence[Literal], name: str, line: int) -> bool:
         if any(name in declared_by(s, at) for at in range(s.first, s.header[-1].line + 1))
     ]
     return bool(declaring) and not any(s.header[0].text == "const" for s in declaring)
+
+
+def gives_meaning(functions: Sequence[Literal], name: str, line: int) -> bool:
+    """Whether one of the functions around a line gives a name its meaning there: it declares a
+    variable or a constant of that name which is in scope, or may be."""
+    for function in (f for f in functions if f.line <= line <= f.body.last):
+        if name in _passed(function.signature):
+            return True
+        for statement in statements_of(function.body):
+            if statement.first > line or not statement.header:
+                continue
+            for at in range(statement.first, statement.header[-1].line + 1):
+                if name in declared_by(statement, at):
+                    scope = scope_of(function, name, at)
+                    if scope is None or scope.first <= line <= scope.last:
+                        return True
+    return False
+
+
+def declared_last(functions: Sequence[Literal], name: str, line: int) -> int:
+    """The line of the declaration that a name means at a line, of those that the innermost function
+    there has carried out before; 0 where it has none, or has it from its signature."""
+    around = [f for f in functions if f.line <= line <= f.body.last]
+    if not around:
+        return 0
+    function = min(around, key=lambda f: f.body.last - f.line)
+    passed = name in _passed(function.signature)
+    return max(_declared_last(function.body, name, line, _PASSED if passed else 0), 0)
+
+
+_PASSED = -1
+
+
+def _declared_last(block: Block, name: str, line: int, declared: int) -> int:
+    """`declared`: where the block has the name from before its first statement; a := further on
+    declares it no more (Go specification, Short variable declarations)."""
+    for statement in block.statements:
+        if statement.first > line:
+            break
+        header = statement.header
+        ends = range(statement.first, header[-1].line + 1) if header else ()
+        lines = [at for at in ends if name in declared_by(statement, at)]
+        if not statement.keyword and not statement.blocks:
+            short = bool(header) and header[0].text not in ("var", "const")
+            if lines and statement.last < line and not (declared and short):
+                declared = lines[0]
+        elif statement.last >= line:
+            own = lines[0] if lines and statement.first < line else 0
+            if own and statement.keyword == "switch" and any(t.text == "type" for t in header):
+                own = next((c.first for b in statement.blocks for c in b.statements
+                            if c.first <= line <= c.last), own)  # fmt: skip
+            clause = statement.keyword in ("case", "default")
+            for inner in statement.blocks:
+                if inner.first <= line <= inner.last:
+                    own = _declared_last(inner, name, line, own if clause else 0) or own
+            return own or declared
+    return declared
+
+
+def _passed(signature: Sequence[Token]) -> set[str]:
+    """The names in a signature's groups in parentheses: of a receiver, parameters and results; of
+    those that have no name, their types'."""
+    depth, group, names = 0, list[Token](), set[str]()
+    for token in signature:
+        depth -= token.text in _CLOSING
+        if not depth:
+            names |= {t.text for i, t in enumerate(group) if t.name and _begins(group, i)}
+            group = []
+        else:
+            group.append(token)
+        depth += token.text in _OPENING
+    return names
 
 
 def names_outer(function: Literal, name: str, line: int) -> bool:

@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from goprobe.analysis.locate.locator import Locator
 from goprobe.analysis.ownership import is_own_code
 from goprobe.analysis.trace.callargs import passed_on
+from goprobe.analysis.trace.goscopes import declared_last, gives_meaning, root_of
+from goprobe.analysis.trace.gosyntax import functions_of
 from goprobe.analysis.trace.trust import Trust
 from goprobe.arch.registers import PC, SP
 from goprobe.binary.dwarf.gotypes import GoType
@@ -134,48 +136,122 @@ class StopView:
         """Of which frames no variables could be told, and why."""
         return tuple(self._lost)
 
-    def variables(
-        self, names: Iterable[str] = (), *, nearest: bool = False
-    ) -> tuple[Variable, ...]:
-        """Every variable in scope of the frames of interest; only those named, where any are.
-
-        With `nearest` frames further out than the first that has one are not looked at.
-        """
+    def variables(self, names: Iterable[str] = ()) -> tuple[Variable, ...]:
+        """Every variable in scope of the frames of interest; only those named, where any are."""
         if self.world.program.stripped:
             return ()
         wanted = frozenset(names)
-        finder = FrameVariables(
-            self.world.program,
-            self.world.memory,
-            self.world.bias,
-            self.world.typedata.debug_type,
-            self.keeping,
-        )
+        by_frame = {i: self._of_frame(i, f, wanted)[0] for i, f in self.own_frames()}
+        return self._passed_too(by_frame, wanted)
+
+    def named(self, name: str) -> tuple[Variable, ...]:
+        """The variables of a name of the innermost frame that has any.
+
+        A frame whose source gives the name a meaning is that frame: where its debug information
+        lacks the variable, or a closure has not captured it, another function's is not meant. For
+        the body of a loop over a function the frames of its function are asked.
+        """
+        if self.world.program.stripped:
+            return ()
+        wanted = frozenset((name,))
         by_frame: dict[int, list[Variable]] = {}
+        around: frozenset[int] | None = None
+        lacking: Variable | None = None
         for index, frame in self.own_frames():
-            known = self.registers if frame.innermost else {}
-            try:
-                # Parameters in any case: a variable that is asked for may be found through them.
-                bindings = [
-                    b
-                    for b in finder.of(frame, known)
-                    if not wanted or b.name in wanted or b.local.parameter
-                ]
-                by_frame[index] = [
-                    self.variable(b, index, frame) for b in self._trusted(bindings, frame)
-                ]
-                if nearest and any(b.name in wanted for b in bindings):
-                    break
-            except (NotGoError, UnreadableError) as error:
-                by_frame[index] = []
-                told = f"the variables of {frame.function} cannot be told: {error}"
-                self._lost.setdefault(told)
+            if around is not None and index not in around:
+                continue
+            by_frame[index], lines = self._of_frame(index, frame, wanted)
+            if lines and self.may_mean(name, lines, frame):
+                lacking = None
+                break
+            by_frame[index] = [v for v in by_frame[index] if v.name != name]
+            lacking = lacking or self._lacking(name, index, frame)
+            around = self._around(index, frame) if lacking and around is None else around
+            if lacking and not around:
+                break
+        if lacking is not None:
+            by_frame[lacking.frame].append(lacking)
+        return self._passed_too(by_frame, wanted)
+
+    def _of_frame(
+        self, index: int, frame: FrameView, wanted: frozenset[str]
+    ) -> tuple[list[Variable], frozenset[int]]:
+        """Those wanted (all, where none is named), and parameters in any case, for what is asked
+        for may be found through them; and the lines at which those wanted are declared, told or
+        not."""
+        known = self.registers if frame.innermost else {}
+        try:
+            bindings = [
+                b
+                for b in self._finder.of(frame, known)
+                if not wanted or b.name in wanted or b.local.parameter
+            ]
+            told = [self.variable(b, index, frame) for b in self._trusted(bindings, frame)]
+        except (NotGoError, UnreadableError) as error:
+            self._lost.setdefault(f"the variables of {frame.function} cannot be told: {error}")
+            return [], frozenset()
+        return told, frozenset(b.local.line for b in bindings if b.name in wanted)
+
+    @cached_property
+    def _finder(self) -> FrameVariables:
+        world = self.world
+        return FrameVariables(
+            world.program, world.memory, world.bias, world.typedata.debug_type, self.keeping
+        )
+
+    def _passed_too(
+        self, by_frame: dict[int, list[Variable]], wanted: frozenset[str]
+    ) -> tuple[Variable, ...]:
+        """With what only calls on the way show, by what they were passed."""
         for index, made in passed_on(self, by_frame):
             own = by_frame.setdefault(index, [])
             own[:] = [v for v in own if (v.name, v.function) != (made.name, made.function)]
             own.append(made)
         variables = (v for index in sorted(by_frame) for v in by_frame[index])
         return tuple(v for v in variables if not wanted or v.name in wanted)
+
+    def _around(self, index: int, frame: FrameView) -> frozenset[int]:
+        """Of the body of a loop over a function the frames of the function that the loop is in,
+        and of bodies around; none where there may be another call of it."""
+        root = root_of(frame.function)
+        if root == frame.function:
+            return frozenset()
+        within = [i for i, f in enumerate(self.frames) if i > index and root_of(f.function) == root]
+        names = [self.frames[i].function for i in within]
+        return frozenset(within) if len(names) == len(set(names)) else frozenset()
+
+    def may_mean(self, name: str, lines: Iterable[int], frame: FrameView) -> bool:
+        """Whether a name at a frame's line may mean one of its variables declared at these lines:
+        not where the source declares another there, a constant or one that the optimiser left
+        nothing of."""
+        functions = functions_of(self.world.program.source(frame.file))
+        declared = declared_last(functions, name, frame.line)
+        return not declared or declared in lines
+
+    def _lacking(self, name: str, index: int, frame: FrameView) -> Variable | None:
+        """A variable that is none of those of a frame, and that its source gives a meaning there;
+        of optimised code of the user's without a source any name may be one."""
+        program = self.world.program
+        functions = functions_of(program.source(frame.file))
+        if gives_meaning(functions, name, frame.line):
+            why = "its source declares it, but nothing says where it is at this frame"
+        elif not functions and self.is_own(frame) and self._is_optimised(frame):
+            why = "whether its function has one of that name only its source could show"
+        else:
+            return None
+        return Variable(
+            name=name,
+            type="",
+            frame=index,
+            function=frame.function,
+            state=State.OPTIMIZED_OUT,
+            why=why,
+        )
+
+    def _is_optimised(self, frame: FrameView) -> bool:
+        debug = self.world.program.debug
+        function = debug.function_at(frame.lookup - self.world.bias)
+        return function is not None and debug.is_optimised(function)
 
     def _trusted(self, bindings: Iterable[Binding], frame: FrameView) -> Iterator[Binding]:
         """Those in scope at the frame's line; without a value where another may be its own."""

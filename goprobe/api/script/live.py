@@ -266,7 +266,7 @@ class LiveDriver:
     def variables(self, name: str) -> tuple[Variable, ...]:
         view = self._at()
         if name:
-            return view.variables((name,), nearest=True)
+            return view.named(name)
         told = view.variables()
         stop = replace(view.stop(self._reason, variables=False), variables=told)
         facts = StopFacts(stop, built=view.world.program.elf.status.st_mtime_ns)

@@ -106,8 +106,9 @@ class Program:
         return lambda stop: _of(goroutine, stop) and (when is None or when(stop))
 
     def _named(self, stop: Stop, name: str) -> Value:
-        """What a name of a condition means: a variable in scope, or one of a package."""
-        value = stop.get(name) if "." not in name else None
+        """What a name of a condition means: a variable in scope, one of a package, or one of those
+        that called what stopped."""
+        value = stop._got(name, outer=False) if "." not in name else None
         if value is not None:
             return value
         package = stop.function.rpartition("/")[2].partition(".")[0]

@@ -98,7 +98,11 @@ def _slots(view: StopView, pc: int) -> dict[str, Slot]:
     finder = FrameVariables(world.program, world.memory, world.bias, world.typedata.debug_type)
     bindings = list(finder.of(frame, view.registers))
     names = [b.name for b in bindings]
-    slots = {b.name: _slot(b, view, pc) for b in bindings if names.count(b.name) == 1}
+    slots = {
+        b.name: _slot(b, view, pc)
+        for b in bindings
+        if names.count(b.name) == 1 and view.may_mean(b.name, (b.local.line,), frame)
+    }
     return {name: slot for name, slot in slots.items() if slot is not None}
 
 

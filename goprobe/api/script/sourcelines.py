@@ -6,20 +6,18 @@ each with its line (the call's line for all but the last), as `Code.source` has 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import cached_property
 
 import msgspec
 
+from goprobe.analysis.trace.goscopes import root_of
 from goprobe.arch.instructions import LONGEST, Transfer, transfers
 from goprobe.binary.pcln.format import FUNCDATA_INL_TREE, PCDATA_INL_TREE_INDEX, Function
 from goprobe.errors import UnreadableError
 from goprobe.runtime.image.code import Code
 from goprobe.runtime.image.program import GoProgram
 
-# A loop over a function: its body is a function of its own (cmd/compile, ir/func.go, since 1.23).
-_BODY = re.compile(r"(?:-range\d+)+$")
 _DEFERS = "runtime.deferproc"
 _CODE_LIMIT = 1 << 20
 
@@ -38,11 +36,6 @@ DEFERRING = (
     "runtime.deferCallSave",
 )  # fmt: skip
 """They call deferred functions (runtime/panic.go, Go 1.21 to 1.27; the last two up to 1.21)."""
-
-
-def root_of(name: str) -> str:
-    """The function of the source that a function's code belongs to."""
-    return _BODY.sub("", name)
 
 
 class SourceLines:

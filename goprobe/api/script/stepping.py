@@ -15,9 +15,10 @@ from itertools import takewhile
 import msgspec
 from msgspec.structs import replace
 
+from goprobe.analysis.trace.goscopes import root_of
 from goprobe.analysis.trace.session import Session
 from goprobe.analysis.trace.stopview import StopView
-from goprobe.api.script.sourcelines import DEFERRING, Chain, SourceLines, root_of
+from goprobe.api.script.sourcelines import DEFERRING, Chain, SourceLines
 from goprobe.api.script.stepframes import of_runtime, physical, to_cfa
 from goprobe.arch.displaced import followers
 from goprobe.arch.registers import GOROUTINE, PC, SP

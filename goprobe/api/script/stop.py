@@ -202,13 +202,17 @@ class Stop:
         return list(dict.fromkeys(v.name for v in self.variables))
 
     def get(self, name: str) -> Value | None:
-        """The innermost variable of a name: within a frame an inner block's comes first."""
+        """The innermost variable of a name: within a frame an inner block's comes first. Of one
+        that a frame's source declares, and nothing more is known of, there is no value."""
+        return self._got(name)
+
+    def _got(self, name: str, *, outer: bool = True) -> Value | None:
         self.check()
         quick = self._driver.quick(name) if self._variables is None else None
         if quick:
             return Value(self._driver, None, self.check, lambda: self._innermost(name), quick)
         v = self._find(name)
-        return None if v is None else self._value(v)
+        return None if v is None or (v.frame and not outer) else self._value(v)
 
     def _innermost(self, name: str) -> Variable:
         v = self._find(name)
@@ -216,12 +220,12 @@ class Stop:
         return v
 
     def _find(self, name: str) -> Variable | None:
-        if self._variables is not None:
-            named = tuple(v for v in self._variables if v.name == name)
-        else:
-            if name not in self._named:
-                self._named[name] = self._driver.variables(name)
-            named = tuple(v for v in self._named[name] if v.name == name)
+        for v in self._variables or ():
+            if v.name == name and not v.frame:
+                return v
+        if name not in self._named:
+            self._named[name] = self._driver.variables(name)
+        named = (v for v in self._named[name] if v.name == name)
         return min(named, key=lambda v: v.frame, default=None)
 
     def frame(self, index: int) -> FrameScope:

@@ -168,7 +168,10 @@ class Value(Scalar):
 
     def _again(self, data: Data) -> Value:
         """What a pointer leads to, read anew from there on."""
-        assert data.type is not UNSET
+        if data.type is UNSET:
+            raise UsageError(
+                f"what {self.name} leads to is not told{data.text and f': {data.text}'}"
+            )
         if data.text.startswith(_UNREADABLE):
             raise UsageError(f"what {self.name} leads to is {data.text}")
         self._alive()

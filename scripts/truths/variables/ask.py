@@ -186,7 +186,7 @@ def _of_frame(where: str, told: list[Variable], level: Level) -> Iterator[Answer
                 and v.name not in taken
             ]
             taken.add(variable.name)
-        if not same and _innermost(level, variable.name) is variable:
+        if not same and innermost(level, variable.name) is variable:
             # Found through a call's arguments: no line is known.
             same = [v for v in told if v.name == variable.name and v.line is UNSET]
         matched.update(map(id, same))
@@ -202,7 +202,7 @@ def _of_frame(where: str, told: list[Variable], level: Level) -> Iterator[Answer
     yield from _in_force(where, told, level)
 
 
-def _innermost(level: Level, name: str) -> Var | None:
+def innermost(level: Level, name: str) -> Var | None:
     """What a name means at a level's site."""
     return next((v for v in level.site.variables if v.name == name), None)
 
@@ -214,7 +214,7 @@ def _in_force(where: str, told: list[Variable], level: Level) -> Iterator[Answer
     for v in told:
         names.setdefault(v.name, []).append(v)
     for name, variants in names.items():
-        meant = _innermost(level, name)
+        meant = innermost(level, name)
         if meant is None or len(variants) < 2:
             continue
         found = [own.get((v.name, v.line or 0)) for v in variants]
