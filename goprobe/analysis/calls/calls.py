@@ -16,11 +16,13 @@ from typing import Self
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from goprobe.analysis.audit import finished
 from goprobe.analysis.calls.patterns import Chosen, choose
 from goprobe.analysis.calls.values import CallValues
 from goprobe.arch.byhand import behind_stack_check, ends
+from goprobe.arch.callstub import coverable
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.pcln.format import Function
 from goprobe.counts import counted
@@ -47,6 +49,9 @@ from goprobe.runtime.image.program import GoProgram
 from goprobe.target.goprocess import GoProcess
 
 _MOST_FUNCTIONS = 5000
+_MOST_NOTED = 500  # to know what a function takes and gives costs up to a millisecond each
+_RUNTIME = ("runtime", "internal/runtime", "syscall", "internal/syscall", "golang.org/x/sys")
+"""Packages whose functions may run without a goroutine, or in a child before its exec."""
 _STRIPPED = "the program is stripped: nothing says what its functions take and give"
 _ASSEMBLY = "it is written in assembly: its returns are not watched, its arguments not told"
 
@@ -98,6 +103,8 @@ class CallWatch:
             results=request.results,
             stack=request.stack,
         )
+        if after is not After.GO and len(functions) <= _MOST_NOTED:
+            self._plan = _with_stubs(process, self._chosen, self._plan, self._values)
         self._names = [f.name for f in functions]
         self._open: dict[int, Begun] = {}
         self._totals = [_Total() for _ in functions]
@@ -166,7 +173,7 @@ class CallWatch:
                 for number in record.not_watched:
                     self._notes[number] = "no breakpoint can be put at its entry: it is not watched"
             case Lost():
-                self._lost = record.calls
+                self._lost += record.calls
             case Over():
                 self._over = record
         return None
@@ -282,6 +289,37 @@ def _planned(process: GoProcess, chosen: Chosen, *, counts: bool) -> tuple[Watch
     goid = program.facts.layout.struct("g").offset("goid")
     room = rooms(program, bias, (w.entry for w in watched), len(_MARKS) + 1)
     return WatchPlan(tuple(watched), Landmarks(gopanic, goexit, goexit1, goid), room, counts), notes
+
+
+def _with_stubs(
+    process: GoProcess, chosen: Chosen, plan: WatchPlan, values: CallValues
+) -> WatchPlan:
+    """The plan, with what can be noted of each function without a stop."""
+    program, bias = process.program, process.bias
+    functions: list[WatchedFunction] = []
+    for number, (function, watched) in enumerate(
+        zip(chosen.functions, plan.functions, strict=True)
+    ):
+        if not watched.returns or not _is_plain(function):
+            functions.append(watched)
+            continue
+        code = program.elf.read(function.entry, function.end - function.entry)
+        stubs = [
+            (replace(covered, address=covered.address + bias, at=covered.at + bias), told_by)
+            for covered in coverable(code, function.entry)
+            if (told_by := values.told_by(number, entry=not covered.returns)) is not None
+        ]
+        functions.append(replace(watched, stubs=tuple(stubs)))
+    return replace(plan, functions=tuple(functions))
+
+
+def _is_plain(function: Function) -> bool:
+    """Whether a function keeps to the calling convention, with g at hand: the compiler's wrappers
+    for assembly do not."""
+    package = function.name.partition("(")[0].rpartition("/")
+    whole = package[0] + package[1] + package[2].partition(".")[0]
+    outside = not any(whole == p or whole.startswith(f"{p}/") for p in _RUNTIME)
+    return outside and function.file.endswith(".go")
 
 
 _MARKS = ("gopanic", "Goexit", "goexit1")

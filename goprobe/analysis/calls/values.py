@@ -99,6 +99,18 @@ class CallValues:
         told_by = signature.told_by[0 if entry else 1]
         return told_by is not None and not any(words[word] for word in told_by)
 
+    def told_by(self, number: int, *, entry: bool) -> tuple[int, ...] | None:
+        """The words of registers that are all 0 where registers alone tell what is wanted of each
+        call at its entry or return; None: they never do, or not of each in the same way."""
+        if entry and self._wants[2]:
+            return None
+        if not self._wants[0 if entry else 1]:
+            return ()
+        signature = self._signature(number, None)
+        if entry and signature.dictionary != _NO_WORD:
+            return None
+        return signature.told_by[0 if entry else 1]
+
     def panic(self, hit: Hit) -> str:
         if self._panic is None:
             return "panic"

@@ -12,8 +12,9 @@ import select
 import signal
 import struct
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import NoReturn
 
@@ -38,6 +39,8 @@ from goprobe.process.calltracer.tracer import CallTracer
 _NAME = "goprobe-calls"
 _TICK = 0.02
 _KEPT = 64 << 20  # bytes that wait to be taken
+_MUCH = _KEPT // 8
+_EASE = 1.0  # seconds
 _LENGTH = struct.Struct("<I")
 _RECORD_LIMIT = 1 << 24
 _AT_ONCE = 4096  # records
@@ -141,6 +144,12 @@ class _Outbox:
         self._size += len(raw)
         self._waiting.append(_LENGTH.pack(len(raw)) + raw)
 
+    def ease(self) -> None:
+        """Wait a little where much waits to be taken: the program does meanwhile."""
+        until = time.monotonic() + _EASE
+        while self._size > _MUCH and not self.broken and time.monotonic() < until:
+            time.sleep(_TICK / 10)
+
     def _taken(self) -> Iterator[bytes]:
         with suppress(IndexError):  # it is empty
             for _ in range(_AT_ONCE):
@@ -165,6 +174,7 @@ class _Ears:
     def __init__(self, outbox: _Outbox, asks: int) -> None:
         self._outbox, self._asks = outbox, asks
         self.stopping = False
+        self.wakes: Callable[[], bool] = lambda: False
         self.over = threading.Event()
         self._tracer = threading.main_thread().ident or 0
         self._teller = threading.Thread(target=self._tell, daemon=True)
@@ -187,6 +197,8 @@ class _Ears:
     def _tell(self) -> None:
         while not self.over.wait(_TICK):
             self._outbox.empty()
+            if self.wakes():  # what was noted is to be looked for
+                signal.pthread_kill(self._tracer, signal.SIGUSR1)
 
 
 def _trace(
@@ -198,7 +210,12 @@ def _trace(
         outbox = _Outbox(tells)
         ears = _Ears(outbox, asks)
         try:
-            CallTracer(pid, plan, values, outbox.tell, after, stopping=lambda: ears.stopping).run()
+            tracer = CallTracer(
+                pid, plan, values, outbox.tell, after,
+                stopping=lambda: ears.stopping, ease=outbox.ease,
+            )  # fmt: skip
+            ears.wakes = lambda: tracer.notes
+            tracer.run()
         except GoprobeError as error:
             outbox.tell(Failed(type(error).__name__, error.message, error.hint))
         except BaseException as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Sequence
 
 from goprobe.arch.registers import SP_WORD, VECTOR, VECTORS, WORD, Words
 from goprobe.process.libc import address_of, process_vm_readv_quick
@@ -84,7 +85,7 @@ class RegisterHit:
 
     __slots__ = ("high", "words")
 
-    def __init__(self, words: Words, high: int) -> None:
+    def __init__(self, words: Sequence[int], high: int) -> None:
         self.words, self.high = words, high
 
     def read(self, address: int, size: int) -> bytes:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
+from goprobe.arch.callstub import Covered
 from goprobe.arch.registers import Words
 from goprobe.model.calls import CallFrame, CallValue
 
@@ -42,12 +43,15 @@ class After(StrEnum):
 
 class WatchedFunction(msgspec.Struct, frozen=True):
     """A function whose calls are told: its entry, its return instructions, and its jumps to other
-    functions with their targets. `own_g`: g has to be looked for in the thread's own storage."""
+    functions with their targets. `own_g`: g has to be looked for in the thread's own storage.
+    `stubs`: what can be noted of it without a stop, each while these words of the registers are
+    all 0."""
 
     entry: int
     returns: tuple[int, ...] = ()
     jumps: tuple[tuple[int, int], ...] = ()
     own_g: bool = False
+    stubs: tuple[tuple[Covered, tuple[int, ...]], ...] = ()
 
 
 class Landmarks(msgspec.Struct, frozen=True):
@@ -88,7 +92,7 @@ class Hit(Protocol):
     """A thread that stands at a function's first instruction, or at one that returns."""
 
     @property
-    def words(self) -> Words: ...
+    def words(self) -> Sequence[int]: ...
     @property
     def high(self) -> int:
         """The end of the stack that it is on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from enum import IntEnum
 
 from goprobe.process.calltracer.codepoints import CodePoints, Point
@@ -21,10 +22,11 @@ class CallPoint(Point, kw_only=True):
 
 
 class Points(CodePoints[CallPoint]):
-    """All of them. `file` is a writable /proc/PID/mem."""
+    """All of them. `file` is a writable /proc/PID/mem; what is `noted` by stubs needs none."""
 
-    def __init__(self, file: int, plan: WatchPlan) -> None:
+    def __init__(self, file: int, plan: WatchPlan, noted: Container[int] = ()) -> None:
         super().__init__(file, plan.rooms)
+        self._noted = noted
         self.refused: list[int] = []
         for number, function in enumerate(plan.functions):
             if not self._add(function.entry, At.ENTRY, number):
@@ -46,6 +48,8 @@ class Points(CodePoints[CallPoint]):
         """Whether there is a breakpoint there now."""
         if not address:
             return False
+        if address in self._noted:
+            return True
         if address in self.by_address:
             return at is not At.ENTRY
         return self.add(CallPoint(address=address, at=at, number=number, target=target))

@@ -101,6 +101,21 @@ class Threads:
             return None
         return self._noted(_event(tid, self._status.value))
 
+    def poll(self) -> WaitEvent | None:
+        """The next one that is there already."""
+        tid = self._look()
+        if tid <= 0:
+            self.any = tid == 0 or ctypes.get_errno() != errno.ECHILD
+            return None
+        return self._noted(_event(tid, self._status.value))
+
+    def halted(self, tid: int) -> bool:
+        """Have a thread stand; False where it has ended."""
+        requests.interrupt(tid)
+        with suppress(ChildProcessError):
+            return not _event(*os.waitpid(tid, _WAIT)).over
+        return False
+
     def _look(self) -> int:
         return int(_look(-1, self._by_reference, _WAIT | os.WNOHANG))
 

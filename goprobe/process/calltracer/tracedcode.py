@@ -80,12 +80,16 @@ class TracedCode(Generic[P]):
                     self._threads.guests.add(tid)
                     self._threads.go_on(tid)
                     return False
-                self._points.restore_in(file)
+                self._restore_in(file)
             finally:
                 os.close(file)
         self._out_of_slot(tid)
         requests.detach(tid)
         return False
+
+    def _restore_in(self, file: int) -> None:
+        """Put the program's own code back, in a child's memory that is open at `file`."""
+        self._points.restore_in(file)
 
     def _is_replaced(self, tid: int) -> bool:
         """Whether a task's exec has replaced the program; a child that had its memory is let go."""

@@ -8,6 +8,7 @@ import os
 import pwd
 import struct
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -24,7 +25,8 @@ from goprobe.process.proc.procfs import gone, read_proc, translated
 
 _STATUS_LIMIT = 1 << 20
 _AUXV_LIMIT = 1 << 16
-_AT_ENTRY = 9  # <elf.h>
+_AT_BASE, _AT_ENTRY = 7, 9  # <elf.h>
+_E_ENTRY = 24  # of e_entry in an ELF header
 _PF_KTHREAD = 0x00200000  # Linux include/linux/sched.h
 _TRACER_PATIENCE = 2.0
 
@@ -113,6 +115,14 @@ def entry_point(pid: int) -> int:
     raw = read_proc(pid, "auxv", _AUXV_LIMIT)
     pairs = dict(struct.iter_unpack("<QQ", raw[: len(raw) // 16 * 16]))
     return int(pairs.get(_AT_ENTRY, 0))
+
+
+def interpreter_entry(pid: int, word: Callable[[int], int]) -> int:
+    """Where the kernel had a process begin that is linked dynamically; 0 for none. `word` reads
+    its memory."""
+    raw = read_proc(pid, "auxv", _AUXV_LIMIT)
+    base = dict(struct.iter_unpack("<QQ", raw[: len(raw) // 16 * 16])).get(_AT_BASE, 0)
+    return int(base + word(base + _E_ENTRY)) if base else 0
 
 
 def thread_state(pid: int, tid: int) -> str:

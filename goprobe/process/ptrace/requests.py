@@ -23,6 +23,8 @@ from goprobe.process.ptrace.constants import (
     PTRACE_SEIZE,
     PTRACE_SETOPTIONS,
     PTRACE_SETREGS,
+    PTRACE_SETSIGINFO,
+    PTRACE_SETSIGMASK,
     WALL,
     WEXITED,
     WNOHANG,
@@ -154,6 +156,24 @@ def signal_mask(tid: int) -> int | None:
     mask = ctypes.c_uint64()
     failed = request(PTRACE_GETSIGMASK, tid, 8, ctypes.addressof(mask))
     return None if failed else mask.value
+
+
+def set_signal_mask(tid: int, mask: int) -> None:
+    blocked = ctypes.c_uint64(mask)
+    request(PTRACE_SETSIGMASK, tid, 8, ctypes.addressof(blocked))
+
+
+def signal_details(tid: int) -> bytes:
+    """The siginfo of the signal that a stopped thread is about to be given."""
+    info = _Siginfo()
+    request(PTRACE_GETSIGINFO, tid, None, ctypes.addressof(info))
+    return bytes(info)
+
+
+def set_signal_details(tid: int, details: bytes) -> None:
+    """Have the signal that a thread is let go with bear them, if they are of that number."""
+    info = _Siginfo.from_buffer_copy(details)
+    request(PTRACE_SETSIGINFO, tid, None, ctypes.addressof(info))
 
 
 def extended_state(tid: int) -> bytes:

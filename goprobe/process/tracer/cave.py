@@ -41,7 +41,7 @@ from goprobe.counts import counted
 from goprobe.elfheaders import HEADER_SIZE, is_ours, read_header
 from goprobe.errors import CannotWorkError, UsageError
 from goprobe.process.proc.identity import entry_point
-from goprobe.process.proc.maps import Mapping as Mapped, find, read_maps
+from goprobe.process.proc.maps import read_maps
 from goprobe.process.tracer import inject
 from goprobe.process.tracer.events import CountedCall, ProbeSite
 from goprobe.process.tracer.ledger import AllocatorCalls, Ledger, Made
@@ -116,7 +116,7 @@ class Cave:
         self._memory = memory
         self.bias, entry = _bias(pid, binary)
         mappings = read_maps(pid)
-        low, high = _image(mappings, entry)
+        low, high = inject.image(mappings, entry)
         layout = self.layout
         size = layout.code_size + layout.data_size
         # A CALL reaches 2 GiB: the code has to lie that near to all of the program's.
@@ -365,19 +365,6 @@ def _bias(pid: int, binary: str) -> tuple[int, int]:
     if not entry or len(header) < HEADER_SIZE or not is_ours(header):
         raise UsageError(f"{binary} is not an ELF program")
     return entry - read_header(header).entry, entry
-
-
-def _image(mappings: Sequence[Mapped], entry: int) -> tuple[int, int]:
-    """[low, high) of the program's own mappings, with the .bss behind them."""
-    own = find(mappings, entry)
-    if own is None:
-        raise CannotWorkError("the program's code is not where the kernel says")
-    same = [m for m in mappings if (m.device, m.inode) == (own.device, own.inode)]
-    low, high = same[0].low, same[-1].high
-    for mapping in mappings:
-        if mapping.low == high and not mapping.path:
-            high = mapping.high
-    return low, high
 
 
 def _runs(addresses: Sequence[int]) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ from goprobe.arch import systemcalls
 from goprobe.arch.registers import PC_WORD, Words
 from goprobe.errors import CannotWorkError, TargetGoneError
 from goprobe.process.libc import address_of
-from goprobe.process.proc.maps import Mapping
+from goprobe.process.proc.maps import Mapping, find
 from goprobe.process.ptrace import constants, requests
 from goprobe.process.tracer import waits
 
@@ -45,6 +45,19 @@ def place(mappings: Sequence[Mapping], low: int, high: int, size: int, near: int
     if not places:
         raise CannotWorkError("the program leaves no room near its code for counting")
     return max(places, key=lambda at: max(low - at, at - high))
+
+
+def image(mappings: Sequence[Mapping], entry: int) -> tuple[int, int]:
+    """[low, high) of the program's own mappings, with the .bss behind them."""
+    own = find(mappings, entry)
+    if own is None:
+        raise CannotWorkError("the program's code is not where the kernel says")
+    same = [m for m in mappings if (m.device, m.inode) == (own.device, own.inode)]
+    low, high = same[0].low, same[-1].high
+    for mapping in mappings:
+        if mapping.low == high and not mapping.path:
+            high = mapping.high
+    return low, high
 
 
 class Injector:
