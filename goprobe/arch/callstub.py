@@ -9,6 +9,7 @@ from goprobe.arch.amd64.callstub import (
     POINT as POINT,
     RECORD as RECORD,
     TIME as TIME,
+    TIME_WORD as TIME_WORD,
     WHOLE as WHOLE,
     CallStub as CallStub,
     Covered as Covered,

@@ -120,7 +120,8 @@ class WaysIn(Protocol):
 class Displacing(Protocol):
     """`displaced`: what to do in place of an instruction that a breakpoint covers. `stub` and
     `ledgerstub` are the tracer's code (counting, recording, the allocator's ledger) with what a
-    thread inside of it has done so far; `sigframe` the frames by which a thread makes a chain of
+    thread inside of it has done so far; `callstub` notes calls and returns, and says what can be
+    covered by jumps to it; `sigframe` the frames by which a thread makes a chain of
     system calls and goes on; `abi` where arguments and results travel."""
 
     def displace(self, code: bytes, address: int, slot: int) -> Any: ...

@@ -47,6 +47,7 @@ the processor's clock; g.stack.hi; g.goid."""
 RECORD = struct.Struct("<20Q")
 """The registers in the kernel's order (see `registers`)."""
 JUMP_SIZE = 5
+TIME_WORD = R13
 _SPARE = ORIG_RAX
 _NOTED = (RAX, RBX, RCX, RDI, RSI, R8, R9, R10, R11, RSP, R14)
 _CODE = {RAX: 0, RCX: 1, RDX: 2, RBX: 3, RSP: 4, RBP: 5, RSI: 6, RDI: 7, R8: 8, R9: 9, R10: 10,
@@ -155,7 +156,8 @@ class Places(msgspec.Struct, frozen=True):
 
 class CallStub(msgspec.Struct, frozen=True):
     """Where a stub begins; where it traps when the ring is full, and where it tries again; where
-    it traps since registers alone do not tell the call (0: never), and goes on after that."""
+    it traps since registers alone do not tell the call (0: never), and goes on after that. With a
+    full ring the time is in TIME_WORD."""
 
     code: bytes
     begin: int
@@ -230,9 +232,13 @@ def _note(a: _Assembler, point: int, places: Places) -> tuple[int, int]:
     a("4c8b2d", places.claimed)  # mov r13, [claimed]
     a("4c2b2d", places.taken)  # sub r13, [taken]
     a("4981fd" + _imm32(places.limit))  # cmp r13, ...
-    a("7201")  # jb over the next
+    a("721a")  # jb over the next ten
+    a("4989c44989d5")  # mov r12, rax; mov r13, rdx
+    a("0f3148c1e2204809d0")  # rdtsc; shl rdx, 32; or rax, rdx
+    a("4c89ea4989c54c89e0")  # mov rdx, r13; mov r13, rax; mov rax, r12
     full = a.here
     a("cc")  # int3: the tracer takes what is there, and sends the thread to `again`
+    a("90")  # nop: only who was trapped stands behind the int3
     a("41bd01000000")  # mov r13d, 1
     a("f04c0fc12d", places.claimed)  # lock xadd [claimed], r13
     a("4589ec")  # mov r12d, r13d

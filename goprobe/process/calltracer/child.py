@@ -12,7 +12,6 @@ import select
 import signal
 import struct
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -40,7 +39,6 @@ _NAME = "goprobe-calls"
 _TICK = 0.02
 _KEPT = 64 << 20  # bytes that wait to be taken
 _MUCH = _KEPT // 8
-_EASE = 1.0  # seconds
 _LENGTH = struct.Struct("<I")
 _RECORD_LIMIT = 1 << 24
 _AT_ONCE = 4096  # records
@@ -144,11 +142,9 @@ class _Outbox:
         self._size += len(raw)
         self._waiting.append(_LENGTH.pack(len(raw)) + raw)
 
-    def ease(self) -> None:
-        """Wait a little where much waits to be taken: the program does meanwhile."""
-        until = time.monotonic() + _EASE
-        while self._size > _MUCH and not self.broken and time.monotonic() < until:
-            time.sleep(_TICK / 10)
+    def crowded(self) -> bool:
+        """Whether much waits to be taken."""
+        return self._size > _MUCH and not self.broken
 
     def _taken(self) -> Iterator[bytes]:
         with suppress(IndexError):  # it is empty
@@ -212,7 +208,7 @@ def _trace(
         try:
             tracer = CallTracer(
                 pid, plan, values, outbox.tell, after,
-                stopping=lambda: ears.stopping, ease=outbox.ease,
+                stopping=lambda: ears.stopping, crowded=outbox.crowded,
             )  # fmt: skip
             ears.wakes = lambda: tracer.notes
             tracer.run()

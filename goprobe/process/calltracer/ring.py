@@ -42,24 +42,24 @@ class Ring:
 
     def whole(self, until: int) -> Iterator[tuple[int, ...]]:
         """Take the records up to a number `claimed`, in their order, to the first one that is not
-        whole yet; those that were overwritten (there are more threads than room) are lost."""
+        whole yet; those that were overwritten (there are more threads than room) are lost. More
+        may be taken by others before it goes on."""
         words, data = self._words, self._data
-        taken = self.taken
-        while taken < until:
+        while (taken := self.taken) < until:
             slot = taken & (COUNT - 1)
             written = words[_FIRST + slot * _WORDS + WHOLE]
             if written <= taken:
                 break
+            self.taken = taken + 1
             if written == taken + 1:
                 yield RECORD.unpack_from(data, PAGE_SIZE + slot * RECORD.size)
             else:
                 self.lost += 1
-            taken += 1
-            self.taken = taken
-        words[TAKEN] = taken
+        words[TAKEN] = self.taken
 
-    def skip(self) -> None:
+    def skip(self, *, lost: bool) -> None:
         """Give up the next one: who began to write it is no more."""
+        self.lost += lost
         self.taken += 1
         self._words[TAKEN] = self.taken
 

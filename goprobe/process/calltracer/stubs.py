@@ -109,7 +109,7 @@ class Stubs:
         for number, patched in enumerate(self.patched):
             at = self.low + number * _STUB
             stub = call_stub(patched.covered, patched.original, number, at, places, patched.zero)
-            if len(stub.code) > _STUB:
+            if len(stub.code) >= _STUB:
                 raise OSError("a stub is too long")
             made.append((patched, stub))
         file = self._machine.file
@@ -131,10 +131,10 @@ class Stubs:
         at = pc - BREAKPOINT_SIZE
         return at if at in self.fulls or at in self.looks else 0
 
-    def step_out(self, tid: int, trapped: Callable[[], object]) -> WaitEvent | None:
+    def step_out(self, tid: int, trapped: Callable[[], object] | None) -> WaitEvent | None:
         """Have a thread that stands in a stub, its registers at hand, stand behind it, the signal
-        that it is about to get still to be given; `trapped` is called where it runs into a trap.
-        The end of it, if it comes to that."""
+        that it is about to get still to be given; `trapped` is called where it runs into a trap:
+        it stays there where there is none. The end of it, if it comes to that."""
         details, mask = requests.signal_details(tid), requests.signal_mask(tid)
         requests.set_signal_mask(tid, _BLOCKED)
         machine, later = self._machine, list[int]()
@@ -151,6 +151,8 @@ class Stubs:
             if not machine.fetch(tid):
                 break
             if self.trap(machine.words[PC_WORD]):
+                if trapped is None:
+                    break
                 trapped()
         requests.set_signal_mask(tid, mask or 0)
         requests.set_signal_details(tid, details)

@@ -7,7 +7,7 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from goprobe.errors import GoprobeError, NotPermittedError, TargetGoneError
@@ -179,12 +179,18 @@ class Threads:
                 if status & 0xFF == 0x7F:
                     self.go_on(tid)
 
-    def stop_all(self) -> list[tuple[int, int]]:
+    def stop_all(
+        self, let_go: Callable[[int, int], None] | None = None, stopped: Iterable[int] = ()
+    ) -> list[tuple[int, int]]:
         """Every task that is traced, now stopped, each with the signal that it is about to get;
-        those that were just born, too, which are not known yet."""
-        return self.stop_those((*self._own, *self.guests))
+        those that were just born, too, which are not known yet. Who is no thread of the process is
+        `let_go` at once: who has made a child by vfork does not stop before that is off. Some have
+        `stopped` already."""
+        return self.stop_those((self._own | self.guests) - set(stopped), let_go)
 
-    def stop_those(self, tids: Iterable[int]) -> list[tuple[int, int]]:
+    def stop_those(
+        self, tids: Iterable[int], let_go: Callable[[int, int], None] | None = None
+    ) -> list[tuple[int, int]]:
         """The same, of some that run."""
         wanted = {tid for tid in tids if requests.interrupt(tid) == 0}
         stopped: list[tuple[int, int]] = []
@@ -194,6 +200,8 @@ class Threads:
                 tid, status = os.waitpid(-1, _WAIT | os.WNOHANG)
                 if tid:
                     self._stopped(self._noted(_event(tid, status)), wanted, stopped)
+                    if let_go is not None and stopped and stopped[-1][0] not in self._own:
+                        let_go(*stopped.pop())
                     continue
             left = wanted | self.unborn
             if not any(thread_state(self._pid, tid) not in _DEAD for tid in left):

@@ -13,15 +13,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from goprobe.arch.byhand import PutWord, WordAt
-from goprobe.arch.callstub import GOROUTINE_NUMBER, HIGH, POINT, TIME
-from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD, THREAD_WORD, WORD, Words
+from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD, THREAD_WORD, WORD
 from goprobe.errors import CannotWorkError, TargetGoneError
-from goprobe.process.calltracer.hit import RegisterHit
+from goprobe.process.calltracer.noting import NotedCalls
 from goprobe.process.calltracer.opencalls import Goroutine, OpenCall, Unwinding
 from goprobe.process.calltracer.plan import (
     After,
@@ -38,8 +35,6 @@ from goprobe.process.calltracer.plan import (
     WatchPlan,
 )
 from goprobe.process.calltracer.points import At, CallPoint, Points
-from goprobe.process.calltracer.stubs import INSTALL_ERRORS, Stubs, may_be_used, wanted
-from goprobe.process.calltracer.tracedcode import TracedCode
 from goprobe.process.proc.identity import facts
 from goprobe.process.ptrace import constants, requests
 from goprobe.process.tracer.waits import WaitEvent
@@ -48,35 +43,28 @@ _STACK_HI = 1  # word of runtime.g: src/runtime/runtime2.go, Go 1.21 to 1.27
 _G_BELOW_THREAD = 8  # where the linker puts runtime.tlsg in an executable
 _G_LIMIT = 4096
 _OF_CALLS = (At.ENTRY, At.RETURN, At.JUMP)
-_PATIENCE = 1.0  # for a thread that has begun to note a call: it does so in a microsecond
 
 
-class CallTracer(TracedCode[CallPoint]):
+class CallTracer(NotedCalls):
     """One watch of a process. `stopping` says when it shall end."""
 
     _points: Points
 
     def __init__(
         self, pid: int, plan: WatchPlan, values: Values, tell: Tell, after: After,
-        *, stopping: Callable[[], bool], ease: Callable[[], None],
+        *, stopping: Callable[[], bool], crowded: Callable[[], bool],
     ) -> None:  # fmt: skip
         """`after` is what becomes of the process; but where it is to run on it stands in SIGSTOP
-        now, and is to end when we do. `ease` is called where the program makes calls faster than
-        they are told."""
-        super().__init__(pid)
-        self._plan, self._values, self._tell = plan, values, tell
-        self._after, self._stopping, self._ease = after, stopping, ease
+        now, and is to end when we do. `crowded`: much waits to be taken by whoever is told; the
+        program waits a little then."""
+        super().__init__(pid, plan, after, stopping, crowded)
+        self._values, self._tell = values, tell
         self._goroutines: dict[int, Goroutine] = {}
         self._counts = [0] * len(plan.functions)
         self._calls = 0
         self._g_size = min(plan.landmarks.goid + 8, _G_LIMIT)
         self._goid = self._g_size // WORD - 1
-        self._replaced = False
         self._leaving = 0  # goroutines that have called runtime.Goexit and not ended
-        self._stubs: Stubs | None = None
-        self._halted = False
-        self._held_back = 0  # a thread that is not to run on behind its trap
-        self._later: deque[WaitEvent] = deque()
 
     def run(self) -> None:
         """To the program's end, or until it is told to stop. Whatever happens, the process is let
@@ -84,11 +72,11 @@ class CallTracer(TracedCode[CallPoint]):
         if "shstk" in facts(self._pid).get("x86_Thread_features", ""):
             raise CannotWorkError("it uses a shadow stack: its returns cannot be watched")
         self._seize(ours=self._after is not After.GO)
+        self._put_in_stubs()
+        noted = {patched.covered.at for patched in self._stubs.patched} if self._stubs else ()
+        self._points = Points(self._machine.file, self._plan, noted)
         over = Over("")
         try:
-            self._put_in_stubs()
-            noted = {patched.covered.at for patched in self._stubs.patched} if self._stubs else ()
-            self._points = Points(self._machine.file, self._plan, noted)
             self._points.insert_all()
             self._tell(Ready(tuple(self._points.refused)))
             if self._after is not After.GO:
@@ -104,18 +92,23 @@ class CallTracer(TracedCode[CallPoint]):
     def _follow(self) -> Over:
         threads = self._threads
         while True:
-            event = self._later.popleft() if self._later else threads.next()
+            if not self._later and (event := threads.next()) is not None:
+                self._queue(event)
+                self._gather()
+            event = self._later.popleft() if self._later else None
             if event is None:
                 self._take()
             else:
                 if event.over and event.tid == self._pid:
                     return Over("it ended", event.code, event.signal)
                 self._handle(event)
+                if self._since:
+                    self._since.pop(event.tid, None)
                 if self._replaced:
                     return Over("it replaced itself by another program (exec)")
             if self._stopping():  # looked at each time: where much happens no wait is broken off
                 return Over("")
-            if not threads.any:
+            if not threads.any and not self._later:
                 raise TargetGoneError(f"process {self._pid} is gone")
 
     def _handle(self, event: WaitEvent) -> None:
@@ -147,136 +140,10 @@ class CallTracer(TracedCode[CallPoint]):
         else:
             self._threads.go_on(tid)
 
-    # Stubs
-
-    def _put_in_stubs(self) -> None:
-        """Have calls noted where they can be. What cannot, or a program that has run already, has
-        breakpoints."""
-        if self._after is After.GO or self._plan.counts or not may_be_used(self._pid):
-            return
-        patched = wanted(
-            self._plan.functions, lambda at, size: os.pread(self._machine.file, size, at)
-        )
-        if not patched:
-            return
-        self._halted = self._threads.halted(self._pid)
-        if not self._machine.fetch(self._pid):
-            return
-        stubs = Stubs(self._machine, patched)
-        try:
-            stubs.install(self._pid, self._plan.landmarks.goid)
-        except INSTALL_ERRORS:
-            stubs.restore_in(self._machine.file)
-            return
-        self._stubs = stubs
-
-    @property
-    def notes(self) -> bool:
-        """Whether calls are noted, and to be looked for from time to time."""
-        return self._stubs is not None
-
-    def _take(self) -> None:
-        """Tell what was noted."""
-        if self._stubs is not None:
-            self._stubs.clock.look()
-            for words in self._stubs.ring.whole(self._stubs.ring.claimed):
-                self._noted(self._stubs, words)
-
-    def _catch_up(self) -> None:
-        """Tell all that began to be noted before now: whoever stands has been there later."""
-        stubs = self._stubs
-        if stubs is None or stubs.ring.taken == stubs.ring.claimed:
-            return
-        stubs.clock.look()
-        until, patience = stubs.ring.claimed, time.monotonic() + _PATIENCE
-        while True:
-            for words in stubs.ring.whole(until):
-                self._noted(stubs, words)
-            if stubs.ring.taken >= until:
-                return
-            event = self._threads.poll()
-            if event is not None:
-                self._later.append(event)
-                if event.signal != signal.SIGTRAP and not event.over:
-                    self._out_of_stub(event.tid)
-            elif time.monotonic() > patience or not self._threads.any:
-                stubs.ring.skip()  # its thread is no more
-
-    def _noted(self, stubs: Stubs, words: tuple[int, ...]) -> None:
-        now, patched = stubs.clock.ns(words[TIME]), stubs.patched[words[POINT]]
-        goroutine = self._goroutine(words[GOROUTINE_WORD], words[GOROUTINE_NUMBER], now)
-        hit = RegisterHit(words, words[HIGH])
-        at = hit.high - words[SP_WORD]
-        if patched.covered.returns:
-            self._ended(goroutine, patched.number, at, hit, now)
-            return
-        call = self._entered(goroutine, patched.number, at, hit, now)
-        if call is not None:
-            call.began, call.held = now, goroutine.held
-
-    def _out_of_stub(self, tid: int) -> bool:
-        """Whether a thread that stands did so in a stub; now it stands behind it."""
-        stubs = self._stubs
-        if stubs is None or not self._machine.fetch(tid):
-            return False
-        if not stubs.holds(self._machine.words[PC_WORD]):
-            return False
-        before, self._held_back = self._held_back, tid
-        ended = stubs.step_out(tid, lambda: self._stub_trapped(tid, time.monotonic_ns()))
-        self._held_back = before
-        if ended is not None:
-            self._later.append(ended)
-        return True
-
-    def _stub_trapped(self, tid: int, since: int) -> bool:
-        """Whether a thread, its registers at hand, has run into a trap of a stub's; it goes on."""
-        stubs, words = self._stubs, self._machine.words
-        at = stubs.trap(words[PC_WORD]) if stubs is not None else 0
-        if not at or stubs is None:
-            return False
-        own = self._machine.copied()
-        self._catch_up()
-        words[:] = own
-        if at in stubs.fulls:
-            self._ease()
-            words[PC_WORD] = stubs.fulls[at]
-            self._machine.store(tid)
-            known = self._goroutines.get(words[GOROUTINE_WORD])
-            if known is not None:
-                known.held += time.monotonic_ns() - since
-            self._go_on(tid)
-            return True
-        patched, on = stubs.looks[at]
-        self._hit.goes_on()
-        kind = At.RETURN if patched.covered.returns else At.ENTRY
-
-        def done(words: Words, _word_at: WordAt, _put: PutWord) -> None:
-            words[PC_WORD] = on
-
-        point = CallPoint(address=at, at=kind, number=patched.number, done=done)
-        if tid in self._threads.guests:
-            self._pass(point, tid)
-        else:
-            self._call_at(point, tid, since)
-        return True
-
-    def _restore_in(self, file: int) -> None:
-        super()._restore_in(file)
-        if self._stubs is not None:
-            self._stubs.restore_in(file)
-
-    def _go_on(self, tid: int) -> None:
-        if tid != self._held_back:
-            self._threads.go_on(tid)
-
-    def _pass(self, point: CallPoint, tid: int) -> None:
-        self._past(point, tid)
-        self._go_on(tid)
-
     # Breakpoints
 
     def _trapped(self, tid: int) -> None:
-        since = time.monotonic_ns()
+        since = self._since.pop(tid, 0) or time.monotonic_ns()
         if not self._machine.fetch(tid) or self._stub_trapped(tid, since):
             return
         if self._stubs is not None:
@@ -429,8 +296,7 @@ class CallTracer(TracedCode[CallPoint]):
 
     def _let_go(self) -> None:
         self._points.extract_all()
-        if self._stubs is not None:
-            self._stubs.restore_in(self._machine.file)
+        if self._after is After.KILL or self._replaced:
             self._catch_up()
         if self._after is After.KILL:
             self._threads.kill()
@@ -438,30 +304,39 @@ class CallTracer(TracedCode[CallPoint]):
         if self._after is After.STAND:
             with suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGSTOP)
-        while self._later:
-            self._handle(self._later.popleft())
-        stopped = self._threads.stop_all()
+        stopped = self._waiting()
+        stopped += self._threads.stop_all(self._leave, (tid for tid, _ in stopped))
+        self._empty_stubs([tid for tid, _ in stopped])
         stopped = [(tid, self._outside(tid, number)) for tid, number in stopped]
-        if self._stubs is not None and not self._replaced:
-            self._take()
-            if own := [tid for tid, number in stopped if self._threads.is_own(tid)]:
-                self._stubs.unmap(own[0])
+        self._take_out_stubs([tid for tid, _ in stopped])
         for tid, number in stopped:
             requests.detach(tid, number)
         self._points.clear_slots()
 
-    def _outside(self, tid: int, number: int) -> int:
+    def _waiting(self) -> list[tuple[int, int]]:
+        """Threads that have stopped and not had their turn, with the signals that they get."""
+        stopped: list[tuple[int, int]] = []
+        while self._later:
+            event = self._later.popleft()
+            if event.over:
+                self._threads.forget(event.tid)
+            elif self._threads.is_own(event.tid):
+                stopped.append((event.tid, 0 if event.event else event.signal))
+            else:
+                self._leave(event.tid, 0 if event.event else event.signal)
+        return stopped
+
+    def _leave(self, tid: int, number: int) -> None:
+        """Let a task go that is no thread of the program, as far as is known."""
         if not self._threads.knows(tid):
-            self._points.restore_of(tid)
-            if self._stubs is not None:
-                self._stubs.restore_of(tid)
+            self._restore_of(tid)
+        requests.detach(tid, self._outside(tid, number))
+        self._threads.forget(tid)
+
+    def _outside(self, tid: int, number: int) -> int:
         if not self._machine.fetch(tid):
             return number
-        self._held_back = tid
-        trapped = number == signal.SIGTRAP and self._stub_trapped(tid, time.monotonic_ns())
-        if self._out_of_stub(tid) or trapped:
-            return 0 if trapped else number
-        return self._stand_outside(tid, number)
+        return number if self._left_stub(tid) else self._stand_outside(tid, number)
 
     def _stand_outside(self, tid: int, number: int) -> int:
         """A thread that has run into a breakpoint stands before the instruction that is there. The
