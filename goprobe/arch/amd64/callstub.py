@@ -82,19 +82,19 @@ def coverable(code: bytes, low: int) -> tuple[Covered, ...]:
     if any(i.is_invalid or i.flow_control == FlowControl.INDIRECT_BRANCH for i in instructions):
         return ()
     targets = {i.near_branch_target for i in instructions if i.op0_kind == OpKind.NEAR_BRANCH64}
-    found: list[Covered] = []
+    stretches: list[Covered] = []
     end = low
     first = _from_entry(instructions, targets, low + len(code))
     if first:
-        found.append(Covered(low, first, low, returns=False))
+        stretches.append(Covered(low, first, low, returns=False))
         end = low + first
     for number, ins in enumerate(instructions):
         if ins.mnemonic == Mnemonic.RET and ins.op_count == 0:
             begin = _up_to_return(instructions, number, targets)
             if begin is not None and begin >= end:
-                found.append(Covered(begin, ins.next_ip - begin, ins.ip, returns=True))
+                stretches.append(Covered(begin, ins.next_ip - begin, ins.ip, returns=True))
                 end = ins.next_ip
-    return tuple(found)
+    return tuple(stretches)
 
 
 def _from_entry(instructions: Sequence[Instruction], targets: set[int], high: int) -> int:

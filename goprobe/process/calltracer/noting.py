@@ -207,8 +207,8 @@ class NotedCalls(TracedCode[CallPoint]):
         if stubs is None or self._replaced:
             return
         inside = [tid for tid in tids if self._machine.fetch(tid) and stubs.holds(words[PC_WORD])]
-        if tids and not inside:
-            stubs.unmap(tids[0])
+        if not inside:
+            any(stubs.unmap(tid) for tid in tids)
 
     def _stub_trapped(self, tid: int, since: int) -> bool:
         """Whether a thread, its registers at hand, has run into a trap of a stub's; it goes on."""

@@ -173,31 +173,33 @@ class Stubs:
         with suppress(OSError), open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
             self.restore_in(memory.fileno())
 
-    def unmap(self, tid: int) -> None:
-        """Give the memory back, by a thread that stands, with no thread in it any more."""
-        machine = self._machine
+    def unmap(self, tid: int) -> bool:
+        """Have a thread that stands give the memory back, with no thread in it any more; whether it
+        did."""
+        machine, left = self._machine, -1
         if not machine.fetch(tid):
-            return
+            return False
         own = machine.copied()
         words = memoryview(bytearray(own)).cast("Q")
         words[PC_WORD] = self.patched[0].covered.address
         injected = inject.injecting(tid, words, machine.file)
         with suppress(OSError, GoprobeError), injected as injector:
-            injector.call(systemcalls.MUNMAP, self.low, self.high - self.low + ring.SIZE)
+            left = injector.call(systemcalls.MUNMAP, self.low, self.high - self.low + ring.SIZE)
         requests.write_registers(tid, bytes(own))
+        return left == 0
 
 
 def wanted(
     functions: Sequence[WatchedFunction], read: Callable[[int, int], bytes]
 ) -> list[Patched]:
     """What stubs can note of functions, by the code that `read` gives."""
-    found: list[Patched] = []
+    places: list[Patched] = []
     for number, function in enumerate(functions):
         for covered, zero in function.stubs:
             code = read(covered.address, covered.size)
             if len(code) == covered.size:
-                found.append(Patched(number, covered, zero, code))
-    return found
+                places.append(Patched(number, covered, zero, code))
+    return places
 
 
 def may_be_used(pid: int) -> bool:

@@ -314,12 +314,15 @@ class CallTracer(NotedCalls):
         self._points.clear_slots()
 
     def _waiting(self) -> list[tuple[int, int]]:
-        """Threads that have stopped and not had their turn, with the signals that they get."""
+        """Threads that have stopped and not had their turn, with the signals that they get. Those
+        in the middle of a system call leave it first: nobody else's result may be put there."""
         stopped: list[tuple[int, int]] = []
         while self._later:
             event = self._later.popleft()
             if event.over:
                 self._threads.forget(event.tid)
+            elif event.event not in (0, constants.PTRACE_EVENT_STOP):
+                self._event(event)
             elif self._threads.is_own(event.tid):
                 stopped.append((event.tid, 0 if event.event else event.signal))
             else:
