@@ -13,7 +13,7 @@ from goprobe.process.calltracer.ring import is_steady
 from tests.support.go import build, matrix
 
 _PROGRAM = Path("testdata/calls/noted.go")
-_BUILDS = {"optimised": (), "unoptimised": ("-gcflags=all=-N -l",), "pie": ("-buildmode=pie",)}
+_BUILDS = {"unoptimised": ("-gcflags=all=-N -l",), "pie": ("-buildmode=pie",)}
 _ALL = tuple(f"main.{name}" for name in ("add", "maybe", "deep", "risk", "leave"))
 
 
