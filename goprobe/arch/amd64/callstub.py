@@ -46,7 +46,7 @@ WHOLE, POINT, TIME, HIGH, GOROUTINE_NUMBER = R15, R13, R12, RBP, RDX
 the processor's clock; g.stack.hi; g.goid."""
 RECORD = struct.Struct("<20Q")
 """The registers in the kernel's order (see `registers`)."""
-JUMP_SIZE = 5
+JUMP_SIZE = 5  # jmp rel32: Intel SDM volume 2
 TIME_WORD = R13
 _SPARE = ORIG_RAX
 _NOTED = (RAX, RBX, RCX, RDI, RSI, R8, R9, R10, R11, RSP, R14)
