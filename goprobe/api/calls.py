@@ -25,7 +25,7 @@ def calls_wanted(
     )
 
 
-class CalledWith(Mapping[str, "Told"]):
+class CalledWith(Mapping[str | int, "Told"]):
     """Arguments or results by their names, in the order of the signature; those without a name, and
     any other, too, by their number: `call.results[0]`."""
 
@@ -52,8 +52,9 @@ class CalledWith(Mapping[str, "Told"]):
         names = ", ".join(v.name or "_" for v in self._values) or "none"
         raise NoSuchElementError(f"no {key!r} among the {self._what}", hint=f"there are: {names}")
 
-    def __iter__(self) -> Iterator[str]:
-        return (value.name for value in self._values)
+    def __iter__(self) -> Iterator[str | int]:
+        values = enumerate(self._values)
+        return (number if value.name in ("", "_") else value.name for number, value in values)
 
     def __len__(self) -> int:
         return len(self._values)

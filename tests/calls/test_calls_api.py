@@ -34,6 +34,7 @@ def test_calls_between_stops(go: str, tmp_path: Path) -> None:
         assert missed.results[1].s == "no zz"
         found = seen["main.(*store).get", '"a"']
         assert found.results[0] == 1 and found.results[1] == None  # noqa: E711
+        assert [(key, value.text) for key, value in found.results.items()] == [(0, "1"), (1, "nil")]
         mixed = seen["main.mixed", '"held"']
         assert mixed.args["xs"].py == [7, 8, 9] and mixed.args["xs"][-1] == 9
         assert mixed.args["q"].Y == 4 and mixed.args["any"] == "held" and mixed.args["ok"]
