@@ -15,7 +15,7 @@ from goprobe.runtime.types.flowloop import GENERIC, NOWHERE, READY, UNREAD, flow
 from goprobe.runtime.types.heapview import HeapView
 from goprobe.runtime.types.parts import ObjectParts
 from goprobe.runtime.types.putoff import PutOff
-from goprobe.runtime.types.shape import Rule
+from goprobe.runtime.types.shape import Meaning, Rule
 from goprobe.runtime.types.shapes import Shapes
 
 _WORD_LIMIT = (1 << 63) - 1
@@ -23,6 +23,7 @@ _NARROW = 64  # nodes at once, for which a loop in Python is faster than arrays 
 _ASIDE = 1 << 16
 _KNOWN_LIMIT = 1 << 20
 _EVERYTHING = 1 << 62
+_KNOWN_DIRECTLY = (Rule.ONE, Rule.ANY, Rule.FUNC, Rule.CHAN)
 HELD_NOWHERE = (Rule.NOTHING, Rule.EFACE, Rule.IFACE, Rule.SLICE)
 """What an interface's data word never is: its values are no interfaces, and slices are boxed."""
 
@@ -83,8 +84,14 @@ class Stream:
             self.know(key, Rule.ONE, self._shapes.of_rtype(rtype), sure=True)
         elif direct[0] in HELD_NOWHERE:
             self.know(key, Rule.NOTHING, 0)
-        elif direct[0] in (Rule.ONE, Rule.ANY):
+        elif direct[0] in _KNOWN_DIRECTLY:
             self.know(key, *direct)
+
+    def know_reflected(self, rtype: int, leads: bool, meaning: Meaning) -> None:
+        """What the pointer of a reflect.Value of a type means, which `leads` to the value or is
+        it."""
+        if meaning[0] in _KNOWN_DIRECTLY or meaning[0] is Rule.NOTHING:
+            self.know(rtype | (2 if leads else 4), *meaning)
 
     def has_generic(self) -> None:
         """From now on what generic code calls a type is as good as any other name."""
@@ -175,6 +182,9 @@ class Stream:
             yield Rule(kind), number, edges[rows], nodes[rows]
 
 
+_OF_SHAPES, _OF_WORDS = slice(8), slice(8, 10)
+
+
 class _Tables:
     """Shapes as columns, each read when it is first asked for."""
 
@@ -185,6 +195,7 @@ class _Tables:
         self.columns: tuple[NDArray[np.generic], ...] = (
             np.zeros(1, np.int8), np.zeros(1, np.int64), np.zeros(1, np.int32),
             np.zeros(1, np.bool_), np.zeros(1, np.int64), np.zeros(1, np.int32),
+            np.zeros(1, np.int32), np.zeros(1, np.int32),
             np.zeros(1, np.int8), np.zeros(1, np.int32),
         )  # fmt: skip
 
@@ -193,7 +204,7 @@ class _Tables:
             self.read(shape)
 
     def read(self, shape: int) -> None:
-        self._grow(6, shape + 1, slice(6))
+        self._grow(shape + 1, _OF_SHAPES)
         kinds, size, length, pointers, begin, count, *_ = self.columns
         if kinds[shape] != UNREAD:
             return
@@ -205,17 +216,26 @@ class _Tables:
         if rules.any():
             begin[shape], count[shape] = self._rules, len(rules)
             end = self._rules + len(rules)
-            self._grow(6, end, slice(6, 8))
-            self.columns[6][self._rules : end] = rules
-            self.columns[7][self._rules : end] = targets
+            self._grow(end, _OF_WORDS)
+            self.columns[8][self._rules : end] = rules
+            self.columns[9][self._rules : end] = targets
             self._rules = end
+            self._note_parts(rules, targets)
+
+    def _note_parts(self, rules: Ints, targets: Ints) -> None:
+        """What the words of maps and of tries lead to, of which others say which it is."""
+        of = {Rule.DIRECTORY: self._shapes.group_of_table, Rule.TRIE: self._shapes.trie_nodes}
+        for rule, parts in of.items():
+            for target in targets[rules == rule].tolist():
+                self._grow(target + 1, _OF_SHAPES)
+                self.columns[6][target], self.columns[7][target] = parts(target)
 
     def has_generic(self) -> None:
         self._generic = False
         kinds = self.columns[0]
         kinds[kinds == GENERIC] = READY
 
-    def _grow(self, first: int, count: int, which: slice) -> None:
+    def _grow(self, count: int, which: slice) -> None:
         have = len(self.columns[which.start or 0])
         if count <= have:
             return

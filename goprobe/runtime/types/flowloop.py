@@ -15,6 +15,7 @@ _NOTHING, _ONE, _ARRAY, _ANY, _EFACE, _IFACE, _FUNC = 0, 1, 2, 3, 4, 5, 6
 _DIRECTORY, _TRIE, _SLICE, _TEXT, _CHAN, _REFLECTED = 7, 8, 9, 10, 11, 12
 _NO_OFFSET = (1 << 32) - 1  # as analysis/heap/nodes.py has it
 _TINY = 16  # maxTinySize, runtime/malloc.go, Go 1.21 to 1.27
+_INDIRECT = 1 << 7  # as reflected.py has it
 _LARGEST = 1 << 47  # user space of x86-64: nothing is longer
 _ABSENT = NOWHERE = -1
 _MANY = 64  # pointers of a node, for which a shape is read at once
@@ -28,7 +29,7 @@ def flow(
     span_base: Row, start: Row, lead: Row, room: Row, below: Row, noscan: Row, slot: Row,
     words: Row, there: Row, page_bits: int, element_at: int,
     kinds: Row, size: Row, length: Row, pointers: Row, begin: Row, count: Row,
-    rules: Row, rule_shape: Row,
+    one_part: Row, other_part: Row, rules: Row, rule_shape: Row,
     known: Row, known_rule: Row, known_shape: Row, known_sure: Row,
     aside_edge: Row, aside_source: Row, aside_rule: Row, aside_shape: Row,
     array_shape: Row, array_node: Row, array_into: Row, array_length: Row,
@@ -37,8 +38,10 @@ def flow(
 
     Ends when nothing is left, when more than `most` wait, or where there is no room for what the
     next edge, state[5], leads to. `known` are words that tell a type, ascending: first words of
-    interfaces (itabs with the lowest bit set), and the complements of closures' code and of
-    channels' elements. Ends, too, where a word is wanted that is not `there`, or a node of many
+    interfaces (itabs with the lowest bit set), types of reflect.Values (with the second bit set
+    where these lead to a value, the third where they are one), and the complements of closures'
+    code and of channels' elements. `one_part` and `other_part` are, of a Swiss map's table, its
+    directory and its groups, of a trie's node its inner nodes and entries. Ends, too, where a word is wanted that is not `there`, or a node of many
     edges wants a shape that was not read: state[4] is the word's place then, state[6] the shape
     (else NOWHERE), and state[5] the edge to go on with. Nodes from the place `patient` in the queue
     on that want a word of their own, and have not very many edges, are put into `later` instead,
@@ -85,38 +88,76 @@ def flow(
             certain = rule in (_ANY, _ARRAY)
             put_aside, taken = False, False
 
-            # Words that tell what the pointer means.
-            key = 0
-            if rule in (_EFACE, _IFACE):
-                if place == _ABSENT or word == 0:
-                    put_aside = True
-                else:
+            # Words that tell what the pointer means, perhaps one after the other: an interface's
+            # that holds a function, and that function's code.
+            nothing, asks = False, True
+            while asks and not put_aside:
+                asks, key = False, 0
+                if rule in (_EFACE, _IFACE, _REFLECTED):
+                    if place == _ABSENT or word == 0 or place + word + 1 >= len(words):
+                        put_aside = True
+                        break
                     if not there[(place + word - 1) >> page_bits]:
                         missing, of_own = place + word - 1, True
                         break
                     key = words[place + word - 1]
-                    if key == 0:
-                        continue
-                    put_aside = key & 7 != 0  # no address of a type, or of an itab
+                    if key == 0 and rule != _REFLECTED:
+                        nothing = True
+                        break
+                    put_aside = key == 0 or key & 7 != 0  # no address of a type, or of an itab
                     if rule == _IFACE:
                         key |= 1
-            elif rule in (_FUNC, _CHAN):
-                if inside != 0:
-                    continue
-                if start[at_span] == _ABSENT:
-                    put_aside = True
-                else:
+                    elif rule == _REFLECTED:
+                        if not there[(place + word + 1) >> page_bits]:
+                            missing, of_own = place + word + 1, True
+                            break
+                        key |= 2 if words[place + word + 1] & _INDIRECT else 4
+                elif rule in (_FUNC, _CHAN):
+                    if inside != 0:
+                        nothing = True
+                        break
+                    if start[at_span] == _ABSENT:
+                        put_aside = True
+                        break
                     behind = lead[at_span] if rule == _FUNC else lead[at_span] + element_at
                     if behind + 8 > slot[at_span]:
-                        continue
+                        nothing = True
+                        break
                     begins = start[at_span] + ((base[to] - span_base[at_span] + behind) >> 3)
                     if not there[begins >> page_bits]:
                         missing = begins
                         break
                     key = ~words[begins]
-            elif rule in (_DIRECTORY, _TRIE, _REFLECTED):
-                put_aside = True
-            if not put_aside and (rule in (_EFACE, _IFACE) or rule in (_FUNC, _CHAN)):
+                elif rule == _DIRECTORY:
+                    if place == _ABSENT or place + word + 1 >= len(words):
+                        put_aside = True
+                        break
+                    if told >= len(one_part) or one_part[told] == 0:
+                        put_aside = True
+                        break
+                    if not there[(place + word + 1) >> page_bits]:
+                        missing, of_own = place + word + 1, True
+                        break
+                    if words[place + word + 1] != 0:
+                        rule, told = _ARRAY, one_part[told]
+                        certain = True
+                    else:
+                        rule, told = _ONE, other_part[told]
+                    break
+                elif rule == _TRIE:
+                    if start[at_span] == _ABSENT or told >= len(one_part) or one_part[told] == 0:
+                        put_aside = True
+                        break
+                    begins = base[to] - span_base[at_span] + lead[at_span]
+                    begins = start[at_span] + (begins >> 3)
+                    if not there[begins >> page_bits]:
+                        missing = begins
+                        break
+                    entry = words[begins] & 0xFF != 0
+                    rule, told = _ONE, other_part[told] if entry else one_part[told]
+                    break
+                else:
+                    break
                 low, high = 0, len(known)
                 while low < high:
                     middle = (low + high) >> 1
@@ -124,13 +165,17 @@ def flow(
                         low = middle + 1
                     else:
                         high = middle
-                if low < len(known) and known[low] == key:
+                if put_aside or low >= len(known) or known[low] != key:
+                    put_aside = True
+                else:
                     certain = known_sure[low] != 0
                     rule, told = known_rule[low], known_shape[low]
-                    if rule == _NOTHING or told == 0:
-                        continue
-                else:
-                    put_aside = True
+                    nothing = rule == _NOTHING
+                    asks = rule in (_FUNC, _CHAN)
+            if missing >= 0:
+                break
+            if nothing:
+                continue
 
             # What it says of its target.
             if not put_aside:

@@ -233,8 +233,11 @@ class Typist:
             case Rule.TRIE:
                 self._trie(shape, edges)
             case Rule.REFLECTED:
-                for meaning, some in reflected(self._view, self._shapes, edges, source):
+                for rtype, leads, meaning, some in reflected(
+                    self._view, self._shapes, edges, source
+                ):
                     self._apply(*meaning, edges[some], source[some])
+                    self._stream.know_reflected(rtype, leads, meaning)
 
     def _unsure(self, edges: Ints) -> tuple[Ints, Ints, Ints]:
         """Edges to targets of no settled type, those targets, how far into them they lead."""

@@ -21,15 +21,19 @@ _INDIRECT = np.uint64(1 << 7)  # flagIndir, src/reflect/value.go, Go 1.21 to 1.2
 
 def reflected(
     view: HeapView, shapes: Shapes, edges: Ints, source: Ints
-) -> Iterator[tuple[Meaning, Ints]]:
-    """What the pointers of reflect.Values mean, with the rows of those edges: they lead to a value,
-    or are one themselves."""
+) -> Iterator[tuple[int, bool, Meaning, Ints]]:
+    """The types of reflect.Values, whether their pointers lead to the values or are those
+    themselves, what these mean, and the rows of such edges."""
     rtypes = view.word_before(edges, source, -1)
     indirect = view.word_before(edges, source, 1) & _INDIRECT != 0
     for (rtype, leads), rows in by_key(rtypes, indirect):
-        if view.witnesses.catalog.row(rtype) < 0:
-            continue
-        if leads:
-            yield (Rule.ONE, shapes.of_rtype(rtype)), rows
-        elif (direct := shapes.held_directly(rtype)) and direct[0] not in HELD_NOWHERE:
-            yield direct, rows
+        yield rtype, bool(leads), _meaning(view, shapes, rtype, bool(leads)), rows
+
+
+def _meaning(view: HeapView, shapes: Shapes, rtype: int, leads: bool) -> Meaning:
+    if view.witnesses.catalog.row(rtype) < 0:
+        return Rule.NOTHING, 0
+    if leads:
+        return Rule.ONE, shapes.of_rtype(rtype)
+    direct = shapes.held_directly(rtype)
+    return direct if direct and direct[0] not in HELD_NOWHERE else (Rule.NOTHING, 0)
