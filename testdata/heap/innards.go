@@ -170,6 +170,23 @@ func timers() {
 	}
 }
 
+// Known by a method value alone.
+type handler struct {
+	name string
+	next *sheet
+}
+
+func (h *handler) serve() { h.name += "." }
+
+var served []func()
+
+//go:noinline
+func handlers() {
+	for i := 0; i < 5; i++ {
+		served = append(served, fresh[handler]("main.handler").serve)
+	}
+}
+
 //go:noinline
 func sender(i int) {
 	switch i {
@@ -201,6 +218,7 @@ func sender(i int) {
 func main() {
 	list()
 	timers()
+	handlers()
 	for i := 0; i < 11; i++ {
 		go sender(i)
 	}

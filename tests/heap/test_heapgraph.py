@@ -63,9 +63,6 @@ def test_every_object_has_the_type_that_the_program_printed(go: str) -> None:
                 assert "uint8" not in found
             elif kind != "anything" and found not in (kind, f"tiny block holding {kind}"):
                 wrong.append(f"{address:#x}: {found}, not {kind}")
-        # Until Go 1.23 nothing says what a closure captured.
-        if graph.world.program.go < GoVersion(1, 23):
-            wrong = [line for line in wrong if ": , not main.n" not in line]
         assert not wrong, "\n".join(wrong)
         assert len(said(program)) > 60
         typed = float((graph.typing.shape != 0).mean())

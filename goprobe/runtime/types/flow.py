@@ -13,7 +13,8 @@ from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.flowloop import GENERIC, NOWHERE, READY, UNREAD, flow
 from goprobe.runtime.types.heapview import HeapView
-from goprobe.runtime.types.parts import ObjectParts
+from goprobe.runtime.types.heldparts import HeldParts
+from goprobe.runtime.types.parts import ObjectParts, Part
 from goprobe.runtime.types.putoff import PutOff
 from goprobe.runtime.types.shape import Meaning, Rule
 from goprobe.runtime.types.shapes import Shapes
@@ -59,6 +60,7 @@ class Stream:
             np.empty(_ASIDE, np.int64),
         )  # fmt: skip
         self._left = np.zeros(0, np.int64)
+        self._held = HeldParts(view, parts, types)
         self._put_off, self._patient = PutOff(view, len(types)), 0
         self._later = np.empty(_ASIDE, np.int32)
         self._effort = effort(len(view.graph.target))
@@ -93,6 +95,11 @@ class Stream:
         if meaning[0] in _KNOWN_DIRECTLY or meaning[0] is Rule.NOTHING:
             self.know(rtype | (2 if leads else 4), *meaning)
 
+    def know_parts(self, fresh: list[Part], wholes: list[tuple[int, Ints]]) -> None:
+        """From now on parts like these are followed at once; see `HeldParts.note`."""
+        self._tables.read_all([shape for shape, _ in wholes])
+        self._held.note(fresh, wholes)
+
     def has_generic(self) -> None:
         """From now on what generic code calls a type is as good as any other name."""
         self._tables.has_generic()
@@ -110,7 +117,7 @@ class Stream:
             waiting = self._queue[head:tail].astype(np.int64)
             put_off = self._put_off.taken(self._later[:later])
             if len(waiting) > most:
-                self._left = np.concatenate((waiting, put_off.all()))
+                self._left = self._whole(np.concatenate((waiting, put_off.all())))
                 return
             patient = 0
             if not len(waiting):
@@ -129,6 +136,15 @@ class Stream:
         self._queue[: len(nodes)] = nodes
         state[:] = (0, len(nodes), 0, 0, NOWHERE, at_edge, NOWHERE, 0)
         self._patient = patient if self._put_off.worth_it else _EVERYTHING
+
+    def _whole(self, nodes: Ints) -> Ints:
+        """Those that have a shape; what is known of parts of the others is noted once more."""
+        for number in numbers(self._parts.shape[nodes[self._shape[nodes] == 0]]):
+            rows = nodes[(self._shape[nodes] == 0) & (self._parts.shape[nodes] == number)]
+            into, length = self._parts.into[rows], self._parts.length[rows]
+            self._parts.note(number, rows, into.astype(np.int64), length.astype(np.int64))
+        shaped: Ints = nodes[self._shape[nodes] != 0]
+        return shaped
 
     def left(self) -> Ints:
         """Nodes that `follow` has left to others: too many for it."""
@@ -156,6 +172,7 @@ class Stream:
             view.noscan, spans.elemsize, view.words.words.view(np.int64),
             view.words.there, view.words.page_words.bit_length() - 1,
             view.witnesses.element_at, *tables.columns, *self._keys(), *self._aside, *self._arrays,
+            self._parts.shape, self._parts.into, self._parts.length, *self._held.columns,
             effort=self._effort,
         )  # fmt: skip
 

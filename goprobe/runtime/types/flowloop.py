@@ -18,6 +18,7 @@ _TINY = 16  # maxTinySize, runtime/malloc.go, Go 1.21 to 1.27
 _INDIRECT = 1 << 7  # as reflected.py has it
 _LARGEST = 1 << 47  # user space of x86-64: nothing is longer
 _ABSENT = NOWHERE = -1
+_LONG, _TOLD, _LIKE = 1 << 20, 20, 42  # as heldparts.py has them
 _MANY = 64  # pointers of a node, for which a shape is read at once
 
 
@@ -33,6 +34,8 @@ def flow(
     known: Row, known_rule: Row, known_shape: Row, known_sure: Row,
     aside_edge: Row, aside_source: Row, aside_rule: Row, aside_shape: Row,
     array_shape: Row, array_node: Row, array_into: Row, array_length: Row,
+    part_shape: Row, part_into: Row, part_length: Row, like: Row,
+    held: Row, held_length: Row, held_whole: Row,
 ) -> int:  # fmt: skip
     """Follows the pointers of the nodes in `queue`, and of what gets a shape on the way.
 
@@ -41,7 +44,9 @@ def flow(
     interfaces (itabs with the lowest bit set), types of reflect.Values (with the second bit set
     where these lead to a value, the third where they are one), and the complements of closures'
     code and of channels' elements. `one_part` and `other_part` are, of a Swiss map's table, its
-    directory and its groups, of a trie's node its inner nodes and entries. Ends, too, where a word is wanted that is not `there`, or a node of many
+    directory and its groups, of a trie's node its inner nodes and entries. Where objects are `like`
+    each other, `held` tells of parts what they make of objects of which nothing else is known (see
+    `heldparts`): such parts are followed at once. Ends, too, where a word is wanted that is not `there`, or a node of many
     edges wants a shape that was not read: state[4] is the word's place then, state[6] the shape
     (else NOWHERE), and state[5] the edge to go on with. Nodes from the place `patient` in the queue
     on that want a word of their own, and have not very many edges, are put into `later` instead,
@@ -54,14 +59,21 @@ def flow(
         edges, begins_at = first[node + 1] - first[node], max(at_edge, first[node])
         at_edge = _ABSENT
         head += 1
-        own = shape[node]
+        own, skipped = shape[node], 0
+        if own == 0 and node < n and len(like) > 0:
+            own, skipped = part_shape[node], part_into[node] >> 3
         words_before, place, last, of_own = 0, _ABSENT, _LARGEST, False
         if node < n:
             at_span = span[node]
             words_before = lead[at_span] >> 3
             if start[at_span] != _ABSENT:
                 place = start[at_span] + ((base[node] - span_base[at_span]) >> 3)
-            if length[own] > 0:  # behind the last value for which there is room there is none
+            words_before += skipped
+            if shape[node] == 0:
+                last = 0
+                if length[own] > 0 and part_into[node] & 7 == 0:
+                    last = (part_length[node] >> 3) // length[own] * length[own]
+            elif length[own] > 0:  # behind the last value for which there is room there is none
                 last = (room[at_span] >> 3) // length[own] * length[own]
         if own == 0 or kinds[own] == UNREAD:
             continue
@@ -86,7 +98,7 @@ def flow(
             at_span = span[to]
             inside = into[edge] - lead[at_span]
             certain = rule in (_ANY, _ARRAY)
-            put_aside, taken = False, False
+            put_aside, taken, long = False, False, 0
 
             # Words that tell what the pointer means, perhaps one after the other: an interface's
             # that holds a function, and that function's code.
@@ -200,7 +212,7 @@ def flow(
                     elif inside < 0 or inside + size[told] > room[at_span]:
                         continue
                     else:
-                        put_aside = True
+                        put_aside, long = True, size[told]
                 elif rule == _TEXT:
                     if inside < 0 or not noscan[at_span]:
                         continue
@@ -237,15 +249,37 @@ def flow(
                     begun = inside == 0 or not pointers[told]
                     tiny = noscan[at_span] and slot[at_span] == _TINY
                     if not ((whole and begun) or tiny) or (shape[to] != 0 and shape[to] != told):
-                        put_aside = True
+                        put_aside, long = True, end - inside
                     else:
                         taken = True
-                        if whole:
-                            array_shape[arrays], array_node[arrays] = told, to
-                            array_into[arrays], array_length[arrays] = inside, end - inside
-                            arrays += 1
+                    if whole and (taken or len(like) > 0):
+                        array_shape[arrays], array_node[arrays] = told, to
+                        array_into[arrays], array_length[arrays] = inside, end - inside
+                        arrays += 1
                 else:
                     put_aside = True
+
+            # A part of something of which nothing else is known.
+            if 0 < long < _LONG and len(like) > 0 and shape[to] == 0 and part_length[to] == 0:
+                key, low, high = like[to] << _LIKE | told << _TOLD | inside, 0, len(held)
+                while low < high:
+                    middle = (low + high) >> 1
+                    if held[middle] < key:
+                        low = middle + 1
+                    else:
+                        high = middle
+                while low < len(held) and held[low] == key and held_length[low] != long:
+                    low += 1
+                if inside < _LONG and low < len(held) and held[low] == key:
+                    made = held_whole[low]
+                    if made == 0 or (made < len(kinds) and kinds[made] == READY):
+                        part_shape[to], part_into[to], part_length[to] = told, inside, long
+                        extent[to] = max(extent[to], inside + long)
+                        shape[to] = made
+                        if count[made if made else told] > 0:
+                            queue[tail] = to
+                            tail += 1
+                        put_aside = False
 
             if taken:
                 old = shape[to]

@@ -32,6 +32,8 @@ from goprobe.runtime.types.usedroots import used_roots
 
 _WORD = 8
 _AT_ONCE = 1 << 19  # edges
+_PATIENCE = 32
+"""So many parts may lead to each other before what is found of them is asked for again."""
 
 
 class Typing(msgspec.Struct, frozen=True):
@@ -129,10 +131,15 @@ class Typist:
     def _settle(self) -> None:
         """Go on until neither whole objects nor parts of them tell anything new."""
         self._flow()
+        rounds = 0
         while fresh := self._parts.taken(self.shape):
+            rounds += 1
             nodes = different(np.concatenate([nodes for _, nodes, _, _ in fresh]), self._view.n)
-            for shape, rows in self._doubts.deduced(nodes):
+            deduced = self._doubts.deduced(nodes)
+            for shape, rows in deduced:
                 self._assign(rows, shape)
+            if rounds > _PATIENCE:
+                self._stream.know_parts(fresh, deduced)
             for shape, nodes, into, length in fresh:
                 left = self.shape[nodes] == 0
                 self._spread_part(shape, nodes[left], into[left], length[left])

@@ -158,13 +158,15 @@ class Shapes:
         name = self._code.function(code)
         if not name:
             return UNKNOWN
-        if not self._debug and (rtype := self._code.closure(code)):
+        captures = self._code.captures(code) if self._debug else ()
+        # Before Go 1.23 debug information tells none, and never those of method values.
+        if not captures and (rtype := self._code.closure(code)):
             made = self[self.of_rtype(rtype)]
             return replace(made, name=f"closure {name}", words=0)
         slots: Slots = {}
         size = WORD
         if self._debug:
-            for capture in self._code.captures(code):
+            for capture in captures:
                 self._debug.flatten(capture.type, capture.offset, slots, 0)
                 size = max(size, capture.offset + capture.type.size)
         return shape_of(f"closure {name}", size, True, slots, repeats=False)
