@@ -62,6 +62,7 @@ SHAPES = (
     Shape("chain-ab", _fixed), Shape("goroutines", _fixed, _GOROUTINES),
     *(Shape(name, _fixed) for name in ("hub", "boxes", "nest", "fats", "doubly")),
     *(Shape(name, _fixed) for name in ("chain-funcs", "crumbs")),
+    *(Shape(f"chain-{kind}", _fixed) for kind in ("maps", "hooks", "reflected", "cut")),
 )  # fmt: skip
 
 

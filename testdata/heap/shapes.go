@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/rand"
 	"os"
+	"reflect"
 	"runtime"
 	"runtime/debug"
 	"strconv"
@@ -373,6 +374,68 @@ var shapes = map[string]func(int){
 	"chains-errors": chainsErrors, "chains-contexts": chainsContexts, "chain-ab": chainAB,
 	"goroutines": goroutines, "arena": arena, "hub": hub, "boxes": boxes, "nest": nest,
 	"fats": fats, "doubly": doubly, "chain-funcs": chainFuncs, "crumbs": crumbs,
+	"chain-maps": chainMaps, "chain-hooks": chainHooks, "chain-reflected": chainReflected,
+	"chain-cut": chainCut,
+}
+
+type nested map[int]nested
+
+// Each map holds the next.
+func chainMaps(n int) {
+	var m nested
+	for i := 0; i < n / 2; i++ {
+		m = nested{i: m}
+	}
+	hold(m)
+}
+
+type hook struct{ next, prev *hook }
+type hooked struct {
+	id   int
+	kept map[string]int
+	hook hook
+}
+
+// A list of pointers into the middle of its elements.
+func chainHooks(n int) {
+	var h *hook
+	for i := 0; i < n; i++ {
+		e := &hooked{id: i}
+		e.hook.next = h
+		if h != nil {
+			h.prev = &e.hook
+		}
+		h = &e.hook
+	}
+	hold(h)
+}
+
+type mirror struct{ value reflect.Value }
+
+// Each holds the next by reflection, every other by a function in an interface.
+func chainReflected(n int) {
+	var f any
+	for i := 0; i < n / 2; i++ {
+		m := &mirror{reflect.ValueOf(f)}
+		f = func() *mirror { return m }
+	}
+	hold(f)
+}
+
+type leafy struct {
+	name string
+	kids []*leafy
+}
+
+// Slices of the middle, and of the end, of arrays.
+func chainCut(n int) {
+	var l *leafy
+	for i := 0; i < n / 4; i++ {
+		kids, more := make([]*leafy, 6), make([]*leafy, 4)
+		kids[2], more[3] = l, &leafy{"x", kids[1:4:4]}
+		l = &leafy{"y", more[2:]}
+	}
+	hold(l)
 }
 
 func main() {

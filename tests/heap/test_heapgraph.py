@@ -24,7 +24,6 @@ from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.objects import paths
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.heap.snapshot import take
-from goprobe.binary.elf.buildinfo import GoVersion
 from goprobe.runtime.types import flow
 from goprobe.target.live import open_target
 from tests.support.go import Running, build, matrix, running, whole_matrix
@@ -72,6 +71,7 @@ def test_every_object_has_the_type_that_the_program_printed(go: str) -> None:
 SHAPES = (
     "arena", "layered", "large", "syncmap", "chain-ab", "chains-kids", "chains-twice",
     "chains-funcs", "chains-maps", "chains-any", "chains-errors", "chains-contexts",
+    "chain-maps", "chain-hooks", "chain-reflected", "chain-cut",
 )  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def test_who_waits_for_the_compiler_is_told_and_does_not_wait_long(tmp_path: Pat
     ]
     kept = sorted(path.name for path in tmp_path.rglob("*.code"))
     assert waited["second"][0] == [], kept
-    assert waited["first"][1] < 10  # of processor time
+    assert waited["first"][1] < 15  # of processor time, of which there goes more where others work
 
 
 def _one_name(graph: HeapGraph, node: int) -> str:

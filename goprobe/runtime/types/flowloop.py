@@ -46,11 +46,11 @@ def flow(
     code and of channels' elements. `one_part` and `other_part` are, of a Swiss map's table, its
     directory and its groups, of a trie's node its inner nodes and entries. Where objects are `like`
     each other, `held` tells of parts what they make of objects of which nothing else is known (see
-    `heldparts`): such parts are followed at once. Ends, too, where a word is wanted that is not `there`, or a node of many
-    edges wants a shape that was not read: state[4] is the word's place then, state[6] the shape
-    (else NOWHERE), and state[5] the edge to go on with. Nodes from the place `patient` in the queue
-    on that want a word of their own, and have not very many edges, are put into `later` instead,
-    behind state[7] others.
+    `heldparts`): such parts are followed at once. Ends, too, where a word is wanted that is not
+    `there`, or a node of many edges wants a shape that was not read: state[4] is the word's place
+    then, state[6] the shape (else NOWHERE), and state[5] the edge to go on with. Nodes from the
+    place `patient` in the queue on that want a word of their own, and have not very many edges, are
+    put into `later` instead, behind state[7] others.
     """
     head, tail, aside, arrays = state[0], state[1], state[2], state[3]
     at_edge, missing, unread, put_off, full = state[5], _ABSENT, _ABSENT, state[7], False
@@ -105,70 +105,48 @@ def flow(
             nothing, asks = False, True
             while asks and not put_aside:
                 asks, key = False, 0
-                if rule in (_EFACE, _IFACE, _REFLECTED):
-                    if place == _ABSENT or word == 0 or place + word + 1 >= len(words):
+                if rule in (_EFACE, _IFACE, _REFLECTED, _DIRECTORY):
+                    before, behind = place + word - 1, place + word + 1
+                    if place == _ABSENT or word == 0 or behind >= len(words):
                         put_aside = True
                         break
-                    if not there[(place + word - 1) >> page_bits]:
-                        missing, of_own = place + word - 1, True
+                    if not (there[before >> page_bits] and there[behind >> page_bits]):
+                        missing, of_own = behind if there[before >> page_bits] else before, True
                         break
-                    key = words[place + word - 1]
-                    if key == 0 and rule != _REFLECTED:
+                    key = words[before]
+                    if rule == _DIRECTORY:
+                        key = words[behind]
+                    elif key & 7 != 0 or (key == 0 and rule == _REFLECTED):
+                        put_aside = True  # no address of a type, or of an itab
+                    elif key == 0:
                         nothing = True
                         break
-                    put_aside = key == 0 or key & 7 != 0  # no address of a type, or of an itab
-                    if rule == _IFACE:
+                    elif rule == _IFACE:
                         key |= 1
                     elif rule == _REFLECTED:
-                        if not there[(place + word + 1) >> page_bits]:
-                            missing, of_own = place + word + 1, True
-                            break
-                        key |= 2 if words[place + word + 1] & _INDIRECT else 4
-                elif rule in (_FUNC, _CHAN):
-                    if inside != 0:
+                        key |= 2 if words[behind] & _INDIRECT else 4
+                elif rule in (_FUNC, _CHAN, _TRIE):
+                    behind = lead[at_span] + (element_at if rule == _CHAN else 0)
+                    if rule != _TRIE and (inside != 0 or behind + 8 > slot[at_span]):
                         nothing = True
                         break
                     if start[at_span] == _ABSENT:
                         put_aside = True
-                        break
-                    behind = lead[at_span] if rule == _FUNC else lead[at_span] + element_at
-                    if behind + 8 > slot[at_span]:
-                        nothing = True
                         break
                     begins = start[at_span] + ((base[to] - span_base[at_span] + behind) >> 3)
                     if not there[begins >> page_bits]:
                         missing = begins
                         break
                     key = ~words[begins]
-                elif rule == _DIRECTORY:
-                    if place == _ABSENT or place + word + 1 >= len(words):
-                        put_aside = True
-                        break
-                    if told >= len(one_part) or one_part[told] == 0:
-                        put_aside = True
-                        break
-                    if not there[(place + word + 1) >> page_bits]:
-                        missing, of_own = place + word + 1, True
-                        break
-                    if words[place + word + 1] != 0:
-                        rule, told = _ARRAY, one_part[told]
-                        certain = True
-                    else:
-                        rule, told = _ONE, other_part[told]
-                    break
-                elif rule == _TRIE:
-                    if start[at_span] == _ABSENT or told >= len(one_part) or one_part[told] == 0:
-                        put_aside = True
-                        break
-                    begins = base[to] - span_base[at_span] + lead[at_span]
-                    begins = start[at_span] + (begins >> 3)
-                    if not there[begins >> page_bits]:
-                        missing = begins
-                        break
-                    entry = words[begins] & 0xFF != 0
-                    rule, told = _ONE, other_part[told] if entry else one_part[told]
-                    break
                 else:
+                    break
+                if rule in (_DIRECTORY, _TRIE):
+                    put_aside = told >= len(one_part) or one_part[told] == 0
+                    if not put_aside:
+                        other = key == 0 if rule == _DIRECTORY else ~key & 0xFF != 0
+                        certain = rule == _DIRECTORY and not other
+                        rule = _ARRAY if certain else _ONE
+                        told = other_part[told] if other else one_part[told]
                     break
                 low, high = 0, len(known)
                 while low < high:

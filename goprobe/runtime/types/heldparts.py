@@ -37,8 +37,8 @@ class HeldParts:
 
     @property
     def columns(self) -> HeldColumns:
-        """Of each object what it is like (of none before something was noted), and by key, ascending:
-        how long the part is, and the shape of the whole, 0 where nothing tells that."""
+        """Of each object what it is like (of none before something was noted), the keys, ascending,
+        and of each how long the part is, and the whole's shape, 0 where nothing tells that."""
         if self._sorted is None:
             rows = sorted((*key, whole) for key, whole in self._known.items())
             columns = list(zip(*rows, strict=True)) or [(), (), ()]
