@@ -89,11 +89,10 @@ class Stream:
         elif direct[0] in _KNOWN_DIRECTLY:
             self.know(key, *direct)
 
-    def know_reflected(self, rtype: int, leads: bool, meaning: Meaning) -> None:
-        """What the pointer of a reflect.Value of a type means, which `leads` to the value or is
-        it."""
+    def know_reflected(self, key: int, meaning: Meaning) -> None:
+        """What the pointer of a reflect.Value means, by a key of `reflected`."""
         if meaning[0] in _KNOWN_DIRECTLY or meaning[0] is Rule.NOTHING:
-            self.know(rtype | (2 if leads else 4), *meaning)
+            self.know(key, *meaning)
 
     def know_parts(self, fresh: list[Part], wholes: list[tuple[int, Ints]]) -> None:
         """From now on parts like these are followed at once; see `HeldParts.note`."""

@@ -17,7 +17,7 @@ from goprobe.runtime.types.parts import ObjectParts, Part
 
 _LONG, _TOLD, _LIKE = 1 << 20, 20, 42
 """A key: what an object is like, the part's shape, how far into the object, from these bits on."""
-_MOST = 1 << 16
+_MOST, _PATIENCE = 1 << 16, 64
 _LIKE_MOST, _SHAPES_MOST = 1 << 21, 1 << 22
 
 HeldColumns = tuple[Ids, NDArray[np.int64], Ids, Ids]
@@ -34,6 +34,7 @@ class HeldParts:
         self._known: dict[tuple[int, int], int] = {}
         self._sorted: HeldColumns | None = None
         self._given_up = False
+        self._rounds = 0
 
     @property
     def columns(self) -> HeldColumns:
@@ -48,7 +49,11 @@ class HeldParts:
         return self._sorted
 
     def note(self, fresh: list[Part], wholes: list[tuple[int, Ints]]) -> None:
-        """Objects and their parts, and the shapes of those that have one by their part."""
+        """Objects and their parts, and the shapes of those that have one by their part. Told after
+        each round; the first are not remembered: most heaps have no more."""
+        self._rounds += 1
+        if self._rounds <= _PATIENCE:
+            return
         if not len(self._like):
             self._like = self._alike()
         if self._given_up:

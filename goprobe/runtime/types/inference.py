@@ -32,8 +32,6 @@ from goprobe.runtime.types.usedroots import used_roots
 
 _WORD = 8
 _AT_ONCE = 1 << 19  # edges
-_PATIENCE = 32
-"""So many parts may lead to each other before what is found of them is asked for again."""
 
 
 class Typing(msgspec.Struct, frozen=True):
@@ -131,15 +129,12 @@ class Typist:
     def _settle(self) -> None:
         """Go on until neither whole objects nor parts of them tell anything new."""
         self._flow()
-        rounds = 0
         while fresh := self._parts.taken(self.shape):
-            rounds += 1
             nodes = different(np.concatenate([nodes for _, nodes, _, _ in fresh]), self._view.n)
             deduced = self._doubts.deduced(nodes)
             for shape, rows in deduced:
                 self._assign(rows, shape)
-            if rounds > _PATIENCE:
-                self._stream.know_parts(fresh, deduced)
+            self._stream.know_parts(fresh, deduced)
             for shape, nodes, into, length in fresh:
                 left = self.shape[nodes] == 0
                 self._spread_part(shape, nodes[left], into[left], length[left])
@@ -240,11 +235,9 @@ class Typist:
             case Rule.TRIE:
                 self._trie(shape, edges)
             case Rule.REFLECTED:
-                for rtype, leads, meaning, some in reflected(
-                    self._view, self._shapes, edges, source
-                ):
+                for key, meaning, some in reflected(self._view, self._shapes, edges, source):
                     self._apply(*meaning, edges[some], source[some])
-                    self._stream.know_reflected(rtype, leads, meaning)
+                    self._stream.know_reflected(key, meaning)
 
     def _unsure(self, edges: Ints) -> tuple[Ints, Ints, Ints]:
         """Edges to targets of no settled type, those targets, how far into them they lead."""

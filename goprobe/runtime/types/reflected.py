@@ -16,18 +16,20 @@ from goprobe.runtime.types.heapview import HeapView
 from goprobe.runtime.types.shape import Meaning, Rule
 from goprobe.runtime.types.shapes import Shapes
 
+_LEADS, _IS = 2, 4
 _INDIRECT = np.uint64(1 << 7)  # flagIndir, src/reflect/value.go, Go 1.21 to 1.27
 
 
 def reflected(
     view: HeapView, shapes: Shapes, edges: Ints, source: Ints
-) -> Iterator[tuple[int, bool, Meaning, Ints]]:
-    """The types of reflect.Values, whether their pointers lead to the values or are those
-    themselves, what these mean, and the rows of such edges."""
+) -> Iterator[tuple[int, Meaning, Ints]]:
+    """What the pointers of reflect.Values mean, and the rows of those edges, by keys: the type's
+    address, and whether such a pointer leads to the value or is one itself."""
     rtypes = view.word_before(edges, source, -1)
     indirect = view.word_before(edges, source, 1) & _INDIRECT != 0
     for (rtype, leads), rows in by_key(rtypes, indirect):
-        yield rtype, bool(leads), _meaning(view, shapes, rtype, bool(leads)), rows
+        key = rtype | (_LEADS if leads else _IS)
+        yield key, _meaning(view, shapes, rtype, bool(leads)), rows
 
 
 def _meaning(view: HeapView, shapes: Shapes, rtype: int, leads: bool) -> Meaning:
