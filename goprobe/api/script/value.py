@@ -189,7 +189,8 @@ class Value(Scalar):
                 again = self._driver.value(part.type, int(part.address))
                 return again.elements if again.elements is not UNSET else ()
             return ()
-        if data.elements is UNSET and data.text in ("…", "{…}") and data.type is not UNSET:
+        cut = data.text.startswith(("…", "{…}"))  # too deep, or a cycle: the value itself again
+        if data.elements is UNSET and cut and data.type is not UNSET:
             again_ = self._again(data).part
             return again_.elements if again_.elements is not UNSET else ()
         return data.elements if data.elements is not UNSET else ()
