@@ -187,6 +187,27 @@ func handlers() {
 	}
 }
 
+type lone struct{ next *int }
+
+type wide [33]int
+
+var lones, wides = make(chan *lone), make(chan *wide)
+
+// What closures hold by value and send is not what they hold by reference and count.
+//
+//go:noinline
+func captured() {
+	a, b := fresh[lone]("main.lone"), fresh[wide]("main.wide")
+	counted := fresh[lone]("main.lone")
+	go func() { lones <- a }()
+	go func() { wides <- b }()
+	change := func() { counted = &lone{} }
+	if len(os.Args) > 5 {
+		change()
+	}
+	go func() { lones <- counted; change() }()
+}
+
 //go:noinline
 func sender(i int) {
 	switch i {
@@ -222,6 +243,7 @@ func main() {
 	for i := 0; i < 11; i++ {
 		go sender(i)
 	}
+	captured()
 	time.Sleep(50 * time.Millisecond)
 	runtime.GC()
 	runtime.GC()

@@ -1,11 +1,22 @@
 """What a closure captured, by the function whose code it runs.
 
 Since Go 1.23 the debug information of the closure's body says where each captured variable lies in
-the closure object (DW_AT_go_closure_offset, src/cmd/compile/internal/dwarfgen/dwarf.go).
+the closure object (DW_AT_go_closure_offset, src/cmd/compile/internal/dwarfgen/dwarf.go). Under the
+name "&x" it describes two things alike: a variable that is captured by reference, whose address
+stands there, and one that is captured by value and whose address the body takes: there it stands
+itself (src/cmd/compile/internal/ssagen/ssa.go, setHeapaddr, Go 1.23 to 1.27). The code tells them
+apart; where it does not, the variable is left out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from goprobe.arch.code import CODE_LIMIT
+from goprobe.arch.instructions import FieldUse, closure_field_use
+from goprobe.binary.dwarf.dieindex import FunctionEntry
+from goprobe.binary.dwarf.gotypes import GoKind
+from goprobe.binary.dwarf.info import Local
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.values.decoded import Capture
 
@@ -15,9 +26,21 @@ def captures_of(program: GoProgram, code: int) -> tuple[Capture, ...]:
     function = program.debug.function_at(code)
     if function is None or function.low != code:
         return ()
-    captures = []
+    captures: list[Capture] = []
     for local in program.debug.locals(function):
         if local.closure_offset > 0:
-            go_type = program.debug.types.at(local.type)
-            captures.append(Capture(local.name, go_type, local.closure_offset))
+            captures += _captured(program, function, local)
     return tuple(sorted(captures, key=lambda c: c.offset))
+
+
+def _captured(program: GoProgram, function: FunctionEntry, local: Local) -> Iterator[Capture]:
+    types, offset = program.debug.types, local.closure_offset
+    go_type = types.at(local.type)
+    if local.name.startswith("&") and go_type.kind is GoKind.POINTER:
+        code = program.elf.read(function.low, min(function.high - function.low, CODE_LIMIT))
+        use = closure_field_use(code, function.low, offset)
+        if use is FieldUse.ADDRESS:
+            yield Capture(local.name.removeprefix("&"), types.at(go_type.elem), offset)
+        if use is not FieldUse.WORD:
+            return
+    yield Capture(local.name, go_type, offset)
