@@ -158,8 +158,9 @@ class ObjectTypes:
 
         roots = RootWords(len(objects), shapes, root_word, before)
         return HeapView(
-            objects, self._heap.contents.words, graph, roots, self.lead, self._witnesses(groups)
-        )
+            objects, self._heap.contents.words, graph, roots, self.lead, self._witnesses(groups),
+            redzones=self._world.program.info.redzones,
+        )  # fmt: skip
 
     def _witnesses(self, groups: Sequence[RootGroup]) -> Witnesses:
         world = self._world

@@ -16,7 +16,8 @@ from goprobe.binary.elf.elf import ElfFile
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.values.spilled import parts_in_memory
 from goprobe.target.live import open_target
-from tests.support.go import build, matrix, running
+from tests.support.cli import goprobe
+from tests.support.go import build, has_gcc, matrix, running
 from tests.support.heap import TESTDATA
 
 BUILDS = {
@@ -27,9 +28,11 @@ BUILDS = {
 }
 
 
-def _told(program: str, go: str, flags: tuple[str, ...]) -> list[tuple[str, list[str]]]:
+def _told(
+    program: str, go: str, flags: tuple[str, ...], env: dict[str, str] | None = None
+) -> list[tuple[str, list[str]]]:
     """What is told of each object that a program names, and what may be said of it."""
-    with running(build(TESTDATA / program, go=go, flags=flags)) as process:
+    with running(build(TESTDATA / program, go=go, flags=flags, env=env)) as process:
         said = [line.split(" ", 2)[1:] for line in process.lines if line.startswith("obj ")]
         snapshot = take(open_target(process.pid))
         try:
@@ -57,6 +60,20 @@ def test_objects_without_a_pointer_to_their_beginning(go: str, flags: tuple[str,
         assert ("main.derived", ["main.derived", "main.base or main.derived"]) in told
     else:  # What blocked goroutines send is known, and what pools and timers keep
         assert not {"main.answer", "string data", "[]*main.page backing"} & set(untyped)
+
+
+@pytest.mark.parametrize("go", matrix()[-1:])
+@pytest.mark.skipif(not has_gcc(), reason="-asan needs gcc")
+def test_bytes_that_asan_puts_behind_objects_are_not_theirs(go: str) -> None:
+    """Each was two of its type: an array."""
+    asan = ("-asan",), {"CGO_ENABLED": "1"}
+    told = _told("innards.go", go, *asan)
+    sure = [(n, what) for n, what in told if not n.startswith("object ") and " or " not in n]
+    assert not [(name, what) for name, what in sure if name not in ("", *what)]
+    assert ("main.handler", ["main.handler"]) in told
+    with running(build(TESTDATA / "innards.go", go=go, flags=asan[0], env=asan[1])) as process:
+        refused = goprobe("heap", str(process.pid), "--waste")
+        assert refused.code == 2 and "built with -asan" in refused.err
 
 
 @pytest.mark.parametrize("go", matrix())

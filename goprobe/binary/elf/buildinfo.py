@@ -62,6 +62,11 @@ class BuildInfo(msgspec.Struct, frozen=True):
         flags = self.settings.get("-gcflags", "").replace("=", " ").split()
         return "-N" not in flags
 
+    @property
+    def redzones(self) -> bool:
+        """Whether each heap object is followed by bytes that nobody uses (-asan)."""
+        return self.settings.get("-asan") == "true"
+
 
 class WrittenInfo(msgspec.Struct, frozen=True):
     """The information as it stands in the binary: `version` may be anything."""

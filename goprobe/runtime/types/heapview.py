@@ -14,7 +14,7 @@ from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.edges import ranges
 from goprobe.runtime.heap.grouping import by_key
 from goprobe.runtime.heap.objects import Ids, Objects
-from goprobe.runtime.heap.sizeclasses import TINY_BYTES, next_smaller
+from goprobe.runtime.heap.sizeclasses import TINY_BYTES, next_smaller, without_redzone
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.heap.words import ABSENT, HeapWords
 from goprobe.runtime.types.bymask import ByMask
@@ -110,8 +110,11 @@ class HeapView:
         roots: RootWords,
         lead: Ints,
         witnesses: Witnesses,
+        *,
+        redzones: bool = False,
     ) -> None:
-        """`lead` is how many bytes a type header takes in each span's objects."""
+        """`lead` is how many bytes a type header takes in each span's objects; `redzones`: the
+        program was built with -asan."""
         self.objects = objects
         self.words = words
         self.graph = graph
@@ -124,6 +127,10 @@ class HeapView:
         self.shared: NDArray[np.bool_] = self.noscan & (objects.spans.elemsize == TINY_BYTES)
         """Of each span whether its objects may be several small ones (the tiny allocator)."""
         self.below: Ints = next_smaller(objects.spans) - lead
+        self._redzones = redzones
+        if redzones:
+            self.room, self.below = without_redzone(self.room), without_redzone(self.below)
+            self.shared = np.zeros_like(self.shared)  # none is so small
 
     def may_be(self, shape: Shape, nodes: Ints) -> NDArray[np.bool_]:
         """Whether each object may be one value of a shape."""
@@ -206,7 +213,7 @@ class HeapView:
         which = np.zeros(len(self.room), np.int64)
         for (low, high, noscan), rows in by_key(self.below, self.room, self.noscan):
             which[rows] = len(slots)
-            slots.append(SizeBounds(low, high, bool(noscan)))
+            slots.append(SizeBounds(low, high, bool(noscan), self._redzones))
         return slots, which
 
     @cached_property
@@ -218,4 +225,5 @@ class HeapView:
 
 def exact(mask: int, slot: SizeBounds) -> int | None:
     """The pointer words of an object in such a slot, None where they were not looked at."""
-    return None if slot.high > _WORD * _BITS or slot.noscan else mask & (1 << _BITS) - 1
+    known = not (slot.high > _WORD * _BITS or slot.noscan or slot.redzones)
+    return mask & (1 << _BITS) - 1 if known else None

@@ -34,11 +34,14 @@ alone: each element points at its list, too (src/container/list/list.go, Go 1.21
 
 
 class SizeBounds(msgspec.Struct, frozen=True):
-    """What an object's span says: sizes above `low` up to `high` bytes get such a slot."""
+    """What an object's span says: sizes above `low` up to `high` bytes get such a slot. `redzones`:
+    there are further bytes behind each value, which the runtime marks as if more values stood there
+    (mallocgc, malloc.go, Go 1.21 to 1.27)."""
 
     low: int
     high: int
     noscan: bool
+    redzones: bool = False
 
 
 class WholeType(msgspec.Struct, frozen=True):
