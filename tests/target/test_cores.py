@@ -103,6 +103,10 @@ def test_a_core_that_is_cut_off_is_said_to_be(core: Path, binary: Path, tmp_path
     ran = goprobe("goroutines", cut, "--exe", binary)
     assert "is damaged: it is cut off: its last " in ran.err
     assert "missing" not in goprobe("goroutines", core, "--exe", binary).err
+    cut.write_bytes(cut.read_bytes()[:3_000_000])
+    ran = goprobe("heap", cut, "--exe", binary)
+    assert ran.code == 3 and "bookkeeping in the core cannot be read" in ran.err
+    assert "it is cut off" in ran.err
 
 
 def test_a_damaged_core_teaches_nothing_about_other_processes(

@@ -25,6 +25,7 @@ from goprobe.target.live import AnyTarget, stopped_target
 
 _TRIES = 3
 _MOST_MISMATCHES = 20
+_DOUBTS_SHOWN, _CUT = 2, "is cut off"  # which explains most of the others
 
 
 def heap_census(
@@ -49,6 +50,15 @@ def heap_census(
             break
     report = census_report(target.process, census, pause_us, "core" if target.is_core else "stop")
     return finished(report, audit_heap(HeapFacts(report, census)), target.doubts)
+
+
+def no_bookkeeping(target: AnyTarget, error: UnreadableError) -> CannotWorkError:
+    """That the heap's bookkeeping cannot be read, and what is wrong with the core it is in."""
+    where = "the core" if target.is_core else f"process {target.pid}"
+    return CannotWorkError(
+        f"the heap's bookkeeping in {where} cannot be read: {error.why}",
+        hint="; ".join(sorted(target.doubts, key=lambda d: _CUT not in d)[:_DOUBTS_SHOWN]),
+    )
 
 
 def census_report(process: GoProcess, census: Census, pause_us: int, how: str) -> HeapReport:
@@ -79,9 +89,7 @@ def _copied(
             copy = books.copy(stopped.memory, known)
             stopped.release()
     except UnreadableError as error:
-        raise CannotWorkError(
-            f"the heap's bookkeeping of process {target.pid} cannot be read: {error.why}"
-        ) from None
+        raise no_bookkeeping(target, error) from None
     return copy, stopped.pause_us
 
 

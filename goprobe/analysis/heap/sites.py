@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from goprobe.analysis.audit import finished
 from goprobe.analysis.heap.audit import HeapFacts, audit_heap
 from goprobe.analysis.heap.auditsites import SiteFacts, audit_sites
-from goprobe.analysis.heap.census import census_report
+from goprobe.analysis.heap.census import census_report, no_bookkeeping
 from goprobe.analysis.profiled import call_sites
 from goprobe.counts import counted
 from goprobe.errors import CannotWorkError, UnreadableError
@@ -70,9 +70,7 @@ def heap_sites(
     try:
         return _taken(target, snapshot, timeout, said)
     except UnreadableError as error:
-        raise CannotWorkError(
-            f"the heap's bookkeeping of process {target.pid} cannot be read: {error.why}"
-        ) from None
+        raise no_bookkeeping(target, error) from None
 
 
 def _taken(

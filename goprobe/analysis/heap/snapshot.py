@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
+from goprobe.analysis.heap.census import no_bookkeeping
 from goprobe.counts import counted
 from goprobe.errors import CannotWorkError, CopyLostError, UnreadableError, telling
 from goprobe.process.fork.plan import NoForkError
@@ -149,9 +150,7 @@ def take(
             rehearsed = None
         return _take(target, books, manner, None)
     except UnreadableError as error:
-        raise CannotWorkError(
-            f"the heap's bookkeeping of process {target.pid} cannot be read: {error.why}"
-        ) from None
+        raise no_bookkeeping(target, error) from None
 
 
 def _take(
