@@ -62,7 +62,7 @@ func main() {
 	// want: none live goroutine_stack size=16 value=nil no_data
 	// want: noShape live size=16 value=nil type=main.shape
 	// want: noErr value=nil type=error
-	// want: typedNil live size=16 value=nil dynamic_type=*main.rect
+	// want: typedNil live size=16 value=*main.rect(nil) dynamic_type=*main.rect
 	// want: small value=7 dynamic_type=int data.symbol=runtime.staticuint64s+0x38
 	// want: constant value=5 dynamic_type=int data=rodata
 	// want: large value=7000 dynamic_type=int data=heap printed=large
