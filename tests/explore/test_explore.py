@@ -322,18 +322,24 @@ def test_the_screens_are_as_they_were_looked_at(width: int) -> None:
     assert not missing, "written anew: look at them"
 
 
-def test_a_key_takes_no_more_than_a_tenth_of_a_second(tmp_path: Path) -> None:
+def test_a_key_takes_hardly_longer_however_much_there_is_to_show(tmp_path: Path) -> None:
     """With more to show than a heap of a million objects has: 20,000 types, 20,000 things that one
-    root keeps."""
+    root keeps; beside 100 of them, on the same machine at the same time."""
+    few, many = _took(tmp_path, 100), _took(tmp_path, 20_000)
+    assert all(many[key] < 3 * few[key] + 0.05 for key in many), (few, many)
+
+
+def _took(tmp_path: Path, count: int) -> dict[str, float]:
+    """Seconds of the processor for each key."""
     report = from_json((HERE / "saved/heap.json").read_bytes(), HeapReport)
     assert report.tree is not UNSET
     kind, row = report.types[0], report.tree[0]
     types = tuple(
         replace(kind, type=f"main.T{i}", objects=i, bytes=i * 48, retained_bytes=i * 48)
-        for i in range(20_000)
+        for i in range(count)
     )
     below = tuple(
-        replace(row, what=f"main.x[{i}]", retained_bytes=i, children=()) for i in range(20_000)
+        replace(row, what=f"main.x[{i}]", retained_bytes=i, children=()) for i in range(count)
     )
     large = replace(report, types=types, tree=(replace(row, children=below), *report.tree[1:]))
     (tmp_path / "heap.json").write_bytes(to_json(large))
@@ -349,11 +355,12 @@ def test_a_key_takes_no_more_than_a_tenth_of_a_second(tmp_path: Path) -> None:
         await pilot.pause()
         await pilot.press("ctrl+end")
         await pilot.pause()
-        assert len(app._left) == 20_000
-        assert app._rows > app.table.cursor_row + 1  # more came
+        assert len(app._left) == count
+        if count > 1000:
+            assert app._rows > app.table.cursor_row + 1  # more came
 
     played(Saved(tmp_path / "heap.json"), play, 120)
-    assert max(took.values()) < 0.1, took
+    return took
 
 
 @pytest.fixture(scope="module")
