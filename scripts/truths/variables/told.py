@@ -57,9 +57,7 @@ def type_name(node: Node) -> str:
 
 
 def _differ(node: Node, told: Told, path: str, untold: list[str]) -> Iterator[str]:
-    kind, text = node[0], told.value.text
-    if text == f"{told.value.dynamic_type}(nil)":
-        text = "nil"  # in an interface
+    kind, text = node[0], _text(told)
     if kind == "more" or text.startswith("…"):
         return
     if text.startswith("unreadable: ") and (kind != "string" or told.value.len is UNSET):
@@ -75,6 +73,12 @@ def _differ(node: Node, told: Told, path: str, untold: list[str]) -> Iterator[st
         yield from _run(node[2:], told.parts, path, untold)
     else:
         yield from _reference(node, told, path, untold)
+
+
+def _text(told: Told) -> str:
+    """A nil in an interface is told with its type."""
+    text = told.value.text
+    return "nil" if text == f"{told.value.dynamic_type}(nil)" else text
 
 
 def _string(node: Node, told: Told, path: str) -> Iterator[str]:
@@ -130,15 +134,16 @@ def _pointee(data: Data) -> Told:
 
 
 def _reference(node: Node, told: Told, path: str, untold: list[str]) -> Iterator[str]:
-    kind, text = node[0], told.value.text
+    kind, text = node[0], _text(told)
     is_nil = len(node) > 2 and node[2] == "nil"
-    if is_nil or text == "nil":
-        held = told.value.dynamic_type if kind == "interface" else UNSET
-        if is_nil != (text == "nil" and held is UNSET):
-            if kind == "interface" and text == "nil" and not is_nil:
-                yield from _interface(node, told, path, untold)
-            else:
-                yield f"{path}: {text}, not {'' if is_nil else 'nil but '}{node[2:3]}"
+    dynamic = told.value.dynamic_type
+    # What a pointer in an interface leads to is told with the pointer's type.
+    outer = "*" + spelt(type_name(node))
+    holds = kind == "interface" and dynamic is not UNSET and spelt(dynamic) != outer
+    told_nil = text == "nil" and not holds
+    if is_nil or told_nil:
+        if is_nil != told_nil:
+            yield f"{path}: {text}, not {'' if is_nil else 'nil but '}{node[2:3]}"
         return
     match kind:
         case "interface":
