@@ -10,7 +10,7 @@ a word was saved may be another one's since; the debug information does not say 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 import msgspec
 
@@ -147,15 +147,17 @@ def in_words(
         return Doubt("its address is taken, a closure assigns to it, or a goto may lead here")
     if known.partial:
         return Doubt(f"a part of it is assigned to at line {_shown(known.partial)}")
+    saved = any(isinstance(holder, FrameSlot) for holder in holders)
+    births = _births(local, at) if saved else {}
     for holder in holders:
         made = at.about.definitions.of(holder, at.pc)
         if made is not None and not at.again:
             made = frozenset(d for d in made if d.pc != LOST)
         if made is not None and any(d.pc == LOST for d in made):
             return Doubt("the function's stack had to grow, and what it does not use was not kept")
-        if made is None or not _same(local, holder, made, at, once=once):
+        if made is None or not _same(local, holder, made, births, at, once=once):
             return Doubt("its place may be another's by now")
-        if isinstance(holder, FrameSlot) and _made_anew(local, made, at):
+        if isinstance(holder, FrameSlot) and _made_anew(made, births, at):
             return Doubt("its place has the value of a later pass by now")
         if isinstance(holder, str) and not at.about.definitions.chosen_since(
             holder, at.pc
@@ -172,7 +174,13 @@ def in_words(
 
 
 def _same(
-    local: Local, holder: Holder, made: Iterable[Definition], at: Position, *, once: bool
+    local: Local,
+    holder: Holder,
+    made: Iterable[Definition],
+    births: _Births,
+    at: Position,
+    *,
+    once: bool,
 ) -> bool:
     """Whether what lies in a place is some value that the variable had; `once`: it has one."""
     if once and local.parameter and not at.frame.depth and not local.result:
@@ -181,21 +189,24 @@ def _same(
         )
     if isinstance(holder, str):
         return True  # the debug information follows registers
-    first = _births(local, at)
-    return not first or all(
-        _root(definition) in first or definition.pc == -1 or (definition.constant and not once)
+    return not births or all(
+        _root(definition) in births or definition.pc == -1 or (definition.constant and not once)
         for definition in made
     )
 
 
-def _root(definition: Definition) -> tuple[int, Holder | None]:
+_Root = tuple[int, Holder | None]
+_Births = Mapping[_Root, Set[int]]
+
+
+def _root(definition: Definition) -> _Root:
     return definition.pc, definition.holder if definition.pc < 0 else None
 
 
-def _births(local: Local, at: Position) -> dict[tuple[int, Holder | None], set[int]]:
+def _births(local: Local, at: Position) -> _Births:
     """Where the values were made that the debug information says to be in registers, each with
     the pcs from which on it is the variable's."""
-    births = dict[tuple[int, Holder | None], set[int]]()
+    births = dict[_Root, set[int]]()
     for entry in local.locations:
         for piece in pieces_of(entry):
             made = at.about.definitions.of(piece.register, entry.low) if piece.register else None
@@ -204,17 +215,14 @@ def _births(local: Local, at: Position) -> dict[tuple[int, Holder | None], set[i
     return births
 
 
-def _made_anew(local: Local, made: Iterable[Definition], at: Position) -> bool:
+def _made_anew(made: Iterable[Definition], births: _Births, at: Position) -> bool:
     """Whether an instruction may have run once more since it made the variable's value. Two
     variables that have one value (`x := i`) have one place, in which the compiler puts the next
     value of the one (i+1, computed early) where it holds the other to be dead."""
-    births = _births(local, at)
     return any(
         definition.pc >= 0
         and _root(definition) in births
-        and at.about.definitions.runs_since(
-            definition.pc, at.pc, frozenset(births[_root(definition)])
-        )
+        and at.about.definitions.runs_since(definition.pc, at.pc, births[_root(definition)])
         for definition in made
     )
 

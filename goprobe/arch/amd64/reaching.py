@@ -6,6 +6,8 @@ the frame and back. A call gives all registers new values and leaves the frame's
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import msgspec
 from iced_x86 import Instruction, MemorySizeExt, Mnemonic, OpKind, Register
 
@@ -94,7 +96,7 @@ class Definitions:
                     work.append(previous)
         return frozenset(chosen)
 
-    def runs_since(self, made: int, pc: int, births: frozenset[int]) -> bool:
+    def runs_since(self, made: int, pc: int, births: Set[int]) -> bool:
         """Whether the instruction at `made` may have run after control last came by one of
         `births`, when `pc` is about to run, or while the call runs that `pc` is within."""
         work, seen = [pc], {pc}
