@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from goprobe.analysis.audit import audited, check
 from goprobe.analysis.trace.callargs import contradicts
-from goprobe.analysis.trace.goscopes import declared_last
+from goprobe.analysis.trace.goscopes import may_mean
 from goprobe.analysis.trace.gosource import call_arguments, line_of, parameters_of
 from goprobe.analysis.trace.gosyntax import functions_of
 from goprobe.arch.registers import VECTOR, VECTORS, WORD
@@ -181,8 +181,9 @@ def passed_on_alike(facts: StopFacts) -> Iterator[str]:
         )
         if len(passed) != 1 or len(told) != 1 or passed[0].value is UNSET:
             continue
-        meant = declared_last(functions_of(caller.file), argument, caller.line)
-        if meant and meant != told[0].line:
+        line = told[0].line
+        functions = functions_of(caller.file)
+        if not may_mean(functions, argument, caller.line, () if line is UNSET else (line,)):
             continue  # a constant, say, which lies nowhere
         if contradicts(told[0], passed[0].type, passed[0].value):
             yield f"{_named(told[0])} is told otherwise than {short} was passed it"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -64,39 +64,50 @@ def named_results(signature: Sequence[Token]) -> set[str]:
 def has_variable(functions: Sequence[Literal], name: str, line: int) -> bool:
     """Whether a name may be a variable of the functions around a line: one of them declares it, and
     none as a constant."""
-    around = [f for f in functions if f.line <= line <= f.body.last]
+    around = _around(functions, line)
     if any(t.name and t.text == name for f in around for t in f.signature):
         return True
-    statements = [s for f in around for s in statements_of(f.body) if s.first <= line and s.header]
-    declaring = [
-        s
-        for s in statements
-        if any(name in declared_by(s, at) for at in range(s.first, s.header[-1].line + 1))
-    ]
+    statements = (s for f in around for s in statements_of(f.body) if s.first <= line)
+    declaring = [s for s in statements if _declaring(s, name)]
     return bool(declaring) and not any(s.header[0].text == "const" for s in declaring)
 
 
 def gives_meaning(functions: Sequence[Literal], name: str, line: int) -> bool:
     """Whether one of the functions around a line gives a name its meaning there: it declares a
     variable or a constant of that name which is in scope, or may be."""
-    for function in (f for f in functions if f.line <= line <= f.body.last):
+    for function in _around(functions, line):
         if name in _passed(function.signature):
             return True
         for statement in statements_of(function.body):
-            if statement.first > line or not statement.header:
-                continue
-            for at in range(statement.first, statement.header[-1].line + 1):
-                if name in declared_by(statement, at):
-                    scope = scope_of(function, name, at)
-                    if scope is None or scope.first <= line <= scope.last:
-                        return True
+            for at in _declaring(statement, name) if statement.first <= line else ():
+                scope = scope_of(function, name, at)
+                if scope is None or scope.first <= line <= scope.last:
+                    return True
     return False
 
 
-def declared_last(functions: Sequence[Literal], name: str, line: int) -> int:
+def may_mean(functions: Sequence[Literal], name: str, line: int, declared: Iterable[int]) -> bool:
+    """Whether a name may mean, at a line, one of the variables `declared` at these lines: not where
+    the source declares another there, a constant or one that the optimiser left nothing of."""
+    last = _declared_by_innermost(functions, name, line)
+    return not last or last in declared
+
+
+def _around(functions: Sequence[Literal], line: int) -> list[Literal]:
+    return [f for f in functions if f.line <= line <= f.body.last]
+
+
+def _declaring(statement: Statement, name: str) -> list[int]:
+    """The lines of a statement's own on which it declares a name."""
+    header = statement.header
+    lines = range(statement.first, header[-1].line + 1) if header else ()
+    return [at for at in lines if name in declared_by(statement, at)]
+
+
+def _declared_by_innermost(functions: Sequence[Literal], name: str, line: int) -> int:
     """The line of the declaration that a name means at a line, of those that the innermost function
     there has carried out before; 0 where it has none, or has it from its signature."""
-    around = [f for f in functions if f.line <= line <= f.body.last]
+    around = _around(functions, line)
     if not around:
         return 0
     function = min(around, key=lambda f: f.body.last - f.line)
@@ -113,9 +124,7 @@ def _declared_last(block: Block, name: str, line: int, declared: int) -> int:
     for statement in block.statements:
         if statement.first > line:
             break
-        header = statement.header
-        ends = range(statement.first, header[-1].line + 1) if header else ()
-        lines = [at for at in ends if name in declared_by(statement, at)]
+        header, lines = statement.header, _declaring(statement, name)
         if not statement.keyword and not statement.blocks:
             short = bool(header) and header[0].text not in ("var", "const")
             if lines and statement.last < line and not (declared and short):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 
@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from goprobe.analysis.locate.locator import Locator
 from goprobe.analysis.ownership import is_own_code
 from goprobe.analysis.trace.callargs import passed_on
-from goprobe.analysis.trace.goscopes import declared_last, gives_meaning, root_of
-from goprobe.analysis.trace.gosyntax import functions_of
+from goprobe.analysis.trace.goscopes import gives_meaning, may_mean, root_of
+from goprobe.analysis.trace.gosyntax import Literal, functions_of
 from goprobe.analysis.trace.trust import Trust
 from goprobe.arch.registers import PC, SP
 from goprobe.binary.dwarf.gotypes import GoType
@@ -199,6 +199,11 @@ class StopView:
             world.program, world.memory, world.bias, world.typedata.debug_type, self.keeping
         )
 
+    @cached_property
+    def _trust(self) -> Trust:
+        resumed = self.goroutine.pc if self.goroutine else 0
+        return Trust(self.world.program, self.world.bias, self.registers, resumed)
+
     def _passed_too(
         self, by_frame: dict[int, list[Variable]], wanted: frozenset[str]
     ) -> tuple[Variable, ...]:
@@ -221,21 +226,21 @@ class StopView:
         return frozenset(within) if len(names) == len(set(names)) else frozenset()
 
     def may_mean(self, name: str, lines: Iterable[int], frame: FrameView) -> bool:
-        """Whether a name at a frame's line may mean one of its variables declared at these lines:
-        not where the source declares another there, a constant or one that the optimiser left
-        nothing of."""
-        functions = functions_of(self.world.program.source(frame.file))
-        declared = declared_last(functions, name, frame.line)
-        return not declared or declared in lines
+        """Whether a name at a frame's line may mean one of its variables declared at these
+        lines."""
+        return may_mean(self._functions(frame), name, frame.line, lines)
+
+    def _functions(self, frame: FrameView) -> Sequence[Literal]:
+        """Those of a frame's source; none where that is not at hand."""
+        return functions_of(self.world.program.source(frame.file))
 
     def _lacking(self, name: str, index: int, frame: FrameView) -> Variable | None:
         """A variable that is none of those of a frame, and that its source gives a meaning there;
         of optimised code of the user's without a source any name may be one."""
-        program = self.world.program
-        functions = functions_of(program.source(frame.file))
+        functions = self._functions(frame)
         if gives_meaning(functions, name, frame.line):
             why = "its source declares it, but nothing says where it is at this frame"
-        elif not functions and self.is_own(frame) and self._is_optimised(frame):
+        elif not functions and self.is_own(frame) and self._trust.is_optimised(frame):
             why = "whether its function has one of that name only its source could show"
         else:
             return None
@@ -248,16 +253,9 @@ class StopView:
             why=why,
         )
 
-    def _is_optimised(self, frame: FrameView) -> bool:
-        debug = self.world.program.debug
-        function = debug.function_at(frame.lookup - self.world.bias)
-        return function is not None and debug.is_optimised(function)
-
     def _trusted(self, bindings: Iterable[Binding], frame: FrameView) -> Iterator[Binding]:
         """Those in scope at the frame's line; without a value where another may be its own."""
-        resumed = self.goroutine.pc if self.goroutine else 0
-        trust = Trust(self.world.program, self.world.bias, self.registers, resumed)
-        for binding, doubt in trust.judged(tuple(bindings), frame):
+        for binding, doubt in self._trust.judged(tuple(bindings), frame):
             if doubt is None:
                 yield binding
             elif not doubt.hidden:

@@ -75,11 +75,14 @@ class Trust:
                 return binding, None
         return same[0], SEVERAL
 
-    def _lacks_source(self, binding: Binding, frame: FrameView) -> bool:
+    def is_optimised(self, frame: FrameView) -> bool:
+        """Whether a frame's code was compiled with the optimiser on."""
         debug = self._program.debug
         function = debug.function_at(frame.lookup - self._bias)
-        optimised = function is not None and debug.is_optimised(function)
-        return optimised and self._source_of(frame, binding.local.line) is None
+        return function is not None and debug.is_optimised(function)
+
+    def _lacks_source(self, binding: Binding, frame: FrameView) -> bool:
+        return self.is_optimised(frame) and self._source_of(frame, binding.local.line) is None
 
     def doubt(self, binding: Binding, frame: FrameView) -> Doubt | None:
         """None where the value may be told."""
