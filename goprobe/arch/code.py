@@ -9,6 +9,7 @@ from goprobe.arch.amd64.assigned import (
 from goprobe.arch.amd64.codeflow import (
     ENTRY as ENTRY,
     CodeFlow as CodeFlow,
+    FieldUse as FieldUse,
     FrameSlot as FrameSlot,
 )
 from goprobe.arch.amd64.controlflow import (

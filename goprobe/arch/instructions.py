@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from goprobe.arch.amd64.instructions import (
     LONGEST as LONGEST,
-    FieldUse as FieldUse,
     Transfer as Transfer,
     after_call as after_call,
     call_ahead as call_ahead,
     called as called,
-    closure_field_use as closure_field_use,
     prologue as prologue,
     spans as spans,
     stack_check as stack_check,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import Enum
 from functools import cached_property
 from typing import Any
 
@@ -32,7 +33,7 @@ from goprobe.arch.amd64.controlflow import (
     successors,
 )
 from goprobe.arch.amd64.operands import immediate
-from goprobe.arch.amd64.registers import GENERAL, VECTORS, signed
+from goprobe.arch.amd64.registers import CLOSURE, GENERAL, VECTORS, signed
 
 WRITES = frozenset(
     {OpAccess.WRITE, OpAccess.READ_WRITE, OpAccess.COND_WRITE, OpAccess.READ_COND_WRITE}
@@ -42,6 +43,7 @@ MOVES = frozenset(
      Mnemonic.MOVSD, Mnemonic.MOVSS, Mnemonic.MOVQ, Mnemonic.MOVD, Mnemonic.MOVDQU,
      Mnemonic.MOVAPS}
 )  # fmt: skip
+_GOING_ON = frozenset({FlowControl.NEXT, FlowControl.CONDITIONAL_BRANCH})
 KEPT = frozenset({"rsp", "r14", "xmm15"})  # over a call
 ENTRY = -1
 """In place of an instruction's pc: what holds when the function begins."""
@@ -54,6 +56,15 @@ class FrameSlot(msgspec.Struct, frozen=True):
 
     offset: int
     size: int
+
+
+class FieldUse(Enum):
+    """Of a closure object's field. `ADDRESS`: the code takes its address, it is a variable itself;
+    `WORD`: the code only loads what stands there; `UNKNOWN`: it does not show which."""
+
+    ADDRESS = "address"
+    WORD = "word"
+    UNKNOWN = "unknown"
 
 
 class CodeFlow:
@@ -75,6 +86,7 @@ class CodeFlow:
         self.info = InstructionInfoFactory()
         self._stored: dict[int, tuple[FrameSlot, ...]] = {}
         self._changed: dict[int, frozenset[str]] = {}
+        self._uses: dict[int, FieldUse] = {}
 
     @cached_property
     def instructions(self) -> dict[int, Instruction]:
@@ -258,6 +270,42 @@ class CodeFlow:
             for used in self.info.info(ins).used_registers()
             if used.access in WRITES
         )
+
+    def field_use(self, offset: int) -> FieldUse:
+        """Of the field at an offset of the closure object that the function is called for."""
+        if offset not in self._uses:
+            self._uses[offset] = self._find_use(offset)
+        return self._uses[offset]
+
+    def _find_use(self, offset: int) -> FieldUse:
+        """By what it does before its first call or jump, with the pointer that it gets or a copy of
+        it. The address taken by another pointer further on may be that of this field, too."""
+        holding, begins, loaded, taken = {CLOSURE}, True, False, False
+        for ins in self.instructions.values():
+            if _is_field(ins, offset):
+                mine = begins and full_name(ins.memory_base) in holding
+                if ins.mnemonic == Mnemonic.LEA and mine:
+                    return FieldUse.ADDRESS
+                taken = taken or ins.mnemonic == Mnemonic.LEA
+                loaded = loaded or (mine and ins.mnemonic in MOVES)
+            if ins.op_count == 2 and ins.op0_kind == OpKind.REGISTER:
+                copied = ins.mnemonic in MOVES and ins.op1_kind == OpKind.REGISTER
+                if copied and full_name(ins.op1_register) in holding:
+                    holding.add(full_name(ins.op0_register))
+                else:
+                    holding.discard(full_name(ins.op0_register))
+            begins = begins and ins.flow_control in _GOING_ON
+        return FieldUse.WORD if loaded and not taken else FieldUse.UNKNOWN
+
+
+def _is_field(ins: Instruction, offset: int) -> bool:
+    return (
+        ins.op_count == 2
+        and ins.op1_kind == OpKind.MEMORY
+        and ins.memory_displacement == offset
+        and ins.memory_index == Register.NONE
+        and ins.memory_base not in (Register.NONE, Register.RSP, Register.RIP)
+    )
 
 
 def is_zero(ins: Instruction) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import Enum
 
 import msgspec
 from iced_x86 import (
@@ -11,16 +10,14 @@ from iced_x86 import (
     FlowControl,
     Formatter,
     FormatterSyntax,
-    Instruction,
     Mnemonic,
     OpKind,
     Register,
 )
 
-from goprobe.arch.amd64.codeflow import MOVES, full_name
-from goprobe.arch.amd64.controlflow import CALLS, CODE_LIMIT
+from goprobe.arch.amd64.controlflow import CALLS
 from goprobe.arch.amd64.operands import immediate
-from goprobe.arch.amd64.registers import CLOSURE, signed
+from goprobe.arch.amd64.registers import signed
 
 LONGEST = 15
 """No instruction has more bytes."""
@@ -28,7 +25,6 @@ _MASK = (1 << 64) - 1
 _BRANCHES = frozenset(
     {FlowControl.UNCONDITIONAL_BRANCH, FlowControl.CONDITIONAL_BRANCH, FlowControl.INDIRECT_BRANCH}
 )
-_GOING_ON = frozenset({FlowControl.NEXT, FlowControl.CONDITIONAL_BRANCH})
 _STRAIGHT = frozenset({FlowControl.NEXT, FlowControl.UNCONDITIONAL_BRANCH})
 _PROLOGUE_LIMIT = 8
 _VECTOR = 16  # bytes
@@ -134,44 +130,3 @@ def prologue(code: bytes, low: int) -> Iterator[str]:
         yield f"{ins.ip:#x} {text}"
         if text.startswith("sub rsp") or number == _PROLOGUE_LIMIT:
             return
-
-
-class FieldUse(Enum):
-    """Of a closure object's field. `ADDRESS`: the code takes its address, it is a variable itself;
-    `WORD`: the code only loads what stands there; `UNKNOWN`: it does not show which."""
-
-    ADDRESS = "address"
-    WORD = "word"
-    UNKNOWN = "unknown"
-
-
-def closure_field_use(code: bytes, low: int, offset: int) -> FieldUse:
-    """Of the field at an offset, by a closure's code that lies at `low`: what it does before its
-    first call or jump, with the pointer that it gets or a copy of it. The address taken by another
-    pointer further on may be that of this field, too."""
-    holding, begins, loaded, taken = {CLOSURE}, True, False, False
-    for ins in Decoder(64, code[:CODE_LIMIT], ip=low):
-        if _is_field(ins, offset):
-            mine = begins and full_name(ins.memory_base) in holding
-            if ins.mnemonic == Mnemonic.LEA and mine:
-                return FieldUse.ADDRESS
-            taken = taken or ins.mnemonic == Mnemonic.LEA
-            loaded = loaded or (mine and ins.mnemonic in MOVES)
-        if ins.op_count == 2 and ins.op0_kind == OpKind.REGISTER:
-            copied = ins.mnemonic in MOVES and ins.op1_kind == OpKind.REGISTER
-            if copied and full_name(ins.op1_register) in holding:
-                holding.add(full_name(ins.op0_register))
-            else:
-                holding.discard(full_name(ins.op0_register))
-        begins = begins and ins.flow_control in _GOING_ON
-    return FieldUse.WORD if loaded and not taken else FieldUse.UNKNOWN
-
-
-def _is_field(ins: Instruction, offset: int) -> bool:
-    return (
-        ins.op_count == 2
-        and ins.op1_kind == OpKind.MEMORY
-        and ins.memory_displacement == offset
-        and ins.memory_index == Register.NONE
-        and ins.memory_base not in (Register.NONE, Register.RSP, Register.RIP)
-    )

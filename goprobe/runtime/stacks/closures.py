@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from goprobe.arch.code import CODE_LIMIT
-from goprobe.arch.instructions import FieldUse, closure_field_use
+from goprobe.arch.code import FieldUse
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.binary.dwarf.info import Local
@@ -37,8 +36,7 @@ def _captured(program: GoProgram, function: FunctionEntry, local: Local) -> Iter
     types, offset = program.debug.types, local.closure_offset
     go_type = types.at(local.type)
     if local.name.startswith("&") and go_type.kind is GoKind.POINTER:
-        code = program.elf.read(function.low, min(function.high - function.low, CODE_LIMIT))
-        use = closure_field_use(code, function.low, offset)
+        use = program.function_variables(function).flow.field_use(offset)
         if use is FieldUse.ADDRESS:
             yield Capture(local.name.removeprefix("&"), types.at(go_type.elem), offset)
         if use is not FieldUse.WORD:
