@@ -138,11 +138,12 @@ class Stream:
 
     def _whole(self, nodes: Ints) -> Ints:
         """Those that have a shape; what is known of parts of the others is noted once more."""
-        for number in numbers(self._parts.shape[nodes[self._shape[nodes] == 0]]):
-            rows = nodes[(self._shape[nodes] == 0) & (self._parts.shape[nodes] == number)]
+        bare: Ints = nodes[self._shape[nodes] == 0]
+        shaped: Ints = nodes[self._shape[nodes] != 0]
+        for number in numbers(self._parts.shape[bare]):
+            rows = bare[self._parts.shape[bare] == number]
             into, length = self._parts.into[rows], self._parts.length[rows]
             self._parts.note(number, rows, into.astype(np.int64), length.astype(np.int64))
-        shaped: Ints = nodes[self._shape[nodes] != 0]
         return shaped
 
     def left(self) -> Ints:

@@ -15,10 +15,14 @@ _NOTHING, _ONE, _ARRAY, _ANY, _EFACE, _IFACE, _FUNC = 0, 1, 2, 3, 4, 5, 6
 _DIRECTORY, _TRIE, _SLICE, _TEXT, _CHAN, _REFLECTED = 7, 8, 9, 10, 11, 12
 _NO_OFFSET = (1 << 32) - 1  # as analysis/heap/nodes.py has it
 _TINY = 16  # maxTinySize, runtime/malloc.go, Go 1.21 to 1.27
-_INDIRECT = 1 << 7  # as reflected.py has it
+INDIRECT = 1 << 7  # flagIndir, src/reflect/value.go, Go 1.21 to 1.27
+LEADS, IS = 2, 4
+"""Added to the type of a reflect.Value's pointer: it leads to the value, or is one itself."""
 _LARGEST = 1 << 47  # user space of x86-64: nothing is longer
 _ABSENT = NOWHERE = -1
-_LONG, _TOLD, _LIKE = 1 << 20, 20, 42  # as heldparts.py has them
+LONG, TOLD, LIKE = 1 << 20, 20, 42
+"""A key of `held`: what an object is like, the part's shape, how far into the object (less than
+LONG), from these bits on."""
 _MANY = 64  # pointers of a node, for which a shape is read at once
 
 
@@ -124,7 +128,7 @@ def flow(
                     elif rule == _IFACE:
                         key |= 1
                     elif rule == _REFLECTED:
-                        key |= 2 if words[behind] & _INDIRECT else 4
+                        key |= LEADS if words[behind] & INDIRECT else IS
                 elif rule in (_FUNC, _CHAN, _TRIE):
                     behind = lead[at_span] + (element_at if rule == _CHAN else 0)
                     if rule != _TRIE and (inside != 0 or behind + 8 > slot[at_span]):
@@ -238,8 +242,8 @@ def flow(
                     put_aside = True
 
             # A part of something of which nothing else is known.
-            if 0 < long < _LONG and len(like) > 0 and shape[to] == 0 and part_length[to] == 0:
-                key, low, high = like[to] << _LIKE | told << _TOLD | inside, 0, len(held)
+            if 0 < long < LONG and len(like) > 0 and shape[to] == 0 and part_length[to] == 0:
+                key, low, high = like[to] << LIKE | told << TOLD | inside, 0, len(held)
                 while low < high:
                     middle = (low + high) >> 1
                     if held[middle] < key:
@@ -248,7 +252,7 @@ def flow(
                         high = middle
                 while low < len(held) and held[low] == key and held_length[low] != long:
                     low += 1
-                if inside < _LONG and low < len(held) and held[low] == key:
+                if inside < LONG and low < len(held) and held[low] == key:
                     made = held_whole[low]
                     if made == 0 or (made < len(kinds) and kinds[made] == READY):
                         part_shape[to], part_into[to], part_length[to] = told, inside, long

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.types.flowloop import LIKE, LONG, TOLD
 from goprobe.runtime.types.heapview import HeapView
 from goprobe.runtime.types.parts import ObjectParts, Part
 
-_LONG, _TOLD, _LIKE = 1 << 20, 20, 42
-"""A key: what an object is like, the part's shape, how far into the object, from these bits on."""
 _MOST, _PATIENCE = 1 << 16, 64
 _LIKE_MOST, _SHAPES_MOST = 1 << 21, 1 << 22
 
@@ -65,9 +64,9 @@ class HeldParts:
         )
         for shape, nodes, into, length in fresh:
             alone = (self._parts.shape[nodes] == shape) & (self._parts.into[nodes] == into)
-            alone &= (self._parts.length[nodes] == length) & (length < _LONG) & (into < _LONG)
+            alone &= (self._parts.length[nodes] == length) & (length < LONG) & (into < LONG)
             alone &= self._parts.extent[nodes] == into + length
-            keys = self._like[nodes].astype(np.int64) << _LIKE | shape << _TOLD | into
+            keys = self._like[nodes].astype(np.int64) << LIKE | shape << TOLD | into
             for row in np.flatnonzero(alone)[: _MOST - len(self._known)].tolist():
                 whole = told.get(int(nodes[row]), 0)
                 if self._types[nodes[row]] == whole and shape < _SHAPES_MOST:

@@ -12,12 +12,10 @@ import numpy as np
 from goprobe.runtime.heap.grouping import by_key
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.flow import HELD_NOWHERE
+from goprobe.runtime.types.flowloop import INDIRECT, IS, LEADS
 from goprobe.runtime.types.heapview import HeapView
 from goprobe.runtime.types.shape import Meaning, Rule
 from goprobe.runtime.types.shapes import Shapes
-
-_LEADS, _IS = 2, 4
-_INDIRECT = np.uint64(1 << 7)  # flagIndir, src/reflect/value.go, Go 1.21 to 1.27
 
 
 def reflected(
@@ -26,9 +24,9 @@ def reflected(
     """What the pointers of reflect.Values mean, and the rows of those edges, by keys: the type's
     address, and whether such a pointer leads to the value or is one itself."""
     rtypes = view.word_before(edges, source, -1)
-    indirect = view.word_before(edges, source, 1) & _INDIRECT != 0
+    indirect = view.word_before(edges, source, 1) & np.uint64(INDIRECT) != 0
     for (rtype, leads), rows in by_key(rtypes, indirect):
-        key = rtype | (_LEADS if leads else _IS)
+        key = rtype | (LEADS if leads else IS)
         yield key, _meaning(view, shapes, rtype, bool(leads)), rows
 
 
