@@ -13,10 +13,21 @@ from functools import partial
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.heap import heap
 from goprobe.analysis.heap.questions import HeapQuestions
+from goprobe.errors import UsageError
 from goprobe.model.heap import HeapReport
 from goprobe.target.live import AnyTarget
 
 Progress = Callable[[str], None]
+
+
+def why_no_waste(target: AnyTarget) -> str:
+    """Why it cannot be told what a heap wastes, "" where it can."""
+    if not target.program.info.redzones:
+        return ""
+    return (
+        "the program was built with -asan, which puts unused bytes behind each object: what else "
+        "it wastes is not told"
+    )
 
 
 def heap_asked(
@@ -26,7 +37,10 @@ def heap_asked(
     progress: Progress = lambda message: None,
     profile: bool = False,
 ) -> HeapReport:
-    """The whole answer, of one moment. Raises what `heap` raises."""
+    """The whole answer, of one moment. Raises what `heap` raises, and UsageError where waste is
+    asked for and cannot be told."""
+    if questions.waste and (why := why_no_waste(target)):
+        raise UsageError(why, hint="ask the same program built without -asan")
     parts: list[Callable[[HeapGraph, HeapReport], HeapReport]] = []
     if questions.waste:
         from goprobe.analysis.waste.waste import with_waste

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec.structs import replace
 
 from goprobe.cli.declare import Option
 from goprobe.cli.options import Process
@@ -96,12 +97,14 @@ _Told = Callable[[str], None]
 
 def _heap(target: AnyTarget, progress: _Told) -> Report:
     from goprobe.analysis.heap.questions import HeapQuestions
-    from goprobe.analysis.heapasked import heap_asked
+    from goprobe.analysis.heapasked import heap_asked, why_no_waste
 
+    why = why_no_waste(target)
     asked = HeapQuestions(
-        types=True, retained=True, unreachable=True, sites=True, waste=True, examples=True
+        types=True, retained=True, unreachable=True, sites=True, waste=not why, examples=True
     )
-    return heap_asked(target, asked, progress=progress, profile=True)
+    report = heap_asked(target, asked, progress=progress, profile=True)
+    return replace(report, warnings=(*report.warnings, why)) if why else report
 
 
 def _goroutines(target: AnyTarget, progress: _Told) -> Report:

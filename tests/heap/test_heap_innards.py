@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -64,7 +65,7 @@ def test_objects_without_a_pointer_to_their_beginning(go: str, flags: tuple[str,
 
 @pytest.mark.parametrize("go", matrix()[-1:])
 @pytest.mark.skipif(not has_gcc(), reason="-asan needs gcc")
-def test_bytes_that_asan_puts_behind_objects_are_not_theirs(go: str) -> None:
+def test_bytes_that_asan_puts_behind_objects_are_not_theirs(go: str, tmp_path: Path) -> None:
     """Each was two of its type: an array."""
     asan = ("-asan",), {"CGO_ENABLED": "1"}
     told = _told("innards.go", go, *asan)
@@ -74,6 +75,8 @@ def test_bytes_that_asan_puts_behind_objects_are_not_theirs(go: str) -> None:
     with running(build(TESTDATA / "innards.go", go=go, flags=asan[0], env=asan[1])) as process:
         refused = goprobe("heap", str(process.pid), "--waste")
         assert refused.code == 2 and "built with -asan" in refused.err
+        assert goprobe("report", str(process.pid), "-o", str(tmp_path)).code == 0
+    assert "built with -asan" in (tmp_path / "heap.html").read_text()
 
 
 @pytest.mark.parametrize("go", matrix())

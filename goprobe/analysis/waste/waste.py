@@ -27,7 +27,6 @@ from goprobe.analysis.waste.sizes import sparse, tiny
 from goprobe.analysis.waste.structs import structs
 from goprobe.analysis.waste.views import views_of
 from goprobe.analysis.waste.whose import Whose
-from goprobe.errors import UsageError
 from goprobe.model.heap import HeapReport, Waste
 
 Progress = Callable[[str], None]
@@ -37,14 +36,7 @@ _WORTH_A_NOTE = 0.05  # of what is allocated
 
 
 def with_waste(progress: Progress, graph: HeapGraph, report: HeapReport) -> HeapReport:
-    """The heap's report with what of it is wasted. Raises UsageError for programs built with -asan,
-    of whose arrays the redzones would be said to be out of reach."""
-    if graph.world.program.info.redzones:
-        raise UsageError(
-            "the program was built with -asan, which puts unused bytes behind each object: "
-            "what else it wastes is not told",
-            hint="ask the same program built without -asan",
-        )
+    """The heap's report with what of it is wasted."""
     progress("looking for what serves nobody")
     told = wasted(graph)
     report = replace(report, waste=told.rows, warnings=(*report.warnings, *told.notes))
