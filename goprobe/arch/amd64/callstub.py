@@ -21,6 +21,7 @@ from collections.abc import Sequence
 import msgspec
 from iced_x86 import Decoder, FlowControl, Instruction, Mnemonic, OpKind, Register
 
+from goprobe.arch.amd64.patches import imm32
 from goprobe.arch.amd64.registers import (
     ORIG_RAX,
     R8,
@@ -231,7 +232,7 @@ def _note(a: _Assembler, point: int, places: Places) -> tuple[int, int]:
     again = a.here
     a("4c8b2d", places.claimed)  # mov r13, [claimed]
     a("4c2b2d", places.taken)  # sub r13, [taken]
-    a("4981fd" + _imm32(places.limit))  # cmp r13, ...
+    a("4981fd" + imm32(places.limit))  # cmp r13, ...
     a("721a")  # jb over the next ten
     a("4989c44989d5")  # mov r12, rax; mov r13, rdx
     a("0f3148c1e2204809d0")  # rdtsc; shl rdx, 32; or rax, rdx
@@ -242,17 +243,17 @@ def _note(a: _Assembler, point: int, places: Places) -> tuple[int, int]:
     a("41bd01000000")  # mov r13d, 1
     a("f04c0fc12d", places.claimed)  # lock xadd [claimed], r13
     a("4589ec")  # mov r12d, r13d
-    a("4181e4" + _imm32(places.count - 1))  # and r12d, ...
-    a("4d69e4" + _imm32(RECORD.size))  # imul r12, r12, ...
+    a("4181e4" + imm32(places.count - 1))  # and r12d, ...
+    a("4d69e4" + imm32(RECORD.size))  # imul r12, r12, ...
     a("4c0325", places.records)  # add r12, [records]
     for register in _NOTED:
         a.store(register, register)
     a.store(RDX, _SPARE)
-    a(f"498b86{_imm32(_STACK_HI)}")  # mov rax, [r14+8]
+    a(f"498b86{imm32(_STACK_HI)}")  # mov rax, [r14+8]
     a.store(RAX, HIGH)
-    a(f"498b86{_imm32(places.goid)}")  # mov rax, [r14+goid]
+    a(f"498b86{imm32(places.goid)}")  # mov rax, [r14+goid]
     a.store(RAX, GOROUTINE_NUMBER)
-    a(f"49c78424{_imm32(8 * POINT)}{_imm32(point)}")  # mov qword [r12+...], point
+    a(f"49c78424{imm32(8 * POINT)}{imm32(point)}")  # mov qword [r12+...], point
     a("0f3148c1e2204809d0")  # rdtsc; shl rdx, 32; or rax, rdx
     a.store(RAX, TIME)
     a.load(RDX, _SPARE)
@@ -286,7 +287,3 @@ def jump(covered: Covered, target: int) -> bytes:
 
 CLOCK = bytes.fromhex("0f3148c1e2204809d0c3")
 """A function that reads the processor's clock: rdtsc; shl rdx, 32; or rax, rdx; ret."""
-
-
-def _imm32(value: int) -> str:
-    return value.to_bytes(4, "little").hex()

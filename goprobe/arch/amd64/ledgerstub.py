@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
+from goprobe.arch.amd64.patches import imm32
 from goprobe.arch.amd64.registers import RAX, RBX, RDX, RSI
 
 SIZE_WORD, TYPE_WORD = RAX, RBX
@@ -64,13 +65,13 @@ def routine(text_size: int, bits: int, curg: tuple[int, int]) -> Routine:
     a("4d8b1e")  # mov r11, [r14]: g.stack.lo
     a("4d8b5608")  # mov r10, [r14+8]: g.stack.hi
     a("4983ea10")  # sub r10, 16
-    a(f"41b9{_imm32(STEPS)}")  # mov r9d, ...
+    a(f"41b9{imm32(STEPS)}")  # mov r9d, ...
     a("31d2")  # xor edx, edx: where the counters for g0 would be
     a.label("frame")
     a("488d35", "text")  # lea rsi, [text + 1]
     a("4c89ef")  # mov rdi, r13
     a("4829f7")  # sub rdi, rsi
-    a(f"4881ff{_imm32(text_size)}")  # cmp rdi, ...
+    a(f"4881ff{imm32(text_size)}")  # cmp rdi, ...
     a("0f83", "done")  # jae: not Go's code
     a("48c1ef04")  # shr rdi, 4
     a("488d35", "bitmap")  # lea rsi, [bitmap]
@@ -89,8 +90,8 @@ def routine(text_size: int, bits: int, curg: tuple[int, int]) -> Routine:
     a.label("other")
     a("85d2")  # test edx, edx
     a("0f85", "done")  # jnz: that was the other stack
-    a(f"4d8b86{_imm32(curg[0])}")  # mov r8, [r14+g.m]
-    a(f"4d8b80{_imm32(curg[1])}")  # mov r8, [r8+m.curg]
+    a(f"4d8b86{imm32(curg[0])}")  # mov r8, [r14+g.m]
+    a(f"4d8b80{imm32(curg[1])}")  # mov r8, [r8+m.curg]
     a("4d85c0")  # test r8, r8
     a("0f84", "done")  # jz
     a("ba10000000")  # mov edx, 16
@@ -117,7 +118,7 @@ def routine(text_size: int, bits: int, curg: tuple[int, int]) -> Routine:
     a("48833e00")  # cmp qword [rsi], 0
     a("0f84", "done")  # je: nobody's who is asked about
     a("48ffc7")  # inc rdi
-    a(f"4881e7{_imm32((1 << bits) - 1)}")  # and rdi, ...
+    a(f"4881e7{imm32((1 << bits) - 1)}")  # and rdi, ...
     a("e9", "entry")
     a.label("found")
     a("f048ff441608")  # lock inc qword [rsi+rdx+8]
@@ -136,7 +137,3 @@ def routine(text_size: int, bits: int, curg: tuple[int, int]) -> Routine:
     a("e9", "callee")
     a.code.extend(b"\xcc" * (-len(a.code) % GRAIN))
     return a
-
-
-def _imm32(value: int) -> str:
-    return value.to_bytes(4, "little").hex()

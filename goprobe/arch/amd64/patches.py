@@ -31,3 +31,8 @@ def callee(code: bytes | bytearray, at: int, pc: int) -> int | None:
 def set_callee(code: bytearray, at: int, pc: int, target: int) -> None:
     """Let that call go to `target`, which must be within 2 GiB."""
     _DISTANCE.pack_into(code, at + 1, target - (pc + CALL_SIZE))
+
+
+def imm32(value: int) -> str:
+    """A number as an instruction has it, in hexadecimal."""
+    return value.to_bytes(4, "little").hex()

@@ -41,6 +41,7 @@ from typing import ClassVar
 
 import msgspec
 
+from goprobe.arch.amd64.patches import imm32
 from goprobe.arch.amd64.registers import WORDS
 
 RECORD = struct.Struct("<16Q")
@@ -146,10 +147,10 @@ def make_stub(inspect: int, ring: int, *, checked: bool = False) -> Stub:
     a("f04c0fc12d", "claimed")  # lock xadd [claimed], r13
     a.from_here(StubPhase.CLAIMED)
     a("4d89ec")  # mov r12, r13
-    a("4981fc" + _imm32(inspect * RECORD_SIZE))  # cmp r12, ...
+    a("4981fc" + imm32(inspect * RECORD_SIZE))  # cmp r12, ...
     a("760e")  # jbe over the next two
-    a("4981e4" + _imm32(ring * RECORD_SIZE - 1))  # and r12, ...
-    a("4981c4" + _imm32((inspect + 1) * RECORD_SIZE))  # add r12, ...
+    a("4981e4" + imm32(ring * RECORD_SIZE - 1))  # and r12, ...
+    a("4981c4" + imm32((inspect + 1) * RECORD_SIZE))  # add r12, ...
     a("4c0325", "ring")  # add r12, [ring]
     _store(a, "r13", _BEGUN)
     for index, name in enumerate(_RECORDED):
@@ -165,10 +166,6 @@ def make_stub(inspect: int, ring: int, *, checked: bool = False) -> Stub:
     size = (len(a.code) + _ALIGN - 1) & -_ALIGN
     code = bytes(a.code.ljust(size, b"\xcc"))
     return Stub(code, tuple(a.holes), tuple(a.marks), count, record, trap)
-
-
-def _imm32(value: int) -> str:
-    return value.to_bytes(4, "little").hex()
 
 
 def _store(a: _Assembler, register: str, offset: int) -> None:

@@ -112,17 +112,19 @@ def incarnation(pid: int) -> str:
 
 def entry_point(pid: int) -> int:
     """Where the kernel had a process begin: its executable's entry, loaded (0: not said)."""
-    raw = read_proc(pid, "auxv", _AUXV_LIMIT)
-    pairs = dict(struct.iter_unpack("<QQ", raw[: len(raw) // 16 * 16]))
-    return int(pairs.get(_AT_ENTRY, 0))
+    return _auxiliary(pid).get(_AT_ENTRY, 0)
 
 
 def interpreter_entry(pid: int, word: Callable[[int], int]) -> int:
     """Where the kernel had a process begin that is linked dynamically; 0 for none. `word` reads
     its memory."""
+    base = _auxiliary(pid).get(_AT_BASE, 0)
+    return base + word(base + _E_ENTRY) if base else 0
+
+
+def _auxiliary(pid: int) -> dict[int, int]:
     raw = read_proc(pid, "auxv", _AUXV_LIMIT)
-    base = dict(struct.iter_unpack("<QQ", raw[: len(raw) // 16 * 16])).get(_AT_BASE, 0)
-    return int(base + word(base + _E_ENTRY)) if base else 0
+    return dict(struct.iter_unpack("<QQ", raw[: len(raw) // 16 * 16]))
 
 
 def thread_state(pid: int, tid: int) -> str:
