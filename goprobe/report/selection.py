@@ -15,6 +15,7 @@ from goprobe.model.location import PLACES, Kind, Location
 from goprobe.model.trace import StopReport, TraceReport
 from goprobe.model.value import Data, Element, State, Value, Variable
 from goprobe.report import words
+from goprobe.runtime.values.decoded import is_boxed_text
 from goprobe.runtime.values.text import quoted
 
 MOST_VARIABLES = 6
@@ -92,9 +93,7 @@ def is_string(type_name: str, value: Value | UnsetType, data: Data | UnsetType) 
     if value is UNSET or value.unreadable:
         return False
     if value.dynamic_type is not UNSET:  # in a box, or a pointer to one
-        if not value.text or data is UNSET or data.data is UNSET:
-            return not value.text
-        return data.text == value.text and data.data.type is UNSET
+        return is_boxed_text(value, data)
     if not value.text or type_name == "string":
         return not value.text or value.len is not UNSET
     plain = value.len is not UNSET and value.cap is UNSET

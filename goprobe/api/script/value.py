@@ -118,11 +118,11 @@ class Value(Scalar):
     def __bool__(self) -> bool:
         """As in Python: false, nil, 0 and what is empty are not, everything else is, also an
         interface that holds a nil pointer."""
-        if not self.holds_nil and (dynamic := self._dynamic()):
-            return bool(dynamic)
-        text, length = self._told(), self._length()
         if self.holds_nil:
             return True
+        if dynamic := self._dynamic():
+            return bool(dynamic)
+        text, length = self._told(), self._length()
         if self.is_nil or self._is_string():
             return bool(text) and not self.is_nil
         return bool(length) if length is not None else scalar_of(text) not in (0, False)

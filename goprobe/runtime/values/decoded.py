@@ -125,15 +125,15 @@ def is_text(go_type: GoType, part: Element) -> bool:
     """Whether a part's text is that of a Go string: not "…", nor why it could not be read."""
     if part.value.dynamic_type is UNSET:
         return go_type.kind == GoKind.STRING and part.value.len is not UNSET
-    return is_boxed_text(part)
+    return is_boxed_text(part.value, part.data)
 
 
-def is_boxed_text(part: Element) -> bool:
-    """The same of what an interface holds."""
-    box = part.data  # the boxed value; a string's leads on to its bytes, which have no type
-    if not part.value.text:
+def is_boxed_text(value: Value, box: Data | UnsetType) -> bool:
+    """The same of what an interface holds, in its box: a string's leads on to its bytes, which have
+    no type."""
+    if not value.text:
         return True
-    if box is UNSET or box.data is UNSET or box.text != part.value.text:
+    if box is UNSET or box.data is UNSET or box.text != value.text:
         return False
     return box.data.type is UNSET
 
