@@ -10,6 +10,7 @@ the heap (markRandomPaddingPages, Go 1.26 on), which are nobody's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 import msgspec
 
@@ -76,12 +77,18 @@ def _of_range(
     while first < last:
         end = min(last, ((first >> second) + 1) << second)
         raw = _chunks(memory, heap, first >> second, first & ((1 << second) - 1), end - first, half)
-        for number in range(end - first):
-            part = raw[2 * half * number : 2 * half * (number + 1)]
-            base = low + ((first + number) * pages - heap.page_number(low)) * size
+        parts = (raw[at : at + 2 * half] for at in range(0, len(raw), 2 * half))
+        for part, equal in groupby(parts):
+            times, count = sum(1 for _ in equal), pages
             used, given = (int.from_bytes(part[at : at + half], "little") for at in (0, half))
-            yield PageBits(base, pages, size, used & ~given, given)
-        first = end
+            every = (1 << pages) - 1
+            if used in (0, every) and given in (0, every):  # told as one: most of a large heap
+                times, count = 1, times * pages
+                used, given = (((1 << count) - 1) * (bits & 1) for bits in (used, given))
+            for _ in range(times):
+                base = low + (first * pages - heap.page_number(low)) * size
+                yield PageBits(base, count, size, used & ~given, given)
+                first += count // pages
 
 
 def _chunks(memory: Memory, heap: Heap, table: int, first: int, count: int, half: int) -> bytes:
