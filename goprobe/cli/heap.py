@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _FINDINGS = 1
 _REPORT_LIMIT = 1 << 30
 _MOST_RATE = 1 << 40  # bytes: beyond that nothing would be sampled
+_USUAL_RATE = 512 << 10  # runtime.MemProfileRate, mprof.go, Go 1.21 to 1.27
 
 
 class Questions(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,18 +135,18 @@ class Sampling(msgspec.Struct, frozen=True):
         Option(
             "--rate",
             metavar="BYTES",
-            help="Sample one object for each BYTES allocated: 524288 unless said, 1 for all.",
+            help="Sample one object for each BYTES allocated, 1 for all.",
         ),
-    ] = 0
+    ] = _USUAL_RATE
 
     def check(self) -> None:
         """Raises UsageError where the options make no sense together."""
         if not self.sample_for:
-            if self.rate:
+            if self.rate != _USUAL_RATE:
                 raise UsageError("--rate says how often --sample-for samples: that is not given")
             return
         length("--sample-for", self.sample_for)
-        if not 0 <= self.rate <= _MOST_RATE:
+        if not 1 <= self.rate <= _MOST_RATE:
             raise UsageError(f"--rate takes a number from 1 to {_MOST_RATE}")
 
 
@@ -284,11 +285,10 @@ class _Look:
 
     def sampled(self, sampling: Sampling) -> HeapReport:
         """After the program has sampled for a while."""
-        from goprobe.analysis.heap.sampledfor import USUAL_RATE, sampled_for
+        from goprobe.analysis.heap.sampledfor import sampled_for
 
         seconds = length("--sample-for", sampling.sample_for)
-        rate = sampling.rate or USUAL_RATE
-        return sampled_for(self._target, seconds, rate, self, self._progress)
+        return sampled_for(self._target, seconds, sampling.rate, self, self._progress)
 
     def repeatedly(self, comparison: Comparison, tell: Callable[[str], None]) -> HeapReport:
         """The last of several looks, compared with the first."""

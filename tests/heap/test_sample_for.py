@@ -102,4 +102,5 @@ def test_a_core_cannot_sample_and_rates_need_a_time(program: Running) -> None:
     assert command("heap", str(program.pid), "--rate", "5").code == 2
     assert command("heap", str(program.pid), "--raw").code == 2
     assert command("heap", str(program.pid), "--sample-for", "nonsense").code == 2
-    assert command("heap", str(program.pid), "--sample-for", "1s", "--rate", "-1").code == 2
+    for rate in ("-1", "0"):
+        assert command("heap", str(program.pid), "--sample-for", "1s", "--rate", rate).code == 2

@@ -18,8 +18,6 @@ from goprobe.model.heap import HeapReport
 from goprobe.target.lentword import lent_word
 from goprobe.target.live import AnyTarget
 
-USUAL_RATE = 512 * 1024  # MemProfileRate, mprof.go, Go 1.21 to 1.27
-
 
 def sampled_for(
     target: AnyTarget,
