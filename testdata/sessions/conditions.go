@@ -27,6 +27,8 @@ var gx = map[string]error{"x": ge, "y": nil}
 var gt = map[error]string{ge: "typed", nil: "none"}
 var kept []any // what the last call of f is given lives on
 
+var c64 complex64 = 0.1 + 2i
+
 //go:noinline
 func f(n int, i8 int8, u8 uint8, u64 uint64, i64 int64, fl float64, f32 float32, nan float64, s string, m map[string]int, e E, p *E, np *E, arr [3]int8, sl []int, a any, err error, my My, c complex128, b bool, r rune, bs []byte, ch chan int, pp **E, nm map[string]int, fn func(), u uintptr, mi map[int8]string, mk map[E]int, ai any, as any) {
 }
@@ -114,6 +116,8 @@ func main() {
 	T(`err == nil`, err == nil)
 	T(`c == 1+2i`, c == 1+2i)
 	T(`real(c) == 1`, real(c) == 1)
+	T(`imag(c)*3 > 5 && imag(c) != -2`, imag(c)*3 > 5 && imag(c) != -2)
+	T(`real(c64) == 0.1 && real(c64)*3 == 0.3`, real(c64) == 0.1 && real(c64)*3 == 0.3)
 	T(`b`, b)
 	T(`!b || n < 0`, !b || n < 0)
 	T(`r == 'é'`, r == 'é')

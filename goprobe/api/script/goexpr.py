@@ -1,9 +1,9 @@
 """Conditions in Go's expression grammar: `b == 9 && s.mode == "x"`.
 
-Operands are literals, variables in scope, variables of packages (`main.counter`), fields, elements
-`len` and conversions to numbers; operators those of Go's comparison, logic and arithmetic, with its
-precedence and its numbers. What Go refuses raises UsageError. Source: the Go Programming Language
-Specification, Operators.
+Operands are literals, variables in scope, variables of packages (`main.counter`), fields, elements,
+`len`, `cap`, `real`, `imag` and conversions to numbers; operators those of Go's comparison, logic
+and arithmetic, with its precedence and its numbers. What Go refuses raises UsageError. Source: the
+Go Programming Language Specification, Operators.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from goprobe.api.script.gonumbers import (
     negated,
 )
 from goprobe.api.script.inplace import InPlace, NotInPlaceError, Text
-from goprobe.api.script.operands import Rune, compare, led_to, operand, part_of
+from goprobe.api.script.operands import Rune, compare, kind_of, led_to, operand, part_of
 from goprobe.api.script.value import Value
 from goprobe.errors import NoSuchElementError, UsageError
 
@@ -280,12 +280,28 @@ def _capacity(value: Any) -> Operand:
     raise UsageError(f"{_told(value)} in the condition has no capacity")
 
 
+def _part_of_complex(name: str) -> Callable[[Any], Any]:
+    """real(x), imag(x): the half that is `name` in Python."""
+
+    def part(value: Any) -> Operand:
+        told = operand(value)
+        if isinstance(told, InPlace):
+            raise NotInPlaceError
+        if not isinstance(told, complex):
+            raise UsageError(f"{_told(told)} in the condition is no complex number")
+        small = isinstance(value, Value) and kind_of(value, value.type) == "complex64"
+        return made(getattr(told, name), "float32" if small else "float64")
+
+    return part
+
+
 def _conversion(kind: str) -> Callable[[Any], Any]:
     return lambda value: converted(_number(value), ALIASES.get(kind, kind))
 
 
 _CALLED: dict[str, Callable[[Any], Any]] = {
     "len": _length, "cap": _capacity,
+    "real": _part_of_complex("real"), "imag": _part_of_complex("imag"),
     **{kind: _conversion(kind) for kind in (*BITS, *FLOATS, *ALIASES)},
 }  # fmt: skip
 

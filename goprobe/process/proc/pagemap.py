@@ -81,13 +81,13 @@ def resident(pid: int, ranges: Sequence[Range], files: Sequence[Range] = ()) -> 
     with translated(pid, "read the page map"):
         file = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            found, of_files = _Gathered(), _Gathered()
-            exact = _find_runs(file, _merged(ranges), found, _HUGE)
+            there, of_files = _Gathered(), _Gathered()
+            exact = _find_runs(file, _merged(ranges), there, _HUGE)
             _find_runs(file, _merged(files), of_files, _FILE)
         finally:
             os.close(file)
-    sizes = [found.runs.within(a, a + max(n, 0)) for a, n in ranges]
-    return Resident(sizes, exact, found.runs, of_files.of_files, found.huge, found.swapped)
+    sizes = [there.runs.within(a, a + max(n, 0)) for a, n in ranges]
+    return Resident(sizes, exact, there.runs, of_files.of_files, there.huge, there.swapped)
 
 
 class Runs:
