@@ -34,7 +34,10 @@ class Explore:
             raise CannotWorkError(
                 "explore needs textual, which is not installed", hint="pip install 'textual>=1'"
             ) from None
-        Explorer(source).run()
+        app = Explorer(source)
+        app.run()
+        if app.failed is not None:
+            raise app.failed
         return 0
 
 

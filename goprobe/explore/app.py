@@ -3,7 +3,8 @@ textual."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import ClassVar, Protocol
 
@@ -14,7 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Input, Static
-from textual.worker import WorkerError
+from textual.worker import Worker, WorkerError
 
 from goprobe.errors import GoprobeError
 from goprobe.explore.asked import Look
@@ -23,11 +24,12 @@ from goprobe.explore.views import views
 from goprobe.report import words
 
 _ROWS = 100  # of one list at a time: more come when the cursor is at the last of them
-_LISTS = ("held by", "types", "goroutines", "memory", "sites")
+_MOST_LISTS = 9
 _ORDERS = ("size", "count", "name", "growth")
 _NARROW = 100
-_TITLES = {"bytes": "size", "time": "waits for", "": "count"}
+_TITLES = {"bytes": "size", "time": "waits for", "": "count"}  # of others it is the unit
 _GAP, _EDGE, _LEAST_NAME = 2, 2, 15
+_LEAD = 3  # a mark, and whether it leads on, before each name
 _HELP = """\
 1 to 5     who holds the heap, types, goroutines, memory, allocation sites
 enter      go in; what nothing is below is shown by itself
@@ -60,6 +62,10 @@ class Level(msgspec.Struct):
     entries: list[Entry]
     cursor: int = 0
     needle: str = ""
+    whole: int = 0
+
+    def __post_init__(self) -> None:
+        self.whole = sum(e.amount for e in self.entries)
 
 
 class Detail(ModalScreen[None]):
@@ -100,7 +106,7 @@ class Explorer(App[None]):
     DataTable { height: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(str(n + 1), f"view({n})", name, show=False) for n, name in enumerate(_LISTS)),
+        *(Binding(str(n + 1), f"view({n})", show=False) for n in range(_MOST_LISTS)),
         Binding("backspace,left", "out", "out"),
         Binding("slash", "search", "search"),
         Binding("s", "sort", "sort"),
@@ -109,6 +115,7 @@ class Explorer(App[None]):
         Binding("r", "look", "again"),
         Binding("question_mark", "explain", "help"),
         Binding("q", "quit", "quit"),
+        Binding("ctrl+c", "quit", show=False),
     ]  # fmt: skip
 
     def __init__(self, source: Source) -> None:
@@ -124,6 +131,8 @@ class Explorer(App[None]):
         self._rows = 0
         self._grown: dict[str, int] = {}
         self._busy = False
+        self._reading: Worker[None] | None = None
+        self.failed: GoprobeError | None = None  # why there is nothing to see
 
     # What is on the screen
 
@@ -171,8 +180,8 @@ class Explorer(App[None]):
 
     def _more_rows(self, level: Level, least: int) -> None:
         """So that there are so many rows, and some beyond, as far as there are any."""
-        wide, whole = self.size.width >= _NARROW, sum(e.amount for e in level.entries)
-        room = self._columns(level)[-1][1] - 3
+        wide, whole = self.size.width >= _NARROW, level.whole
+        room = self._columns(level)[-1][1] - _LEAD
         upto = min(least + _ROWS, len(self._left))
         for entry in self._left[self._rows : upto]:
             self.table.add_row(*self._cells(entry, whole, room, wide=wide))
@@ -182,11 +191,12 @@ class Explorer(App[None]):
         at_last = event.cursor_row >= self._rows - 1
         if self.level is not None and at_last and self._rows < len(self._left):
             self._more_rows(self.level, self._rows)
+        self._told_of_rows()
 
     def _columns(self, level: Level) -> list[tuple[str, int]]:
         """Title and cells of each; the names take what is left."""
         unit = level.entries[0].unit if level.entries else "bytes"
-        columns = [(_TITLES[unit], 9)]
+        columns = [(_TITLES.get(unit, unit), 9)]
         columns += [(level.entries[0].counts, 9)] if level.entries and unit == "bytes" else []
         columns += [("share", 7)] if self.size.width >= _NARROW else []
         columns += [("", 10), *([("grown", 10)] if self._grown else [])]
@@ -195,7 +205,7 @@ class Explorer(App[None]):
 
     def _cells(self, entry: Entry, whole: int, room: int, *, wide: bool) -> list[Text]:
         mark = "*" if entry.key in self._marked else " "
-        name = entry.name if len(entry.name) <= room else _middle_cut(entry.name, room)
+        name = _middle_cut(entry.name, room)
         cells = [Text(entry.size, justify="right")]
         if entry.unit == "bytes":
             cells.append(Text(words.number(entry.count), justify="right"))
@@ -210,11 +220,24 @@ class Explorer(App[None]):
     def _where(self, level: Level) -> None:
         path = " › ".join(each.title for each in self._paths[self._at])
         narrowed = f"  /{level.needle}" if level.needle else ""
-        self.query_one("#where", Static).update(Text(path + narrowed, no_wrap=True))
-        self.query_one("#lists", Static).update(_lists(self._at))
+        shown = _end(path + narrowed, self.size.width)
+        self.query_one("#where", Static).update(Text(shown, no_wrap=True))
+        labels = [view.label for view in self.views]
+        self.query_one("#lists", Static).update(_lists(labels, self._at))
         view = self.views[self._at]
         if not level.entries:
             self._state(view.why)
+            return
+        self._told_of_rows()
+
+    def _told_of_rows(self) -> None:
+        """Whose name the list has no room for is told below it."""
+        level, entry = self.level, self._current()
+        if level is None or not level.entries:
+            return
+        room = self._columns(level)[-1][1] - _LEAD
+        if entry is not None and len(entry.name) > room:
+            self._state(_middle_cut(entry.name, self.size.width))
             return
         rows = words.counted(len(self._left), "row")
         leads = "  ·  enter goes into ▸" if any(e.below for e in self._left) else ""
@@ -223,12 +246,16 @@ class Explorer(App[None]):
     # What the keys do
 
     def action_view(self, number: int) -> None:
+        if not 0 <= number < len(self.views):
+            return
+        self._forget()
         self._remember()
         self._at = number
         self._draw()
 
     def action_out(self) -> None:
         if self._paths and len(self._paths[self._at]) > 1:
+            self._forget()
             self._paths[self._at].pop()
             self._draw()
 
@@ -237,8 +264,9 @@ class Explorer(App[None]):
         if entry is None:
             return
         if entry.below is not None:
+            self._forget()
             self._remember()
-            self._paths[self._at].append(Level(entry.name, entry.below()))
+            self._paths[self._at].append(Level(entry.name, _below(entry)))
             self._draw()
         else:
             self.action_object()
@@ -248,8 +276,11 @@ class Explorer(App[None]):
         if entry is None:
             return
         if (entry.goroutine and self._source.can_look) or entry.address:
-            if not self._busy:
-                self.run_worker(self._show(entry), exclusive=True)
+            if self._busy:
+                self.notify("it is looking: open this when that is done")
+                return
+            self._forget()
+            self._reading = self.run_worker(self._show(entry))
         elif entry.text:
             self.push_screen(Detail(entry.name, entry.text))
 
@@ -292,7 +323,14 @@ class Explorer(App[None]):
         if self.views and not self._source.can_look:
             self._state("a saved report stays as it is")
         elif not self._busy:
-            self.run_worker(self._look(), exclusive=True)
+            self._forget()
+            self.run_worker(self._look())
+
+    def _forget(self) -> None:
+        """What is read of one thing is wanted no more: one has moved on."""
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
 
     async def action_quit(self) -> None:
         """What is being asked ends first: it lets the process go."""
@@ -310,20 +348,22 @@ class Explorer(App[None]):
         try:
             look = await self._source.look(self._state)
         except GoprobeError as error:
+            self.failed = None if self.views else error
             self._state(f"{error.message} {error.hint}".strip())
             return
         finally:
             self._busy = False
         if self.views:
             self._before = _amounts(self._paths)
-        made = views(look.heap, look.goroutines, look.maps)
+        made = views(look)
+        if not self.views:  # a saved report may have one list alone
+            self._at = min(range(len(made)), key=lambda n: (not made[n].entries, made[n].later, n))
         self._paths = _again(made, self._paths)
-        self.views, self.title = made, look.title
+        self.views, self.title, self.failed = made, look.title, None
         self._draw()
 
     async def _show(self, entry: Entry) -> None:
         """An object, or a goroutine, as it is by now."""
-        self._busy = True
         self._state(f"reading {entry.name if entry.goroutine else hex(entry.address)} …")
         width = max(self.size.width - 8, 40)
         try:
@@ -333,8 +373,6 @@ class Explorer(App[None]):
                 text = f"{entry.text}\n{await self._source.of_object(entry.address, width)}"
         except GoprobeError as error:
             text = f"{error.message}\n{error.hint}"
-        finally:
-            self._busy = False
         if self.level is not None:
             self._where(self.level)
         self.push_screen(Detail(entry.name, text.lstrip()))
@@ -350,6 +388,17 @@ class Explorer(App[None]):
     def on_resize(self) -> None:
         self._remember()
         self._draw()
+
+
+def _below(entry: Entry) -> list[Entry]:
+    """What one comes to. Of 100,000 rows Python would look for garbage for most of the time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return entry.below() if entry.below else []
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _amounts(paths: list[list[Level]]) -> dict[str, int]:
@@ -377,10 +426,15 @@ def _again(made: list[View], before: list[list[Level]]) -> list[list[Level]]:
     return paths
 
 
-def _lists(at: int) -> Text:
+def _end(path: str, room: int) -> str:
+    """Where one is, and as much of the way there as there is room for."""
+    return path if len(path) <= room else f"…{path[len(path) - room + 1 :]}"
+
+
+def _lists(labels: Sequence[str], at: int) -> Text:
     """The lists that one can go to, with the one in which one is."""
     text = Text(no_wrap=True)
-    for number, name in enumerate(_LISTS):
+    for number, name in enumerate(labels):
         text.append(f" {number + 1} {name} ", style="reverse" if number == at else "")
         text.append(" ")
     return text
@@ -395,5 +449,7 @@ def _grown(amount: int, unit: str) -> Text:
 
 def _middle_cut(name: str, room: int) -> str:
     """Both ends tell names apart."""
+    if len(name) <= room:
+        return name
     head = (room - 1) // 2
     return f"{name[:head]}…{name[-(room - 1 - head) :]}"

@@ -18,8 +18,11 @@ from goprobe.errors import CannotWorkError, UsageError
 from goprobe.files import read_regular
 from goprobe.model.attached import GoroutinesReport, MapsReport
 from goprobe.model.codec import from_json
+from goprobe.model.escape import EscapeReport
 from goprobe.model.heap import Example, HeapReport
+from goprobe.model.memory import MemoryReport
 from goprobe.model.report import Report, schema_of
+from goprobe.model.trace import TraceReport
 from goprobe.report import RenderOptions, render
 
 R = TypeVar("R")
@@ -28,6 +31,9 @@ _KINDS: dict[str, type[Report]] = {
     "heap": HeapReport,
     "goroutines": GoroutinesReport,
     "maps": MapsReport,
+    "memory": MemoryReport,
+    "escape": EscapeReport,
+    "trace": TraceReport,
 }
 
 
@@ -37,13 +43,16 @@ class Look(msgspec.Struct, frozen=True):
     heap: HeapReport | None = None
     goroutines: GoroutinesReport | None = None
     maps: MapsReport | None = None
+    memory: MemoryReport | None = None
+    escape: EscapeReport | None = None
+    trace: TraceReport | None = None
 
     @property
     def title(self) -> str:
-        report = self.heap or self.goroutines or self.maps
-        if report is None:
-            return "nothing"
-        pause = sum(r.pause_us for r in (self.heap, self.goroutines, self.maps) if r) / 1000
+        looked = [r for r in (self.heap, self.goroutines, self.maps, self.memory) if r]
+        if not looked:
+            return "a saved report"
+        report, pause = looked[0], sum(r.pause_us for r in looked) / 1000
         held = f", stood still {pause:.0f} ms" if pause else ""
         return f"{PurePath(report.program).name or 'process'} {report.pid}{held}"
 
@@ -180,7 +189,7 @@ def _saved(path: Path) -> Look:
                     break
     if look == Look():
         raise UsageError(
-            f"{path} holds no report of a heap, of goroutines or of memory",
+            f"{path} holds no report that one can walk through (of {', '.join(_KINDS)})",
             hint="goprobe heap PROCESS --retained --json -o FILE writes one",
         )
     return look

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 
 import msgspec
 
@@ -16,7 +17,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """A row. `amount` is what its bar shows and the list is sorted by, `count` how many there are
     (of what `counts` says); `below` makes what one comes to by entering it. `key` is the same from
     one look to the next. `address` is an object's and `goroutine` a goroutine's number, 0 where
-    there is none; `text` is what is told of it by itself."""
+    there is none; `tell` makes what is told of it by itself."""
 
     key: str
     name: str
@@ -27,7 +28,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     address: int = 0
     goroutine: int = 0
     below: Callable[[], list[Entry]] | None = None
-    text: str = ""
+    tell: Callable[[], str] | None = None
+
+    @property
+    def text(self) -> str:
+        return self.tell() if self.tell else ""
 
     @property
     def size(self) -> str:
@@ -40,11 +45,17 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class View(msgspec.Struct, frozen=True):
-    """A list to begin with. `why` is told where there is nothing to show."""
+    """A list to begin with. `why` is told where there is nothing to show; `later` is one that
+    nobody begins with where there are others."""
 
     title: str
     entries: list[Entry]
     why: str = ""
+    later: bool = False
+
+    @property
+    def label(self) -> str:
+        return self.title.lower()
 
 
 def bar(amount: int, whole: int) -> str:
@@ -61,15 +72,16 @@ def chosen(
     entries: Sequence[Entry], needle: str, order: str, grown: Mapping[str, int]
 ) -> list[Entry]:
     """Those that a search leaves, sorted by "size", "count", "name" or "growth"."""
-    left = [e for e in entries if needle.lower() in e.name.lower()]
+    wanted = needle.lower()
+    left = [e for e in entries if wanted in e.name.lower()] if wanted else entries
     match order:
         case "name":
-            return sorted(left, key=lambda e: e.name)
+            return sorted(left, key=attrgetter("name"))
         case "count":
-            return sorted(left, key=lambda e: -e.count)
+            return sorted(left, key=attrgetter("count"), reverse=True)
         case "growth":
             return sorted(left, key=lambda e: -abs(grown.get(e.key, 0)))
-    return sorted(left, key=lambda e: -e.amount)
+    return sorted(left, key=attrgetter("amount"), reverse=True)
 
 
 def plain(text: str) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from msgspec import UNSET
 
+from goprobe.explore.asked import Look
 from goprobe.explore.entries import Entry, View, plain
+from goprobe.explore.savedviews import judged, parts, stops
 from goprobe.model.attached import (
     CallSite,
     GoroutineGroup,
     GoroutinesReport,
     GoroutineState,
-    MapsReport,
     WaitsOn,
 )
 from goprobe.model.heap import HeapReport, TreeNode, TypeCount
@@ -20,80 +22,113 @@ from goprobe.model.location import Region
 from goprobe.model.sites import Site
 from goprobe.report import words
 from goprobe.report.text.heapgraph import folded
+from goprobe.report.text.heaptree import names
 from goprobe.report.waitwords import held, owned, stands_at, waited
 
 _MANY_IDS = 12
+_NOT_SAVED = "this was not saved"
+
+Called = Callable[[str], str]
+"""What a name of the report is called in rows: as short as it stays clear, fit for a terminal."""
 
 
-def views(
-    heap: HeapReport | None, goroutines: GoroutinesReport | None, maps: MapsReport | None
-) -> list[View]:
-    """Everything that the reports at hand tell."""
-    missing = "this was not saved"
+def views(look: Look) -> list[View]:
+    """Everything that the reports at hand tell: the five lists of a process, and what saved
+    reports have besides."""
+    heap, goroutines = look.heap, look.goroutines
+    called = _called(look)
     tree = heap.tree if heap else UNSET
-    return [
-        View("Held by", [_kept(row, "") for row in tree] if tree is not UNSET else [], missing),
-        View("Types", [_type(t) for t in folded(heap.types)] if heap else [], missing),
-        View("Goroutines", _groups(goroutines) if goroutines else [], missing),
-        View("Memory", _regions(maps.map) if maps else [], missing),
-        View("Sites", _sites(heap), _why_no_sites(heap)),
+    kept = [_kept(called, row, "") for row in tree] if tree is not UNSET else []
+    made = [
+        View("Held by", kept, _NOT_SAVED),
+        View("Types", [_type(called, t) for t in folded(heap.types)] if heap else [], _NOT_SAVED),
+        View("Goroutines", _groups(called, goroutines) if goroutines else [], _NOT_SAVED),
+        View("Memory", [*parts(look.memory), *_regions(_mapped(look))], _NOT_SAVED, later=True),
+        View("Sites", _sites(called, heap), _why_no_sites(heap)),
     ]
+    if look.escape is not None:
+        made.append(View("Escape", judged(look.escape), "nothing was judged"))
+    if look.trace is not None:
+        made.append(View("Stops", stops(look.trace), "it stopped nowhere"))
+    return made
 
 
-def _kept(row: TreeNode, above: str) -> Entry:
+def _called(look: Look) -> Called:
+    short = words.short_paths(_names(look.heap, look.goroutines))
+    return lambda name: plain(words.shortened(name, short))
+
+
+def _names(heap: HeapReport | None, goroutines: GoroutinesReport | None) -> Iterator[str]:
+    if heap is not None:
+        yield from names(heap.tree if heap.tree is not UNSET else ())
+        yield from (t.type for t in heap.types)
+        for site in heap.sites if heap.sites is not UNSET else ():
+            yield from (f.function for f in site.stack)
+    for group in goroutines.groups if goroutines is not None else ():
+        yield from (f.function for f in group.frames)
+
+
+def _mapped(look: Look) -> Sequence[Region]:
+    if look.maps is not None:
+        return look.maps.map
+    return look.trace.map if look.trace is not None else ()
+
+
+def _kept(called: Called, row: TreeNode, above: str) -> Entry:
     key = f"{above}/{row.what}"
 
     def below() -> list[Entry]:
-        return [_kept(child, key) for child in row.children]
+        return [_kept(called, child, key) for child in row.children]
 
-    holders = "".join(f"\n  {name}" for name in row.held_by)
     return Entry(
         key=key,
-        name=plain(row.what),
+        name=called(row.what),
         amount=row.retained_bytes,
         count=row.retained_objects,
         address=int(row.address),
         below=below if row.children else None,
-        text=f"{plain(row.what)}\n{plain(holders)}" if holders else "",
+        tell=partial(_holders, row) if row.held_by else None,
     )
 
 
-def _type(t: TypeCount) -> Entry:
+def _holders(row: TreeNode) -> str:
+    return "".join([f"{plain(row.what)}\n", *(f"\n  {plain(name)}" for name in row.held_by)])
+
+
+def _type(called: Called, t: TypeCount) -> Entry:
     return Entry(
         key=t.type,
-        name=plain(t.type),
+        name=called(t.type),
         amount=t.bytes if t.retained_bytes is UNSET else t.retained_bytes,
         count=t.objects,
         address=0 if t.example is UNSET else int(t.example),
     )
 
 
-def _sites(heap: HeapReport | None) -> list[Entry]:
-    return [_site(s) for s in heap.sites] if heap and heap.sites is not UNSET else []
+def _sites(called: Called, heap: HeapReport | None) -> list[Entry]:
+    return [_site(called, s) for s in heap.sites] if heap and heap.sites is not UNSET else []
 
 
 def _why_no_sites(heap: HeapReport | None) -> str:
     if heap is None or heap.sampling is UNSET:
-        return "this was not saved"
+        return _NOT_SAVED
     return heap.sampling.why or "the runtime sampled nothing"
 
 
-def _site(site: Site) -> Entry:
-    frames = [
-        plain(f"{f.function}  {words.source(f.file, f.line, f.function)}") for f in site.stack
-    ]
+def _site(called: Called, site: Site) -> Entry:
+    frames = [f"{f.function}  {words.source(f.file, f.line, f.function)}" for f in site.stack]
     own = frames[min(site.allocator, len(frames) - 1)] if frames else "no stack"
     lines = [*frames, "", *(f"held by {name}" for name in site.held_by)]
     return Entry(
         key="/".join(frames),
-        name=own,
+        name=called(own),
         amount=site.inuse_bytes,
         count=site.inuse_objects,
-        text=plain("\n".join(lines)).rstrip(),
+        tell=lambda: plain("\n".join(lines)).rstrip(),
     )
 
 
-def _regions(regions: Sequence[Region]) -> list[Entry]:
+def _regions(regions: Iterable[Region]) -> list[Entry]:
     kinds: dict[str, list[Region]] = {}
     for region in regions:
         kinds.setdefault(words.KIND_NAMES[region.kind], []).append(region)
@@ -101,22 +136,24 @@ def _regions(regions: Sequence[Region]) -> list[Entry]:
 
 
 def _kind(name: str, regions: list[Region]) -> Entry:
-    def below() -> list[Entry]:
-        return [
-            Entry(
-                key=str(r.low),
-                name=plain(f"{r.low} {r.perms} {r.label}"),
-                amount=_resident(r),
-                count=1,
-                counts="regions",
-                text=plain(f"{r.low} to {r.high}, {words.size(r.size)}\n{r.perms}\n{r.label}"),
-            )
-            for r in regions
-        ]
-
-    resident = sum(map(_resident, regions))
     return Entry(
-        key=name, name=name, amount=resident, count=len(regions), counts="regions", below=below
+        key=name,
+        name=name,
+        amount=sum(map(_resident, regions)),
+        count=len(regions),
+        counts="regions",
+        below=lambda: [_region(r) for r in regions],
+    )
+
+
+def _region(r: Region) -> Entry:
+    return Entry(
+        key=str(r.low),
+        name=plain(f"{r.low} {r.perms} {r.label}"),
+        amount=_resident(r),
+        count=1,
+        counts="regions",
+        tell=lambda: plain(f"{r.low} to {r.high}, {words.size(r.size)}\n{r.perms}\n{r.label}"),
     )
 
 
@@ -126,45 +163,66 @@ def _resident(region: Region) -> int:
     return region.size if region.stored is UNSET else region.stored
 
 
-def _groups(report: GoroutinesReport) -> list[Entry]:
+def _groups(called: Called, report: GoroutinesReport) -> list[Entry]:
     states = {g.id: g for g in report.goroutines}
-    return [_group(g, states) for g in report.groups]
+    if report.groups:
+        return [_group(called, g, states) for g in report.groups]
+    with_tail: dict[tuple[object, ...], str] = {}
+    return [_goroutine(str, g, with_tail) for g in report.goroutines]
 
 
-def _group(group: GoroutineGroup, states: Mapping[int, GoroutineState]) -> Entry:
+def _group(called: Called, group: GoroutineGroup, states: Mapping[int, GoroutineState]) -> Entry:
     at = stands_at(group)
     state = words.state(group.status, group.wait_reason)
-    told = plain(_told_of_group(group, state))
+
+    def told() -> str:
+        return plain(_told_of_group(group, state))
 
     def below() -> list[Entry]:
-        return [_goroutine(states[i], told) for i in group.ids if i in states]
+        with_tail: dict[tuple[object, ...], str] = {}  # they are many, and mostly alike
+        return [_goroutine(told, states[i], with_tail) for i in group.ids if i in states]
 
     return Entry(
         key="/".join((state, *(f"{f.function}:{f.line}" for f in group.frames))),
-        name=plain(f"{state}  {at.function if at else 'no frames'}"),
+        name=called(f"{state}  {at.function if at else 'no frames'}"),
         amount=group.count,
         count=group.count,
         unit="",
         below=below,
-        text=told,
+        tell=told,
     )
 
 
-def _goroutine(g: GoroutineState, told: str) -> Entry:
-    """One of a group, of which `told` is told; with what the report has of it alone."""
-    frames = () if g.frames is UNSET else g.frames
-    own = [line for f in frames for line in _variables(f)]
-    waits = [_waits(w) for w in g.waits_on]
-    labels = words.labels(g.labels, g.why_no_labels) if g.labels or g.why_no_labels else ""
+def _goroutine(
+    told: Callable[[], str], g: GoroutineState, with_tail: dict[tuple[object, ...], str]
+) -> Entry:
+    """One of a group, of which `told` is told; with what the report has of it alone. `with_tail`
+    has what stands behind the numbers, where that was made before."""
+    alike = (g.status, g.wait_reason, g.why_no_labels, *g.labels.items())
+    tail = with_tail.get(alike)
+    if tail is None:
+        labels = words.labels(g.labels, g.why_no_labels) if g.labels or g.why_no_labels else ""
+        tail = plain(f"{words.state(g.status, g.wait_reason)}  {labels}".rstrip())
+        with_tail[alike] = tail
+    name = f"goroutine {g.id}"
     return Entry(
-        key=f"goroutine {g.id}",
-        name=plain(f"goroutine {g.id}  {words.state(g.status, g.wait_reason)}  {labels}".rstrip()),
+        key=name,
+        name=f"{name}  {tail}",
         amount=0 if g.waiting_us is UNSET else g.waiting_us,
         count=1,
         unit="time",
         goroutine=g.id,
-        text="\n".join([told, *map(plain, [*waits, *own])]),
+        tell=partial(_told_of_one, told, g),
     )
+
+
+def _told_of_one(told: Callable[[], str], g: GoroutineState) -> str:
+    return "\n".join([told(), *map(plain, _own(g))])
+
+
+def _own(g: GoroutineState) -> list[str]:
+    frames = () if g.frames is UNSET else g.frames
+    return [*map(_waits, g.waits_on), *(line for f in frames for line in _variables(f))]
 
 
 def _told_of_group(group: GoroutineGroup, state: str) -> str:

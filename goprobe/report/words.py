@@ -199,8 +199,21 @@ def short_paths(names: Iterable[str]) -> dict[str, str]:
     names = set(names)
     paths = {match for name in names for match in _PATH.findall(name)}
     bare = set(re.findall(r"(?<![\w./~-])([\w~-]+)(?=\.[\w(\[])", " ".join(names)))
-    ends = Counter(end for path in (*paths, *bare) for end in _ends(path))
-    return {path: next((e for e in _ends(path) if ends[e] == 1), path) for path in paths}
+    # "x/b.T", of the method x/b.T.m, is of the package x/b.
+    packages = {*map(_package, paths), *bare}
+    ends = Counter(end for package in packages for end in _ends(package))
+    return {path: _clear_end(path, ends) for path in paths}
+
+
+def _package(path: str) -> str:
+    folder, _, last = path.rpartition("/")
+    return f"{folder}/{last.partition('.')[0]}"
+
+
+def _clear_end(path: str, ends: Mapping[str, int]) -> str:
+    """ "b.T", or "x/b.T" where another package is called b, too."""
+    both = zip(_ends(path), _ends(_package(path)), strict=True)
+    return next((end for end, package in both if ends[package] == 1), path)
 
 
 def _ends(path: str) -> Iterator[str]:

@@ -17,13 +17,14 @@ pytest.importorskip("textual")
 from textual.pilot import Pilot
 
 from goprobe.errors import UsageError
-from goprobe.explore.app import Explorer, _grown
-from goprobe.explore.asked import Asked, Saved
+from goprobe.explore.app import Explorer, _end, _grown
+from goprobe.explore.asked import Asked, Look, Saved
 from goprobe.explore.entries import bar, chosen
 from goprobe.explore.views import views
 from goprobe.model.codec import from_json, to_json
-from goprobe.model.heap import HeapReport
-from tests.report.pages import goroutines, heap
+from goprobe.model.heap import HeapReport, TypeCount
+from tests.report.pages import goroutines, heap, many_sites, of_memory
+from tests.report.samples import hello
 from tests.support.cli import goprobe
 from tests.support.gdb import write_core
 from tests.support.go import Running, build, running
@@ -238,16 +239,58 @@ def test_one_saved_report_leaves_the_others_out(saved: Path, tmp_path: Path) -> 
 
     played(Saved(saved / "heap.json"), play)
     wrong = tmp_path / "wrong.json"
-    wrong.write_text('{"schema": "goprobe.trace/1"}')
-    with pytest.raises(UsageError, match="holds no report"):
+    wrong.write_text('{"schema": "goprobe.doctor/1"}')
+    with pytest.raises(UsageError, match="holds no report that one can walk through"):
         Saved(wrong)
+
+
+def test_a_saved_report_of_any_kind_begins_with_what_it_has(tmp_path: Path) -> None:
+    """Alone it begins with its own list; each leads down to what is told of one thing."""
+    leads = {
+        "memory": (of_memory(), "Memory", "for Go heap", "Go heap"),
+        "escape": (many_sites(20_000), "Escape", "contradicted", "what happened"),
+        "trace": (hello(), "Stops", "stop 1: main.main", "Hello, Go!"),
+        "goroutines": (goroutines(), "Goroutines", "main.work", "main.work"),
+    }
+    for name, (report, title, first, told) in leads.items():
+        file = tmp_path / f"{name}.json"
+        file.write_bytes(to_json(report))
+
+        async def play(
+            app: Explorer, pilot: Pilot[None], title=title, first=first, told=told
+        ) -> None:  # type: ignore[no-untyped-def]
+            assert screen(app)[0] == title
+            assert any(first in line for line in rows(app))
+            await pilot.press("ctrl+home", "enter")
+            await pilot.pause()
+            assert screen(app)[0].startswith((f"{title} › ", "…"))
+            await pilot.press("enter")
+            await until(pilot, lambda: len(app.screen_stack) > 1)
+            assert told in "\n".join(screen(app))
+
+        played(Saved(file), play)
+
+
+def test_one_sees_where_one_is_and_who_has_a_long_name() -> None:
+    path = "Held by › held by several: 6 goroutines › server.stream › server.memStore"
+    assert _end(path, 80) == path
+    assert _end(path, 30) == "…rver.stream › server.memStore"
+    names = [f"github.com/nats-io/nats-server/v2/server.T{i:030}Store" for i in range(2)]
+    kinds = [TypeCount(type=name, objects=1, bytes=48) for name in names]
+    file = HERE / "saved/heap.json"
+    report = replace(from_json(file.read_bytes(), HeapReport), types=tuple(kinds))
+    listed = views(Look(heap=report))[1].entries
+    assert [e.name for e in listed] == [
+        n.removeprefix("github.com/nats-io/nats-server/v2/") for n in names
+    ]
 
 
 def test_what_cannot_be_looked_at_is_said(program: Running) -> None:
     async def run() -> None:
         app = Explorer(Asked(("4194305",)))
         async with app.run_test(size=(80, 24)) as pilot:
-            await until(pilot, lambda: "4194305" in screen(app)[-2])
+            await until(pilot, lambda: app.failed is not None)  # told again when one has left
+            assert "4194305" in screen(app)[-2]
 
     asyncio.run(run())
 
@@ -261,7 +304,7 @@ def test_a_pipe_is_no_terminal(program: Running) -> None:
 def test_lists_are_searched_and_sorted(saved: Path) -> None:
     report = asyncio.run(Saved(saved).look(print)).heap
     assert isinstance(report, HeapReport)
-    types = views(report, None, None)[1].entries
+    types = views(Look(heap=report))[1].entries
     by_name = chosen(types, "", "name", {})
     assert [e.name for e in by_name] == sorted(e.name for e in types)
     assert [e.amount for e in chosen(types, "", "size", {})] == sorted(
@@ -275,7 +318,7 @@ def test_lists_are_searched_and_sorted(saved: Path) -> None:
 
 
 def test_what_one_waits_on_is_told_as_everywhere() -> None:
-    [group] = views(None, goroutines(), None)[2].entries
+    [group] = views(Look(goroutines=goroutines()))[2].entries
     assert group.below is not None
     for told in (group.text, group.below()[0].text):
         assert "waits on: mutex 0x5a3520 main.work" in told

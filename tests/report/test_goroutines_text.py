@@ -103,3 +103,26 @@ def test_it_fits_and_shows_nothing_raw(width: int, groups: bool) -> None:
     )
     assert raw_characters(data) == set()
     assert max(cells(line) for line in lines(data)) <= width
+
+
+def test_functions_of_one_package_are_told_apart_in_eighty_columns() -> None:
+    """What a cut would leave alike is not cut, and paths are as short as they stay clear."""
+    package = "github.com/nats-io/nats-server/v2/server"
+    names = [
+        f"{package}.(*Server).start{what}Expiration.func1"
+        for what in ("RateLimitLogAndEverythingElse", "ReplyMapOfTheGateway")
+    ]
+    found = report(2, groups=False)
+    first, second, system = found.goroutines
+    found = replace(
+        found,
+        goroutines=(replace(first, function=names[0]), replace(second, function=names[1]), system),
+    )
+    shown = text(found).splitlines()
+    assert "github.com" not in "\n".join(shown)
+    assert max(map(len, shown)) <= 80
+    at, end = shown[2].index("stands in"), shown[2].index("stack")
+    told = "".join(line[at:].split("  ")[0].strip() for line in shown[3:-3] if line[at:end].strip())
+    assert told.startswith("".join("server" + name.removeprefix(package) for name in names))
+    whole = text(found, RenderOptions(verbose=True)).replace(" ", "").replace("\n", "")
+    assert "github.com/nats-io" in whole

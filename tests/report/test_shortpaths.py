@@ -21,3 +21,14 @@ def test_a_path_is_cut_to_what_no_other_ends_in() -> None:
         "held by several: *x/time.Zone and time.Location",
         "main.store used by shop.(*Store).Get",
     ]
+
+
+def test_a_package_is_told_from_another_of_its_name_by_functions_methods_and_types() -> None:
+    names = ["x/b.T.m", "y/b.(*T).m", "gopkg.in/yaml.v2.Node.Decode", "a/yaml/ast.F[x/b.T]"]
+    short = short_paths(names)
+    assert [shortened(name, short) for name in names] == [
+        "x/b.T.m",
+        "y/b.(*T).m",
+        "yaml.v2.Node.Decode",
+        "ast.F[x/b.T]",
+    ]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from difflib import get_close_matches
 
 import msgspec
@@ -42,11 +43,21 @@ def object_called(graph: HeapGraph, name: str) -> Called:
     ]
     if len(last) == 1:
         return object_called(graph, last[0] + (f"#{number}" if number else ""))
-    near = last[:_SHOWN] or get_close_matches(wanted, [*variables, *types], _SHOWN, 0.5)
+    near = last[:_SHOWN] or _nearest(wanted, (*variables, *types))
     raise UsageError(
         f"there is no address, variable or type {name!r}",
         hint=f"nearest: {', '.join(near)}" if near else "goprobe heap PID --types lists the types",
     )
+
+
+def _nearest(wanted: str, names: Sequence[str]) -> list[str]:
+    """Those that are spelt nearly so, whole or without the path of their package."""
+    ends: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        for known in {name, name.rpartition("/")[2]}:
+            ends.setdefault(known, []).append(name)
+    close = get_close_matches(wanted, ends, _SHOWN, 0.5)
+    return list(dict.fromkeys(name for known in close for name in ends[known]))[:_SHOWN]
 
 
 def _variables(graph: HeapGraph) -> dict[str, list[int]]:

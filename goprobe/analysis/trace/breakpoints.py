@@ -22,6 +22,7 @@ from goprobe.runtime.image.program import GoProgram
 _LINE = re.compile(r"^(?P<file>.+\.[a-z]\w*):(?P<line>\d+)$")  # a //line may name any file
 _ADDRESS = re.compile(r"^\*(?P<address>0[xX][0-9a-fA-F]+|\d+)$")
 _NEAREST = 3
+_ALIKE = 0.75  # the last part of a name, by itself
 
 
 class BreakLocation(msgspec.Struct, frozen=True):
@@ -278,9 +279,16 @@ def nearest_functions(program: GoProgram, where: str) -> str:
 
     names = {plain_name(f.name) for f in program.lines.functions()}
     names |= {plain_name(n) for n in program.debug.index.abstract}
+    names = {n for n in names if not n.startswith("type:")}  # the compiler's own
+    by_last: dict[str, list[str]] = {}
+    for name in sorted(names, key=len):
+        by_last.setdefault(name.rsplit(".", 1)[-1].lower(), []).append(name)
     last = where.rsplit(".", 1)[-1].lower()
-    same = sorted((n for n in names if n.rsplit(".", 1)[-1].lower() == last), key=len)
-    close = same[:_NEAREST] or get_close_matches(where, names, n=_NEAREST, cutoff=0.5)
+    close = by_last.get(last) or get_close_matches(where, names, n=_NEAREST, cutoff=0.5)
+    if not close and last:
+        alike = get_close_matches(last, by_last, n=_NEAREST, cutoff=_ALIKE)
+        close = [name for known in alike for name in by_last[known]]
+    close = close[:_NEAREST]
     return f"nearest: {', '.join(close)}" if close else ""
 
 

@@ -19,7 +19,7 @@ _MOST_IDS = 8
 _MOST_ORIGINS = 3
 _FEW_FRAMES = 5
 _FEW_CALLED = 2
-_COLUMNS = (Column(elastic=True, cut=True), Column(elastic=True, cut=True))
+_COLUMNS = (Column(elastic=True, cut=True, amid=True), Column(elastic=True, cut=True, amid=True))
 _RUNTIME = ("runtime.", "internal/runtime/")
 
 
@@ -58,16 +58,16 @@ def origins(page: Page, group: GoroutineGroup) -> None:
     several = len(group.created) > 1
     for created in group.created[:_MOST_ORIGINS]:
         count = f"{words.number(created.count)} " if several else ""
-        page.paragraph((f"{count}{_made(created)}", "dim"), indent=INDENT * 2, hanging=INDENT)
+        page.paragraph((f"{count}{_made(page, created)}", "dim"), indent=INDENT * 2, hanging=INDENT)
     if more := group.created[_MOST_ORIGINS:]:
         places = words.counted(len(more), "other place")
         told = f"{words.number(sum(c.count for c in more))} at {places}"
         page.line((told, "dim"), indent=INDENT * 2)
 
 
-def _made(created: Creation) -> str:
+def _made(page: Page, created: Creation) -> str:
     place = words.source(created.file, created.line, created.function) if created.line else ""
-    return f"created by {created.function}" + (f"  {place}" if place else "")
+    return f"created by {page.named(created.function)}" + (f"  {place}" if place else "")
 
 
 def frames(page: Page, sites: Sequence[CallSite]) -> None:
@@ -88,4 +88,4 @@ def _frame(page: Page, frame: CallSite) -> list[Text]:
     inlined = " (inlined)" if frame.inlined else ""
     pc = f"  {frame.pc}" if page.options.verbose else ""
     source = f"{words.source(frame.file, frame.line, frame.function)}{inlined}{pc}"
-    return [page.text(frame.function or "unknown"), page.text((source, "dim"))]
+    return [page.text(page.named(frame.function) or "unknown"), page.text((source, "dim"))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from msgspec import UNSET
@@ -34,6 +34,7 @@ _RIGHT = Column(right=True)
 def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
     """Groups of goroutines with the same stack where there are groups, else each by itself."""
     page = Page(options)
+    page.shorten(_names(report))
     whole = any(map(_is_whole, report.goroutines))
     if report.contention is not UNSET:
         contention(page, report.contention)
@@ -47,6 +48,21 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
     page.blank()
     page.line((words.stood_still(report.pid, report.pause_us), "dim"))
     return page.render()
+
+
+def _names(report: GoroutinesReport) -> Iterator[str]:
+    """Of all that is called by a name in the report."""
+    frames = {id(g.frames): g.frames for g in report.goroutines if g.frames is not UNSET}
+    for group in report.groups:
+        frames[id(group.frames)] = group.frames
+        yield from (created.function for created in group.created)
+    for each in frames.values():
+        yield from (frame.function for frame in each)
+    for group in report.groups:
+        for wait in group.waits_on:
+            yield from (wait.name, wait.type, *wait.held_by)
+    for goroutine in report.goroutines:
+        yield from (goroutine.function, goroutine.created_by)
 
 
 def _is_whole(goroutine: GoroutineState) -> bool:
@@ -155,7 +171,7 @@ def _each(page: Page, goroutines: Sequence[GoroutineState]) -> None:
         if page.options.verbose and (labels := _labels(goroutine)):
             page.paragraph((f"labels {labels}", "dim"), indent=INDENT * 2)
         if goroutine.created_by:
-            made = _origin(goroutine)
+            made = page.named(_origin(goroutine))
             page.once(("origin", made), partial(_dim, page, made))
 
 
@@ -207,12 +223,13 @@ def _table(page: Page, goroutines: Sequence[GoroutineState]) -> None:
             [
                 page.text(str(goroutine.id)),
                 page.text((state, STYLES.get(goroutine.status, "yellow"))),
-                page.text(goroutine.function),
+                page.text(page.named(goroutine.function)),
                 page.text((f"{words.size(used)} of {words.size(size)}", "dim")),
                 page.text(str(goroutine.thread) if goroutine.thread else ""),
                 *((page.text(_labels(goroutine)),) if labels else ()),
             ]
         )
     cut = Column(elastic=True, cut=True)
-    columns = (_RIGHT, cut, cut, _RIGHT, _RIGHT, *((cut,) if labels else ()))
+    named = Column(elastic=True, cut=True, amid=True)
+    columns = (_RIGHT, cut, named, _RIGHT, _RIGHT, *((cut,) if labels else ()))
     page.table(rows, columns, INDENT)

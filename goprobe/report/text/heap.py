@@ -27,12 +27,11 @@ _BAR = Column(elastic=True, cut=True, least=_LEAST_BAR)
 def render(report: HeapReport, options: RenderOptions) -> bytes:
     """The census; with `verbose` every size class."""
     page = Page(options)
+    page.shorten(_names(report))
     census = report.census
-    page.paragraph(
-        (f"{words.counted(census.objects, 'object')}, {words.size(census.bytes)}", "bold"),
-        f" on the heap of process {report.pid} ({_release(report)})",
-    )
-    page.blank()
+    alone = not options.verbose and _is_alone(report)
+    if not alone:
+        _whole(page, report)
     if report.tree is not UNSET:
         heaptree.held(page, report)
     if report.leaks is not UNSET:
@@ -41,7 +40,7 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
     if options.verbose or not (of_one or report.referrers is not UNSET):
         _space(page, census)
     if report.graph is not UNSET:
-        heapgraph.write(page, report)
+        heapgraph.write(page, report, summary=not alone)
     if report.sites is not UNSET and report.sampling is not UNSET:
         heapsites.write(page, report.census, report.sampling, report.sites)
     if (report.graph is UNSET and report.sites is UNSET) or options.verbose:
@@ -51,11 +50,45 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
         page.paragraph((note, "dim"), hanging=2)
     page.following(_next_lines(report))
     page.blank()
+    if alone:
+        _whole(page, report)
     _self_check(page, report)
     for warning in report.warnings:
         page.paragraph((f"{page.glyphs.warn} {warning}", "yellow"), hanging=2)
     page.line((words.stood_still(report.pid, report.pause_us), "dim"))
     return page.render()
+
+
+def _names(report: HeapReport) -> Iterator[str]:
+    """Of all that is called by a name in the report."""
+    yield from heaptree.names(report.tree if report.tree is not UNSET else ())
+    yield from (t.type for t in report.types)
+    yield from (t.type for t in (report.unreachable if report.unreachable is not UNSET else ()))
+    for site in report.sites if report.sites is not UNSET else ():
+        yield from (frame.function for frame in site.stack)
+        yield from (*site.types, *site.held_by)
+    for row in report.waste if report.waste is not UNSET else ():
+        yield from (row.type, row.holder)
+    for way in report.paths:
+        yield from (step.name for step in way)
+    yield from (r.source.name for r in (report.referrers if report.referrers is not UNSET else ()))
+
+
+def _is_alone(report: HeapReport) -> bool:
+    """Whether one object was asked for and nothing else: that is told first, then of which heap."""
+    of_one = (report.object, report.path_texts, report.referrers)
+    others = (report.tree, report.sites, report.waste, report.unreachable, report.leaks)
+    asked_more = report.types or report.dangling or any(o is not UNSET for o in others)
+    return any(o is not UNSET for o in of_one) and not asked_more
+
+
+def _whole(page: Page, report: HeapReport) -> None:
+    census = report.census
+    page.paragraph(
+        (f"{words.counted(census.objects, 'object')}, {words.size(census.bytes)}", "bold"),
+        f" on the heap of process {report.pid} ({_release(report)})",
+    )
+    page.blank()
 
 
 def _release(report: HeapReport) -> str:

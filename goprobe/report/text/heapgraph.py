@@ -22,7 +22,6 @@ from goprobe.model.location import Location
 from goprobe.report import words
 from goprobe.report.text import heapobject, heapsites, heaptree, heapwaste
 from goprobe.report.text.page import Column, Page
-from goprobe.report.words import short_paths, shortened
 
 _MOST = 15
 _MOST_STEPS = 24
@@ -34,10 +33,11 @@ _BAR_CELLS = 8
 _NARROW, _ROOMY = 60, 100
 
 
-def write(page: Page, report: HeapReport) -> None:
+def write(page: Page, report: HeapReport, *, summary: bool = True) -> None:
     """Every part of the report that was asked for."""
     most = 1 << 30 if page.options.verbose else _MOST
-    _summary(page, report)
+    if summary or report.self_check.dangling_edges:
+        _summary(page, report)
     if report.tree is not UNSET:
         heaptree.write(page, report.tree)
     if report.waste is not UNSET:
@@ -106,7 +106,6 @@ def _types(page: Page, title: str, types: Sequence[TypeCount], whole: int, most:
         types = folded(types)
     retained = types[0].retained_bytes is not UNSET
     shown = sorted(types, key=_weight, reverse=True)[:most]
-    short = {} if page.options.verbose else short_paths([t.type for t in types])
     page.heading(title, (_rest(len(shown), len(types)), "dim"))
     page.blank()
     wide = page.width >= _NARROW
@@ -120,7 +119,7 @@ def _types(page: Page, title: str, types: Sequence[TypeCount], whole: int, most:
             cells.append(page.text(words.column_size(kept)))
         if drawn:
             cells.append(_bar(page, kept, whole))
-        lines.append([*cells, page.text(shortened(t.type, short))])
+        lines.append([*cells, page.text(page.named(t.type))])
         if wide:
             lines[-1].append(page.text(("" if t.example is UNSET else str(t.example), "dim")))
     _table(page, [*head, "for example"] if wide else head, lines, len(head) - 1)
@@ -175,7 +174,7 @@ def _paths(page: Page, paths: Sequence[Sequence[Location]], texts: Sequence[str]
         return
     for way, text in zip(paths, texts, strict=True):
         page.heading("Kept by")
-        page.paragraph((text, "bold"), indent=_INDENT, hanging=_INDENT)
+        page.paragraph((page.named(text), "bold"), indent=_INDENT, hanging=_INDENT)
         half = _MOST_STEPS // 2
         shown = list(way) if len(way) <= _MOST_STEPS else [*way[:half], *way[-half:]]
         for i, step in enumerate(shown):
@@ -189,7 +188,7 @@ def _step(page: Page, step: Location) -> None:
     via = str(step.detail.get("via", ""))
     link = f"{via} {page.glyphs.leads_to} " if via else ""
     address = f"{step.address}  " if int(step.address) else ""
-    page.line(address, (link, "cyan"), step.name, indent=2 * _INDENT)
+    page.line(address, (link, "cyan"), page.named(step.name), indent=2 * _INDENT)
 
 
 def _referrers(page: Page, referrers: Sequence[Referrer], most: int) -> None:
@@ -201,7 +200,9 @@ def _referrers(page: Page, referrers: Sequence[Referrer], most: int) -> None:
     for r in shown:
         into = f" (at +{r.into:#x} of it)" if r.into else ""
         address = f"{r.source.address}  " if int(r.source.address) else ""
-        page.line(f"{address}{r.source.name}", (f" {r.field}", "cyan"), into, indent=_INDENT)
+        page.line(
+            f"{address}{page.named(r.source.name)}", (f" {r.field}", "cyan"), into, indent=_INDENT
+        )
 
 
 def _dangling(page: Page, edges: Sequence[DanglingEdge], most: int) -> None:

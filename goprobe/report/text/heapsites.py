@@ -63,12 +63,12 @@ def _site(page: Page, site: Site, *, by_now: bool) -> None:
     if site.now_bytes != site.inuse_bytes and not by_now:
         told += f" ({words.size(site.now_bytes)} by now)"
     if site.types:
-        told += f" of {_types(site)}"
+        told += f" of {page.named(_types(site))}"
     if site.alloc_bytes != site.inuse_bytes and not by_now:
         told += f", {words.size(site.alloc_bytes)} allocated"
     told += f", from {stack_of(page, site.stack, site.allocator)}"
     if site.held_by:
-        told += f", held by {_held(site)}"
+        told += f", held by {page.named(_held(site))}"
     if isinstance(site.retained_bytes, int) and isinstance(site.sampled_objects, int):
         sampled = words.counted(site.sampled_objects, "sampled object")
         told += f"; {words.size(site.retained_bytes)} kept by its {sampled}"
@@ -90,6 +90,10 @@ def _held(site: Site) -> str:
 
 def stack_of(page: Page, stack: Sequence[SiteFrame], allocator: int) -> str:
     """The innermost functions, and the first of the program's own with its place."""
+    return page.named(_stack_of(page, stack, allocator))
+
+
+def _stack_of(page: Page, stack: Sequence[SiteFrame], allocator: int) -> str:
     frames = [f for f in stack[allocator:] if f.function != "runtime.goexit"] or list(stack)
     if page.options.verbose:
         return " < ".join(map(_named, frames))

@@ -12,7 +12,6 @@ from rich.text import Text
 from goprobe.model.heap import REST, SEVERAL, HeapReport, TreeNode
 from goprobe.report import words
 from goprobe.report.text.page import Column, Page
-from goprobe.report.words import short_paths, shortened
 
 _MOST = 15
 _DEEPEST = 2
@@ -38,14 +37,11 @@ def held(page: Page, report: HeapReport) -> None:
     parts = [
         part for row in report.tree[:_MOST_NAMED] if (part := _part(page, row, report.census.bytes))
     ]
-    if not page.options.verbose:
-        short = short_paths(_names(report.tree))
-        parts = [shortened(part, short) for part in parts]
     if waste := report.graph.unreachable_bytes:
         parts.append(f"{words.size(waste)} garbage")
     if parts:
         between = f" {page.glyphs.dot} "
-        page.paragraph(("Held: ", "bold"), between.join(parts), hanging=6)
+        page.paragraph(("Held: ", "bold"), page.named(between.join(parts)), hanging=6)
         page.blank()
 
 
@@ -59,7 +55,9 @@ def _part(page: Page, row: TreeNode, whole: int) -> str:
         )
     more = len(row.held_by) - 1
     others = f" and {words.counted(more, 'other')}" if more > 0 else ""
-    return f"{size} by several roots together ({row.held_by[0] if row.held_by else '?'}{others})"
+    by = f"by several roots together ({row.held_by[0] if row.held_by else '?'}{others})"
+    way = f" {page.glyphs.leads_to} ".join(_way(row))
+    return f"{size} {way} {by}" if way else f"{size} {by}"
 
 
 def _way(row: TreeNode) -> Iterator[str]:
@@ -89,22 +87,21 @@ def write(page: Page, tree: Sequence[TreeNode]) -> None:
     head = [page.text((name, "dim")) for name, _ in columns]
     lines = [head]
     least = whole // (_SHARE * _VERBOSELY if verbose else _SHARE)
-    told = _Told() if verbose else _Told(short_paths(_names(tree)), Counter(map(_brief, tree)))
+    told = _Told() if verbose else _Told(Counter(map(_brief, tree)))
     for row in shown:
         lines += (line[: len(columns)] for line in _lines(page, told, row, least, whole))
     page.table(lines, [column for _, column in columns], _INDENT)
 
 
 class _Told(msgspec.Struct, frozen=True):
-    """How rows are called: with `short` paths, and of those that several hold only the first of
-    these, where no other row reads the same (`briefly`)."""
+    """How rows are called: of those that several hold only the first of these, where no other row
+    reads the same (`briefly`)."""
 
-    short: dict[str, str] = {}
     briefly: Mapping[str, int] = {}
 
     def what(self, row: TreeNode) -> str:
         brief = _brief(row)
-        return shortened(brief if self.briefly.get(brief) == 1 else row.what, self.short)
+        return brief if self.briefly.get(brief) == 1 else row.what
 
 
 def _brief(row: TreeNode) -> str:
@@ -115,11 +112,11 @@ def _brief(row: TreeNode) -> str:
     return f"held by several: {', '.join(row.held_by[:_MOST_NAMED])} and {least}{more} more"
 
 
-def _names(tree: Sequence[TreeNode]) -> Iterator[str]:
+def names(tree: Sequence[TreeNode]) -> Iterator[str]:
     for row in tree:
         yield row.what
         yield from row.held_by
-        yield from _names(row.children)
+        yield from names(row.children)
 
 
 def _lines(
@@ -130,7 +127,7 @@ def _lines(
     yield [
         page.text(words.column_size(row.retained_bytes)),
         page.text(words.number(row.retained_objects)),
-        page.text((lead, "dim"), (told.what(row), "dim" if row.kind == REST else "")),
+        page.text((lead, "dim"), (page.named(told.what(row)), "dim" if row.kind == REST else "")),
         page.text((str(row.address) if int(row.address) else "", "dim")),
         page.text((page.bar(row.retained_bytes, whole, _BAR_CELLS), "yellow")),
     ]

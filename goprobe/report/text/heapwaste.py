@@ -49,6 +49,6 @@ def _line(page: Page, row: Waste) -> list[Text]:
     return [
         page.text(words.size(row.bytes)),
         page.text((words.number(row.objects), "dim")),
-        page.text(f"{row.type}{field}{holder}"),
+        page.text(page.named(f"{row.type}{field}{holder}")),
         page.text((str(row.example), "dim")),
     ]

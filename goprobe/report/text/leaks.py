@@ -111,10 +111,10 @@ def _types(page: Page, summary: LeakSummary) -> None:
     page.line("kept by leaked goroutines alone:")
     rows = [_row(page, "bytes", "objects", "type")]
     rows += [
-        _row(page, words.size(t.bytes), words.number(t.objects), t.type)
+        _row(page, words.size(t.bytes), words.number(t.objects), page.named(t.type))
         for t in summary.types[: None if page.options.verbose else _MOST_TYPES]
     ]
-    page.table(rows, (_RIGHT, _RIGHT, Column(elastic=True, cut=True)), INDENT)
+    page.table(rows, (_RIGHT, _RIGHT, Column(elastic=True, cut=True, amid=True)), INDENT)
 
 
 def _row(page: Page, *cells: str) -> Sequence[Text]:

@@ -14,7 +14,7 @@ from goprobe.report.selection import value_and_data
 from goprobe.report.text.page import Column, Page, Span
 from goprobe.report.text.stops import told_state
 
-_COLUMNS = (Column(elastic=True, cut=True, least=4), Column(elastic=True, least=16))
+_COLUMNS = (Column(elastic=True, cut=True, amid=True, least=4), Column(elastic=True, least=16))
 _MOST_VARIABLES = 20
 _MOST_VALUES = 4
 
@@ -38,11 +38,11 @@ def variables(page: Page, site: CallSite, indent: int) -> None:
 def _rows(page: Page, variable: Variable, differing: Differing | None) -> list[list[Text]]:
     name = page.text((variable.name, "bold"))
     if differing is not None:
-        return [[name, page.text((f"{variable.type}  ", "dim"), _different(differing))]]
+        return [[name, page.text((f"{page.named(variable.type)}  ", "dim"), _different(differing))]]
     value = value_and_data(variable)
     told = "" if variable.state is State.LIVE else told_state(variable)
     told = f"  {told}" if value and told else told
-    spans: list[Span] = [(f"{variable.type}  ", "dim"), value, (told, "italic")]
+    spans: list[Span] = [(f"{page.named(variable.type)}  ", "dim"), value, (told, "italic")]
     rows = [[name, page.text(*spans)]]
     if page.options.verbose and variable.location is not UNSET:
         where = f"{variable.location.name}  {variable.location.address}"

@@ -18,11 +18,13 @@ from rich.text import Text
 from goprobe.report.escaping import escape, visible
 from goprobe.report.options import RenderOptions
 from goprobe.report.text.glyphs import ASCII, UNICODE
+from goprobe.report.words import short_paths, shortened
 
 # Skin tones: some terminals join them to the sign before, others give them two cells.
 _MODIFIER = re.compile("[\U0001f3fb-\U0001f3ff]")
 
 GAP = 2
+_LEAST_ENDS = 6  # of a text that is cut in the middle
 _NARROWEST = 20
 _WIDEST = 100  # lines wider than this are hard to follow with the eye
 
@@ -33,13 +35,15 @@ Span = str | tuple[str, str]
 class Column(msgspec.Struct, frozen=True):
     """A column of a table.
 
-    One that is `elastic` gives up its width first, down to `least` cells, and wraps (or, with
-    `cut`, ends in an ellipsis).
+    One that is `elastic` gives up its width first, down to `least` cells, and wraps; or, with
+    `cut`, ends in an ellipsis, which with `amid` stands in the middle, as both ends tell names
+    apart. Cells that are different and would look alike wrap all the same.
     """
 
     right: bool = False
     elastic: bool = False
     cut: bool = False
+    amid: bool = False
     least: int = 8
 
 
@@ -54,6 +58,7 @@ class Page:
         self._lines: list[Text] = []
         self._blank = Text(end="")
         self._drawn: dict[Hashable, list[Text]] = {}
+        self._short: dict[str, str] = {}
         self._out = StringIO()
         self._console = Console(
             file=self._out,
@@ -75,6 +80,16 @@ class Page:
         length = max(round(min(amount / whole, 1.0) * cells * steps), 1)
         full, rest = divmod(length, steps)
         return self.glyphs.bar * full + (self.glyphs.eighths[rest] if rest else "")
+
+    def shorten(self, names: Iterable[str]) -> None:
+        """From here on package paths in names are as short as they stay clear among these; with
+        `verbose` they stay whole."""
+        if not self.options.verbose:
+            self._short = short_paths(names)
+
+    def named(self, name: str) -> str:
+        """What a function, type or variable is called on this page."""
+        return shortened(name, self._short) if self._short else name
 
     def text(self, *spans: Span) -> Text:
         """Spans as one styled text, every character of it fit for a terminal."""
@@ -148,8 +163,12 @@ class Page:
         widths = _widths(table, columns, self.width - sum(margins))
         if fill and table:
             _fill(widths, columns, min(self.width, _WIDEST) - sum(margins))
+        alike = [
+            self._alike([row[i] for row in table], widths[i], column)
+            for i, column in enumerate(columns)
+        ]
         for i, row in enumerate(table):
-            cells = [self._cell(*part) for part in zip(row, widths, columns, strict=True)]
+            cells = [self._cell(*part) for part in zip(row, widths, columns, alike, strict=True)]
             for number in range(max(len(cell) for cell in cells)):
                 self._lines.append(_row_line(cells, widths, columns, number, margins))
             left = indent + widths[0] + gap
@@ -167,6 +186,27 @@ class Page:
         kept.rstrip()
         kept.append(mark, style="dim")
         return kept
+
+    def _cut(self, text: Text, width: int, column: Column) -> Text:
+        """The text, a part of it left out where it is longer."""
+        mark = self.glyphs.cut
+        room = width - len(mark)
+        if not column.amid or room < _LEAST_ENDS or _fits(text, width) or _is_wide(text):
+            return self.fit(text, width)
+        tail = room // 2
+        kept = text[: room - tail]
+        kept.append(mark, style="dim")
+        return kept.append_text(text[len(text.plain) - tail :])
+
+    def _alike(self, cells: Sequence[Text], width: int, column: Column) -> frozenset[str]:
+        """Those of different cells that nobody could tell apart once they are cut."""
+        if not column.cut:
+            return frozenset()
+        long = {cell.plain: cell for cell in cells if not _fits(cell, width)}
+        shown: dict[str, list[str]] = {}
+        for plain, cell in long.items():
+            shown.setdefault(self._cut(cell, width, column).plain, []).append(plain)
+        return frozenset(plain for same in shown.values() if len(same) > 1 for plain in same)
 
     def wrap(self, text: Text, width: int) -> list[Text]:
         """The text in lines of at most `width` cells; words longer than that are broken."""
@@ -190,15 +230,21 @@ class Page:
     def _plain(self, line: Text) -> str:
         return "".join([f"{part.plain}\n" for part in self.wrap(line, self.width)])
 
-    def _cell(self, text: Text, width: int, column: Column) -> list[Text]:
-        if not column.elastic or column.cut:
+    def _cell(self, text: Text, width: int, column: Column, alike: frozenset[str]) -> list[Text]:
+        if not column.elastic:
             return [self.fit(text, width)]
+        if column.cut and text.plain not in alike:
+            return [self._cut(text, width, column)]
         return self.wrap(text, width)
 
 
 def _fits(text: Text, width: int) -> bool:
     plain = text.plain
     return len(plain) <= width if plain.isascii() else text.cell_len <= width
+
+
+def _is_wide(text: Text) -> bool:
+    return text.cell_len != len(text.plain)
 
 
 def _beside(margin: str, text: Text) -> Text:

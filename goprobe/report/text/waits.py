@@ -33,15 +33,15 @@ def waits_on(
         count = (
             f"{words.number(each.count)} on " if several and len(telling) > 1 and most > 1 else ""
         )
-        told = f"{count}{waited(each)}"
+        told = f"{count}{page.named(waited(each))}"
         if each.why:
             told += f": {each.why}"
         page.paragraph(told, indent=INDENT * 2, hanging=INDENT)
         if who := held(each, most=None if page.options.verbose else _MOST_HOLDERS):
             by = "held only by" if only else "held by"
-            page.paragraph((f"{by} {who}", "dim"), indent=INDENT * 3, hanging=INDENT)
+            page.paragraph((f"{by} {page.named(who)}", "dim"), indent=INDENT * 3, hanging=INDENT)
         for owner in owned(each, len(each.owners) if page.options.verbose else _MOST_HOLDERS):
-            page.paragraph((owner, "dim"), indent=INDENT * 3, hanging=INDENT)
+            page.paragraph((page.named(owner), "dim"), indent=INDENT * 3, hanging=INDENT)
     if more := len(telling) - len(shown) + left:
         page.line((f"and on {words.number(more)} more", "dim"), indent=INDENT * 2)
 
@@ -52,7 +52,7 @@ def deadlocks(page: Page, every: Sequence[Deadlock]) -> None:
         page.blank()
         page.paragraph((deadlocked(deadlock), "bold red"), hanging=INDENT)
         for step in deadlock.steps[:_MOST_STEPS]:
-            page.paragraph(step, indent=INDENT, hanging=INDENT)
+            page.paragraph(page.named(step), indent=INDENT, hanging=INDENT)
         if (more := len(deadlock.steps) - _MOST_STEPS) > 0:
             page.line((f"and {more} more", "dim"), indent=INDENT)
     if len(every) > _MOST_DEADLOCKS:
