@@ -61,7 +61,8 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
 
 def _names(report: HeapReport) -> Iterator[str]:
     """Of all that is called by a name in the report."""
-    yield from heaptree.names(report.tree if report.tree is not UNSET else ())
+    if report.tree is not UNSET:
+        yield from heaptree.names(report.tree)
     yield from (t.type for t in report.types)
     yield from (t.type for t in (report.unreachable if report.unreachable is not UNSET else ()))
     for site in report.sites if report.sites is not UNSET else ():
