@@ -3,12 +3,10 @@ textual."""
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import ClassVar, Protocol
 
-import msgspec
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -20,6 +18,7 @@ from textual.worker import Worker, WorkerError
 from goprobe.errors import GoprobeError
 from goprobe.explore.asked import Look
 from goprobe.explore.entries import Entry, View, bar, chosen, growth
+from goprobe.explore.levels import Level, again, amounts, below, end, grown, lists, middle_cut
 from goprobe.explore.views import views
 from goprobe.report import words
 
@@ -53,19 +52,6 @@ class Source(Protocol):
     async def look(self, told: Callable[[str], None]) -> Look: ...
     async def of_object(self, address: int, width: int) -> str: ...
     async def of_goroutine(self, number: int, width: int) -> str: ...
-
-
-class Level(msgspec.Struct):
-    """A list, and where one stands in it."""
-
-    title: str
-    entries: list[Entry]
-    cursor: int = 0
-    needle: str = ""
-    whole: int = 0
-
-    def __post_init__(self) -> None:
-        self.whole = sum(e.amount for e in self.entries)
 
 
 class Detail(ModalScreen[None]):
@@ -164,9 +150,9 @@ class Explorer(App[None]):
         level = self.level
         if level is None:
             return
-        grown = growth(level.entries, self._before) if self._before else {}
-        self._left = chosen(level.entries, level.needle, _ORDERS[self._order], grown)
-        self._rows, self._grown = 0, grown
+        self._grown = growth(level.entries, self._before) if self._before else {}
+        self._left = chosen(level.entries, level.needle, _ORDERS[self._order], self._grown)
+        self._rows = 0
         table = self.table
         table.clear(columns=True)
         for name, width in self._columns(level):
@@ -205,7 +191,7 @@ class Explorer(App[None]):
 
     def _cells(self, entry: Entry, whole: int, room: int, *, wide: bool) -> list[Text]:
         mark = "*" if entry.key in self._marked else " "
-        name = _middle_cut(entry.name, room)
+        name = middle_cut(entry.name, room)
         cells = [Text(entry.size, justify="right")]
         if entry.unit == "bytes":
             cells.append(Text(words.number(entry.count), justify="right"))
@@ -213,17 +199,17 @@ class Explorer(App[None]):
             cells.append(Text(f"{100 * entry.amount / max(whole, 1):.1f} %", justify="right"))
         cells.append(Text(bar(entry.amount, whole), style="yellow"))
         if self._grown:
-            cells.append(_grown(self._grown.get(entry.key, 0), entry.unit))
+            cells.append(grown(self._grown.get(entry.key, 0), entry.unit))
         leads = "▸" if entry.below else " "
         return [*cells, Text(f"{mark}{leads} {name}", no_wrap=True)]
 
     def _where(self, level: Level) -> None:
         path = " › ".join(each.title for each in self._paths[self._at])
         narrowed = f"  /{level.needle}" if level.needle else ""
-        shown = _end(path + narrowed, self.size.width)
+        shown = end(path + narrowed, self.size.width)
         self.query_one("#where", Static).update(Text(shown, no_wrap=True))
         labels = [view.label for view in self.views]
-        self.query_one("#lists", Static).update(_lists(labels, self._at))
+        self.query_one("#lists", Static).update(lists(labels, self._at))
         view = self.views[self._at]
         if not level.entries:
             self._state(view.why)
@@ -237,7 +223,7 @@ class Explorer(App[None]):
             return
         room = self._columns(level)[-1][1] - _LEAD
         if entry is not None and len(entry.name) > room:
-            self._state(_middle_cut(entry.name, self.size.width))
+            self._state(middle_cut(entry.name, self.size.width))
             return
         rows = words.counted(len(self._left), "row")
         leads = "  ·  enter goes into ▸" if any(e.below for e in self._left) else ""
@@ -266,7 +252,7 @@ class Explorer(App[None]):
         if entry.below is not None:
             self._forget()
             self._remember()
-            self._paths[self._at].append(Level(entry.name, _below(entry)))
+            self._paths[self._at].append(Level(entry.name, below(entry)))
             self._draw()
         else:
             self.action_object()
@@ -354,11 +340,11 @@ class Explorer(App[None]):
         finally:
             self._busy = False
         if self.views:
-            self._before = _amounts(self._paths)
+            self._before = amounts(self._paths)
         made = views(look)
         if not self.views:  # a saved report may have one list alone
             self._at = min(range(len(made)), key=lambda n: (not made[n].entries, made[n].later, n))
-        self._paths = _again(made, self._paths)
+        self._paths = again(made, self._paths)
         self.views, self.title, self.failed = made, look.title, None
         self._draw()
 
@@ -388,68 +374,3 @@ class Explorer(App[None]):
     def on_resize(self) -> None:
         self._remember()
         self._draw()
-
-
-def _below(entry: Entry) -> list[Entry]:
-    """What one comes to. Of 100,000 rows Python would look for garbage for most of the time."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        return entry.below() if entry.below else []
-    finally:
-        if collects:
-            gc.enable()
-
-
-def _amounts(paths: list[list[Level]]) -> dict[str, int]:
-    """What every list at hand, and those that are open, had before."""
-    known = {e.key: e.amount for levels in paths for level in levels for e in level.entries}
-    for levels in paths:
-        for entry in levels[0].entries:
-            if entry.below is not None and entry.unit == "bytes":
-                known |= {e.key: e.amount for e in entry.below()}
-    return known
-
-
-def _again(made: list[View], before: list[list[Level]]) -> list[list[Level]]:
-    """One stands where one stood, as far as that is there still."""
-    paths: list[list[Level]] = []
-    for number, view in enumerate(made):
-        old = before[number] if before else []
-        levels = [Level(view.title, view.entries, *((old[0].cursor, old[0].needle) if old else ()))]
-        for level in old[1:]:
-            entry = next((e for e in levels[-1].entries if e.name == level.title), None)
-            if entry is None or entry.below is None:
-                break
-            levels.append(Level(level.title, entry.below(), level.cursor, level.needle))
-        paths.append(levels)
-    return paths
-
-
-def _end(path: str, room: int) -> str:
-    """Where one is, and as much of the way there as there is room for."""
-    return path if len(path) <= room else f"…{path[len(path) - room + 1 :]}"
-
-
-def _lists(labels: Sequence[str], at: int) -> Text:
-    """The lists that one can go to, with the one in which one is."""
-    text = Text(no_wrap=True)
-    for number, name in enumerate(labels):
-        text.append(f" {number + 1} {name} ", style="reverse" if number == at else "")
-        text.append(" ")
-    return text
-
-
-def _grown(amount: int, unit: str) -> Text:
-    if not amount:
-        return Text("")
-    signed = {"bytes": words.signed_size, "time": words.signed_duration}.get(unit, words.signed)
-    return Text(signed(amount), style="red" if amount > 0 else "green", justify="right")
-
-
-def _middle_cut(name: str, room: int) -> str:
-    """Both ends tell names apart."""
-    if len(name) <= room:
-        return name
-    head = (room - 1) // 2
-    return f"{name[:head]}…{name[-(room - 1 - head) :]}"

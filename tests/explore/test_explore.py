@@ -17,9 +17,10 @@ pytest.importorskip("textual")
 from textual.pilot import Pilot
 
 from goprobe.errors import UsageError
-from goprobe.explore.app import Explorer, _end, _grown
+from goprobe.explore.app import Explorer
 from goprobe.explore.asked import Asked, Look, Saved
 from goprobe.explore.entries import bar, chosen
+from goprobe.explore.levels import end, grown
 from goprobe.explore.views import views
 from goprobe.model.codec import from_json, to_json
 from goprobe.model.heap import HeapReport, TypeCount
@@ -256,9 +257,9 @@ def test_a_saved_report_of_any_kind_begins_with_what_it_has(tmp_path: Path) -> N
         file = tmp_path / f"{name}.json"
         file.write_bytes(to_json(report))
 
-        async def play(
+        async def play(  # type: ignore[no-untyped-def]
             app: Explorer, pilot: Pilot[None], title=title, first=first, told=told
-        ) -> None:  # type: ignore[no-untyped-def]
+        ) -> None:
             assert screen(app)[0] == title
             assert any(first in line for line in rows(app))
             await pilot.press("ctrl+home", "enter")
@@ -273,8 +274,8 @@ def test_a_saved_report_of_any_kind_begins_with_what_it_has(tmp_path: Path) -> N
 
 def test_one_sees_where_one_is_and_who_has_a_long_name() -> None:
     path = "Held by › held by several: 6 goroutines › server.stream › server.memStore"
-    assert _end(path, 80) == path
-    assert _end(path, 30) == "…rver.stream › server.memStore"
+    assert end(path, 80) == path
+    assert end(path, 30) == "…rver.stream › server.memStore"
     names = [f"github.com/nats-io/nats-server/v2/server.T{i:030}Store" for i in range(2)]
     kinds = [TypeCount(type=name, objects=1, bytes=48) for name in names]
     file = HERE / "saved/heap.json"
@@ -311,7 +312,7 @@ def test_lists_are_searched_and_sorted(saved: Path) -> None:
         (e.amount for e in types), reverse=True
     )
     assert chosen(types, "", "growth", {types[-1].key: 7})[0] is types[-1]
-    told = [_grown(n, unit).plain for n, unit in ((2048, "bytes"), (-3, ""), (90_000_000, "time"))]
+    told = [grown(n, unit).plain for n, unit in ((2048, "bytes"), (-3, ""), (90_000_000, "time"))]
     assert told == ["+2 KiB", "-3", "+90 s"]
     assert bar(0, 100) == "░" * 10
     assert bar(1, 1000)[0] == "█"
