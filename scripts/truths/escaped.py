@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from scripts.truths.answer import Answer, not_told, wrong
+from scripts.truths.forked import forked
 from scripts.truths.kind import Case
-from tests.support.cli import command, environment
+from tests.support.cli import environment
 
 _SHOWN = 3000
 
@@ -29,12 +30,11 @@ def escaped(
     which the machine may be to blame."""
     output = case.directory / "report.json"
     try:
-        told = subprocess.run(
-            command("escape", "--json", "-o", output, "--go", case.go_tool, *options),
+        told = forked(
+            ("escape", "--json", "-o", output, "--go", case.go_tool, *options),
             cwd=case.directory,
             env=environment_of(case, processors),
-            capture_output=True,
-            timeout=seconds,
+            seconds=seconds,
         )
     except subprocess.TimeoutExpired:
         return not_told("goprobe answers", f"it took more than {seconds:.0f} s")
