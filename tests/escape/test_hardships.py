@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,6 +18,8 @@ from goprobe.model.trace import Exit
 from goprobe.report import render
 from goprobe.report.options import RenderOptions
 from tests.escape.hardship import escape, module, program, the_allocation, with_imports
+from tests.support.cli import environment
+from tests.support.go import matrix, toolchain
 
 
 def test_code_that_does_not_build(tmp_path: Path) -> None:
@@ -315,3 +320,56 @@ def test_the_pointers_into_stacks_are_found(tmp_path: Path) -> None:
     assert at_end.when == "at the end of the run"
     with pytest.raises(AssertionError, match=r"main\.global"):
         goprobe.assert_promises(report)
+
+
+_BY_RIGHT = """\
+    package main
+
+    import (
+        "os"
+        "runtime"
+        "unsafe"
+    )
+
+    type held struct{ next *held }
+
+    var all = make([]*held, 100)
+
+    func main() {
+        one := held{}
+        for i := range all {
+            all[i] = &held{&held{}}
+            runtime.SetFinalizer(all[i], func(h *held) { h.next = nil })
+        }
+        go func() { make(chan held) <- one }()
+        runtime.GC()
+        if len(os.Args) > 1 {
+            var here held
+            all[70].next = hidden(&here)
+        }
+    }
+
+    //go:nosplit
+    func hidden(p *held) *held {
+        x := uintptr(unsafe.Pointer(p))
+        return (*held)(unsafe.Pointer(x ^ 0))
+    }
+"""
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_a_graph_of_the_heap_is_made_only_where_a_word_may_lead_into_a_stack(
+    go: str, tmp_path: Path
+) -> None:
+    folder = module(tmp_path, {"main.go": _BY_RIGHT})
+    asked = (
+        "import sys; from goprobe.cli import main; import atexit;"
+        "atexit.register(lambda: print('goprobe.analysis.heap.graph' in sys.modules)); main()"
+    )
+    for more, found in ((), False), (("--", "stray"), True):
+        arguments = ("escape", "--json", "-o", "report.json", "--go", toolchain(go), ".", *more)
+        command = [sys.executable, "-c", asked, *map(str, arguments)]
+        done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True)
+        report = json.loads((folder / "report.json").read_bytes())
+        assert done.stdout.split() == [str(found).encode()], (more, report["warnings"])
+        assert bool(report["dangling"]) == found

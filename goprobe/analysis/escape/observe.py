@@ -15,7 +15,7 @@ from goprobe.analysis.escape.evidence import CallEvidence
 from goprobe.analysis.escape.request import EscapeRequest
 from goprobe.analysis.escape.results import CallResults, Results
 from goprobe.analysis.escape.siteplan import SitePlan
-from goprobe.analysis.escape.stackpointers import pointers_into_stacks
+from goprobe.analysis.escape.stackwords import may_lead_into_stacks
 from goprobe.errors import GoprobeError, UnreadableError
 from goprobe.model.escape import BenchmarkRun, DanglingPointer
 from goprobe.model.location import Kind
@@ -29,7 +29,7 @@ from goprobe.process.tracer.ledger import AllocatorCalls, Made
 from goprobe.process.tracer.run import run_counted
 from goprobe.runtime.allocatorcalls import Allocates, Family
 from goprobe.runtime.image.program import GoProgram
-from goprobe.runtime.world import load_bias
+from goprobe.runtime.world import World, load_bias
 from goprobe.target.goprocess import GoProcess
 
 
@@ -193,8 +193,13 @@ class _Sweeps:
         try:
             low, high = self._program.lines.low + bias, self._program.lines.high + bias
             threads = out_of_calls(stopped_registers(pid), memory, low, high)
-            process = GoProcess(pid, self._program, bias)
-            pointers = pointers_into_stacks(process, memory, mappings, threads)
+            world = GoProcess(pid, self._program, bias).world(memory, mappings, threads)
+            if not _may_lead(world, memory):
+                return
+            # Brings along what makes graphs of heaps.
+            from goprobe.analysis.escape.stackpointers import pointers_into_stacks
+
+            pointers = pointers_into_stacks(world)
         except (GoprobeError, UnreadableError) as error:
             self.warnings.append(f"pointers into stacks were not looked for: {error}")
             return
@@ -203,6 +208,13 @@ class _Sweeps:
                 pointer.source, pointer.target, when, pointer.function, pointer.file, pointer.line
             )
             self.dangling.setdefault(pointer.source, told)
+
+
+def _may_lead(world: World, memory: Memory) -> bool:
+    try:
+        return may_lead_into_stacks(world, memory)
+    except UnreadableError:
+        return True  # the graph tells why
 
 
 def _observed(

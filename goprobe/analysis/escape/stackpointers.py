@@ -7,8 +7,6 @@ graph as `heap --dangling` is asked, at a moment at which every thread of the pr
 
 from __future__ import annotations
 
-from collections.abc import Mapping as MappingOf
-
 import msgspec
 
 from goprobe.analysis.heap.dangling import Dangling
@@ -17,11 +15,8 @@ from goprobe.analysis.heap.snapshot import of_standing
 from goprobe.errors import CannotWorkError, GoprobeError, UnreadableError
 from goprobe.model.heap import DanglingEdge
 from goprobe.model.location import Kind
-from goprobe.process.memory.memory import Memory
-from goprobe.process.proc.maps import Mapping
 from goprobe.runtime.stacks.stacks import Stacks
-from goprobe.runtime.world import ThreadState, World
-from goprobe.target.goprocess import GoProcess
+from goprobe.runtime.world import World
 
 
 class StackPointer(msgspec.Struct, frozen=True):
@@ -35,17 +30,11 @@ class StackPointer(msgspec.Struct, frozen=True):
     line: int
 
 
-def pointers_into_stacks(
-    process: GoProcess,
-    memory: Memory,
-    mappings: tuple[Mapping, ...],
-    threads: MappingOf[int, ThreadState],
-) -> tuple[StackPointer, ...]:
-    """All of them, of a process whose threads all stand still with the registers `threads`.
+def pointers_into_stacks(world: World) -> tuple[StackPointer, ...]:
+    """All of them, of a process whose threads all stand still.
 
     Raises CannotWorkError where its heap's bookkeeping cannot be read.
     """
-    world = process.world(memory, mappings, threads)
     try:
         graph = HeapGraph(of_standing(world, world.memory), lambda _: None)
         edges = Dangling(graph).edges()
