@@ -203,8 +203,9 @@ class Results:
         call = self._calls[hit.site.site_id]
         results = self._results(hit.site.site_id)
         results.inspected += 1
-        if call.allocator.family not in _WITHOUT_RESULT:
-            self._add(results, hit, call, memory)
+        allocator = call.allocator
+        if allocator.family not in _WITHOUT_RESULT:
+            self._add(results, hit, allocator, memory)
 
     def _results(self, pc: int) -> CallResults:
         return self.by_call.setdefault(pc, CallResults())
@@ -215,13 +216,13 @@ class Results:
         return self.locator
 
     def _add(
-        self, results: CallResults, hit: CallHit, call: AllocationCall, memory: Memory
+        self, results: CallResults, hit: CallHit, allocator: Allocator, memory: Memory
     ) -> None:
         locator = self._locator(memory)
-        words = _CallWords(hit, call.allocator, memory, locator)
+        words = _CallWords(hit, allocator, memory, locator)
         try:
-            where = self._where(hit, call.allocator, words, locator, memory)
-            size, name = self._size_and_type(call.allocator, words, locator, where)
+            where = self._where(hit, allocator, words, locator, memory)
+            size, name = self._size_and_type(allocator, words, locator, where)
         except UnreadableError:
             return
         tally = results.tallies.setdefault((where.kind, name), _Tally())

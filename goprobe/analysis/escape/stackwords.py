@@ -98,8 +98,8 @@ def _areas(world: World, memory: Memory) -> Iterator[_Area]:
     struct, in_use = layout.struct("mspan"), layout.constants["mSpanInUse"]
     places = [(struct.fields[name].offset, struct.fields[name].size) for name in _FIELDS]
     heads = []
-    for _, found in read_numbers(memory, struct, heap.span_pointers(), places):
-        base, pages, state, spanclass, size, special = found
+    for _, numbers in read_numbers(memory, struct, heap.span_pointers(), places):
+        base, pages, state, spanclass, size, special = numbers
         if state == in_use and not spanclass & _NOSCAN:
             yield _Area(base, base + pages * heap.page_size, size if spanclass >> 1 else 0)
         if state == in_use and special:
@@ -123,12 +123,12 @@ def _specials(world: World, memory: Memory, heads: Sequence[int]) -> Iterator[_A
         seen.update(heads)
         if len(seen) > _MOST_SPECIALS:
             raise UnreadableError(heads[0], _SPECIAL, "there are very many specials")
-        found = memory.read_many([(at, _SPECIAL) for at in heads])
-        for at, data in zip(heads, found, strict=True):
+        copies = memory.read_many([(at, _SPECIAL) for at in heads])
+        for at, data in zip(heads, copies, strict=True):
             if data is None:
                 raise UnreadableError(at, _SPECIAL)
             yield _Area(at, at + _SPECIAL)
-        nexts = (int.from_bytes(d[following : following + _WORD], "little") for d in found if d)
+        nexts = (int.from_bytes(d[following : following + _WORD], "little") for d in copies if d)
         heads = [at for at in nexts if at]
 
 

@@ -12,6 +12,7 @@ import struct
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 
 import msgspec
@@ -81,6 +82,10 @@ class Symbol(msgspec.Struct, frozen=True):
     address: int
     size: int
     kind: str
+
+
+_SymbolRow = tuple[int, int, int, int]
+"""Address, size, where its name is, and what it is."""
 
 
 def _digest(data: bytes | mmap.mmap) -> str:
@@ -282,36 +287,52 @@ class ElfFile:
     @cached_property
     def symbols(self) -> tuple[Symbol, ...]:
         """.symtab sorted by address; empty where the binary is stripped."""
-        table = next((s for s in self.sections if s.type == SHT_SYMTAB), None)
-        if table is None or table.link >= len(self.sections):
-            return ()
-        raw, names = self.contents(table), self.contents(self.sections[table.link])
-        symbols = []
-        self.budget.spend(STEP * len(raw) // 24)
-        for name, info, _, shndx, value, size in struct.iter_unpack(
-            "<IBBHQQ", raw[: len(raw) // 24 * 24]
-        ):
-            if not shndx or not value:
-                continue
-            text = name_at(names, name)
-            self.budget.spend(len(text))
-            kind = _STT.get(info & 15, "other")
-            symbols.append(Symbol(text.decode("utf-8", "replace"), value, size, kind))
-        symbols.sort(key=lambda s: (s.address, -s.size))
-        return tuple(symbols)
+        symbols = map(self._symbol, self._symbol_rows)
+        return tuple(sorted(symbols, key=lambda s: (s.address, -s.size)))
 
     @cached_property
-    def _symbol_starts(self) -> list[int]:
-        return [s.address for s in self.symbols]
+    def _symbol_names(self) -> bytes:
+        table = self._symbol_table
+        return self.contents(self.sections[table.link]) if table else b""
+
+    @cached_property
+    def _symbol_table(self) -> Section | None:
+        table = next((s for s in self.sections if s.type == SHT_SYMTAB), None)
+        return table if table and table.link < len(self.sections) else None
+
+    @cached_property
+    def _symbol_rows(self) -> list[_SymbolRow]:
+        """The symbols by address, their names not read."""
+        if self._symbol_table is None:
+            return []
+        raw = self.contents(self._symbol_table)
+        self.budget.spend(STEP * len(raw) // 24)
+        rows = [
+            (value, size, name, info)
+            for name, info, _, shndx, value, size in struct.iter_unpack(
+                "<IBBHQQ", raw[: len(raw) // 24 * 24]
+            )
+            if shndx and value
+        ]
+        rows.sort(key=itemgetter(0))
+        return rows
+
+    def _symbol(self, row: _SymbolRow) -> Symbol:
+        value, size, name, info = row
+        text = name_at(self._symbol_names, name)
+        self.budget.spend(len(text))
+        return Symbol(text.decode("utf-8", "replace"), value, size, _STT.get(info & 15, "other"))
 
     def symbol_at(self, address: int) -> Symbol | None:
         """The sized symbol that covers a link-time address, the smallest that does."""
         best = None
-        at = bisect_right(self._symbol_starts, address)
-        for s in reversed(self.symbols[max(0, at - 16) : at]):
-            if s.address <= address < s.address + s.size and (not best or s.size < best.size):
-                best = s
-        return best
+        rows = self._symbol_rows
+        at = bisect_right(rows, address, key=itemgetter(0))
+        for row in sorted(rows[max(0, at - 16) : at], key=lambda row: (-row[0], row[1])):
+            value, size, *_ = row
+            if value <= address < value + size and (not best or size < best[1]):
+                best = row
+        return self._symbol(best) if best else None
 
     def _note(self, owner: bytes, kind: int) -> bytes:
         """The description of a note, b"" where there is none. Without section headers its segment

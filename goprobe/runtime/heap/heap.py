@@ -7,7 +7,7 @@ random). Bulk questions about the whole heap are census.py's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 import msgspec
@@ -16,7 +16,7 @@ from goprobe.counts import counted
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory, u64
 from goprobe.runtime.layout.layout import Layout, StructLayout
-from goprobe.runtime.layout.record import Record, read_record, read_records
+from goprobe.runtime.layout.record import Record, read_record, read_records, unpacker
 
 _WORD = 8
 _GLANCED = ("startAddr", "npages", "state", "spanclass", "elemsize")
@@ -130,7 +130,7 @@ class Heap:
             raw = self._memory.read(pointer, self._glance_size)
         except UnreadableError:
             return None
-        return self._glanced(Record(pointer, self._mspan, raw), address)
+        return self._glanced(raw, address)
 
     @cached_property
     def _spans_offset(self) -> int:
@@ -141,20 +141,29 @@ class Heap:
         return self._layout.struct("mspan")
 
     @cached_property
-    def _glance_size(self) -> int:
+    def _glance_places(self) -> list[tuple[int, int]]:
         fields = [self._mspan.fields[name] for name in _GLANCED]
-        return max(f.offset + f.size for f in fields)
+        return [(f.offset, f.size) for f in fields]
 
-    def _glanced(self, record: Record, address: int) -> SpanGlance | None:
-        base, state = record["startAddr"], record["state"]
+    @cached_property
+    def _glance_size(self) -> int:
+        return max(offset + size for offset, size in self._glance_places)
+
+    @cached_property
+    def _glance_numbers(self) -> Callable[[bytes], tuple[int, ...]]:
+        return unpacker(self._glance_places)
+
+    @cached_property
+    def _glance_constants(self) -> tuple[int, int, int]:
         constants = self._layout.constants
-        if state == constants["mSpanDead"]:
+        return constants["mSpanDead"], constants["mSpanManual"], constants["tinySpanClass"]
+
+    def _glanced(self, raw: bytes, address: int) -> SpanGlance | None:
+        base, pages, state, spanclass, size = self._glance_numbers(raw)
+        dead, manual, tiny = self._glance_constants
+        if state == dead or not base <= address < base + pages * self.page_size:
             return None
-        if not base <= address < base + record["npages"] * self.page_size:
-            return None
-        size = record["elemsize"] if record["spanclass"] >> 1 else 0
-        tiny = record["spanclass"] == constants["tinySpanClass"]
-        return SpanGlance(base, size, state == constants["mSpanManual"], tiny)
+        return SpanGlance(base, size if spanclass >> 1 else 0, state == manual, spanclass == tiny)
 
     @cached_property
     def record(self) -> Record:
