@@ -128,6 +128,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"strings"
 	"sync"
 	"time"
 )
@@ -186,17 +188,113 @@ func third(how string) {
 	case "helper":
 		time.Sleep(time.Hour)
 		below(&both.first)
+	case "made":
+		time.Sleep(time.Hour)
+		call(both.first.Unlock)
+	case "started":
+		time.Sleep(time.Hour)
+		go func() { both.first.Unlock() }()
+	case "asked":
+		time.Sleep(time.Hour)
+		unlocksAny(&both.first)
+	case "balanced":
+		time.Sleep(time.Hour)
+		call(func() { both.first.Lock(); kept = nil; both.first.Unlock() })
+	case "finalizer":
+		kept = new([64]int)
+		runtime.SetFinalizer(kept, func(*[64]int) { a.Unlock() })
+	}
+}
+
+//go:noinline
+func call(f func()) { f() }
+
+//go:noinline
+func unlocksAny(which any) { which.(sync.Locker).Unlock() }
+
+var (
+	rw    sync.RWMutex
+	group sync.WaitGroup
+)
+
+//go:noinline
+func reads() { rw.RLock(); time.Sleep(100 * time.Millisecond); a.Lock() }
+
+//go:noinline
+func writes() { a.Lock(); time.Sleep(50 * time.Millisecond); rw.Lock() }
+
+//go:noinline
+func done() { defer group.Done(); time.Sleep(100 * time.Millisecond); a.Lock() }
+
+//go:noinline
+func waits() { a.Lock(); time.Sleep(50 * time.Millisecond); group.Wait() }
+
+//go:noinline
+func reader(how string) {
+	switch how {
+	case "read":
+		rw.RLock()
+		time.Sleep(time.Hour)
+		rw.RUnlock()
+	case "read twice":
+		rw.RLock()
+		time.Sleep(time.Hour)
+		rw.RUnlock()
+		kept = nil
+		rw.RUnlock()
+	case "read deferred":
+		rw.RLock()
+		for range os.Args {
+			defer rw.RUnlock()
+		}
+		time.Sleep(time.Hour)
+	}
+}
+
+//go:noinline
+func worker(how string) {
+	switch how {
+	case "done counted":
+		time.Sleep(time.Hour)
+		group.Add(1)
+		go func() { defer group.Done(); kept = nil }()
+	case "done":
+		time.Sleep(time.Hour)
+		group.Done()
+	case "done by less":
+		time.Sleep(time.Hour)
+		group.Add(-1)
+	case "done value":
+		kept = group.Done
+	case "done by two":
+		defer group.Done()
+		time.Sleep(time.Hour)
 	}
 }
 
 func main() {
 	if len(os.Args) > 1 {
-		go both.first2()
-		go both.second2()
-		if os.Args[1] == "nobody" {
-			go nobody()
-		} else {
+		if strings.HasPrefix(os.Args[1], "read") {
+			go reads()
+			go writes()
+			go reader(os.Args[1])
+		} else if strings.HasPrefix(os.Args[1], "done") {
+			group.Add(1)
+			go done()
+			go waits()
+			go worker(os.Args[1])
+		} else if os.Args[1] == "finalizer" {
+			go one()
+			go two()
 			go third(os.Args[1])
+		} else {
+			go both.first2()
+			go both.second2()
+			if os.Args[1] == "nobody" {
+				go nobody()
+			} else {
+				go third(os.Args[1])
+			}
 		}
 	} else {
 		go one()
@@ -238,3 +336,30 @@ def test_what_a_value_may_unlock_is_no_certain_deadlock(go: str, who: str, possi
     assert [d.possible for d in report.deadlocks] == [possible]
     said = [step for d in report.deadlocks for step in d.steps if "by another, too" in step]
     assert bool(said) is possible
+
+
+@pytest.mark.parametrize("go", dict.fromkeys((matrix()[0], matrix()[-1])))
+@pytest.mark.parametrize(
+    ("who", "by"),
+    [
+        ("balanced", ""),
+        ("made", "in main.third"),
+        ("started", "in main.third"),
+        ("asked", "in main.third"),
+        ("finalizer", "main.third.func"),
+        ("read", ""),
+        ("read twice", "in main.reader"),
+        ("read deferred", "by deferred calls"),
+        ("done counted", ""),
+        ("done", "in main.worker"),
+        ("done by less", "in main.worker"),
+        ("done value", "sync.(*WaitGroup).Done"),
+        ("done by two", "2 goroutines will, and its counter is 1"),
+    ],
+)
+def test_what_code_ahead_may_unlock_is_no_certain_deadlock(go: str, who: str, by: str) -> None:
+    with running(build(RESCUED, go=go), who) as program:
+        report = in_graph(open_target(program.pid))
+    assert report.deadlocks is not UNSET
+    assert [d.possible for d in report.deadlocks] == [bool(by)]
+    assert any(by in step for d in report.deadlocks for step in d.steps)

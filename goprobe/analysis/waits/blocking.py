@@ -76,7 +76,7 @@ class Blocking:
             reason = self.reason(number, thing)
             if reason in blockers or reason[0] not in _NEEDS:
                 continue
-            if certain and (reason[1] in given or self._possession.may_be_given(reason[1])):
+            if certain and (reason[1] in given or reason[1] in self._possession.given):
                 continue
             operation, writers = _NEEDS[reason[0]]
             who = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set as AbstractSet
+from functools import cached_property
 
 import numpy as np
 from msgspec import UNSET
@@ -17,7 +18,9 @@ from goprobe.analysis.heap.names import Names
 from goprobe.analysis.waits.blocking import OWNED, Blocking, owned_at
 from goprobe.analysis.waits.deadlocks import circles
 from goprobe.analysis.waits.holders import Having, Holders
+from goprobe.analysis.waits.lockcode import GROUPS, LOCKS, Kind
 from goprobe.analysis.waits.possession import Possession, released_locks
+from goprobe.analysis.waits.unlockcode import UnlockCode
 from goprobe.analysis.waits.unlockers import Unlockers
 from goprobe.analysis.waits.whatfor import Describes, Thing, WhatFor
 from goprobe.model.attached import Deadlock, GoroutineGroup, GoroutineState, Holder, WaitsOn
@@ -26,7 +29,7 @@ from goprobe.process.memory.copies import Words
 _MOST_HOLDERS = 8
 _MOST_THINGS = 32  # of one group
 _MOST_STEPS = 64
-_LOCKS = frozenset({"mutex", "rwmutex"})
+_GROUP = "wait group"
 _NOBODY = "nothing that can still run leads to the {} that it waits on"
 _NEVER = {
     "chan receive (nil chan)": "a nil channel never has a value to receive",
@@ -149,30 +152,39 @@ class Described:
             dead = self._lost.keys() | stuck_ones
             told = list(self._circles(dead, certain))
             members = {number for circle in told for number in circle.goroutines}
-            locks = self._locks(members - self._lost.keys(), certain)
-            if not (more := self._unlockers(dead).of(locks) if locks else {}):
-                return told, certain, given
+            more = self._unlocked(dead, members - self._lost.keys(), {at for _, at in certain})
+            if not more:
+                return told, certain, {**self._possession.given, **given}
             given |= more
 
-    def _locks(self, members: AbstractSet[int], certain: Mapping[Key, set[int]]) -> dict[int, int]:
-        """The mutexes that goroutines wait for of which it is known who has them, with their
-        nodes."""
-        things = (thing for number in members for thing in self._things[number])
-        return {
-            owned_at(thing.waits): self._graph.node_at(owned_at(thing.waits))
-            for thing in things
-            if thing.waits.kind in _LOCKS and owned_at(thing.waits) in {at for _, at in certain}
-        }
+    def _unlocked(
+        self, dead: AbstractSet[int], members: AbstractSet[int], owned: AbstractSet[int]
+    ) -> dict[int, str]:
+        """Who else may unlock the locks that goroutines wait for of which it is known who has them,
+        or call Done for the groups."""
+        given: dict[int, str] = {}
+        waits = [thing.waits for number in members for thing in self._things[number]]
+        for kind, code in self._codes.items():
+            addresses = {owned_at(w) for w in waits if (w.kind == _GROUP) == (kind is GROUPS)}
+            nodes = {at: self._graph.node_at(at) for at in addresses & owned}
+            if nodes:
+                others = Unlockers(self._graph, self._leaks, self._names, code, dead)
+                given |= others.of(nodes)
+        return given
 
-    def _unlockers(self, dead: AbstractSet[int]) -> Unlockers:
-        return Unlockers(self._graph, self._leaks, self._names, self._possession.code, dead)
+    @cached_property
+    def _codes(self) -> Mapping[Kind, UnlockCode]:
+        code = self._possession.code
+        return {LOCKS: code, GROUPS: code.of_kind(GROUPS)}
 
     def _given(self, circle: Sequence[int], given: Mapping[int, str]) -> Iterable[str]:
         """ "mutex 0x… may be unlocked by another, too: main.main.func1"."""
         things = (thing.waits for number in circle for thing in self._things[number])
         for waits in dict.fromkeys(w for w in things if owned_at(w) in given):
             who = given[owned_at(waits)]
-            yield f"{waits.kind} {waits.address} may be unlocked by another, too: {who}"
+            done = "Done may be called for" if waits.kind == _GROUP else ""
+            verb = "" if done else "may be unlocked "
+            yield f"{done} {waits.kind} {waits.address} {verb}by another, too: {who}".strip()
 
     def _circles(
         self, dead: AbstractSet[int], certain: Mapping[Key, set[int]]

@@ -3,7 +3,7 @@ frame stands."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set as AbstractSet
+from collections.abc import Callable, Iterable, Iterator, Set as AbstractSet
 from functools import lru_cache
 
 import msgspec
@@ -19,6 +19,7 @@ from goprobe.runtime.world import World
 
 _CODE_LIMIT = 1 << 18
 _DEPTH, _MOST_CALLED = 3, 300
+_MOST_NESTED = 8  # of one read lock by one function
 _READER_COUNT = 16  # sync.RWMutex: w, writerSem, readerSem, readerCount
 _ADD, _DONE = "sync.(*WaitGroup).Add", "sync.(*WaitGroup).Done"
 
@@ -38,15 +39,27 @@ SLOW = {
     "sync.runtime_SemacquireRWMutexR": "sync.(*RWMutex).RLock",
 }
 _OFFSETS = dict.fromkeys(READS, _READER_COUNT)
-ASKED = TAKES | GIVES | TRIES | DONE
+ASKED = TAKES | GIVES | TRIES | DONE | {_ADD}
 NEVER_ASKED = ("runtime.", "internal/", "sync.(*Mutex)", "sync.(*RWMutex)")
 _GIVES = "it has called a function since that unlocks what it has not locked"
 _TOO_MANY = "it has called a function since that was not looked at: there are too many"
 
 
-class Held(msgspec.Struct, frozen=True):
-    """A lock that a frame has: `where` it took it; `doubt` says why it may not have it."""
+class Kind(msgspec.Struct, frozen=True):
+    """What of one kind is taken by which methods, and given by which."""
 
+    takes: frozenset[str]
+    gives: frozenset[str]
+
+
+LOCKS, GROUPS = Kind(TAKES, GIVES), Kind(frozenset({_ADD}), DONE)
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A lock that a frame has: it was `taken` by these calls, at `where`; `doubt` says why it may
+    not have it."""
+
+    taken: AbstractSet[int]
     where: str
     doubt: str
 
@@ -114,6 +127,12 @@ class LockCode:
         frame = stack[asked + 1] if len(stack) > asked + 1 else None
         return f"{frame.file.rpartition('/')[2]}:{frame.line}" if frame else "?"
 
+    def functions_at(self, pc: int) -> frozenset[str]:
+        """The function of the code at `pc`, and those that are inlined there."""
+        function = self._function(pc)
+        stack = self._lines.inline_stack(function, pc) if function else ()
+        return frozenset(frame.function for frame in stack)
+
     def address(self, place: Place, cfa: int) -> int:
         """0 where it is not known."""
         if place.fixed:
@@ -147,10 +166,11 @@ class LockCode:
             return None
         return Receivers(flow, self._method_at, self._waits_in, _OFFSETS)
 
-    def _method_at(self, address: int, pc: int) -> str:
-        """What is called at an address by the call at a pc: Add is where it was Done's."""
+    def _method_at(self, address: int, pc: int, number: Callable[[], int | None]) -> str:
+        """What is called at an address by the call at a pc: Add is Done where it was that one's,
+        and where it is of less than nothing."""
         name = self._lines.function_name_at(address)
-        if name == _ADD and self._is_in_done(pc):
+        if name == _ADD and (self._is_in_done(pc) or (number() or 0) < 0):
             return _DONE
         return name if name in ASKED else ""
 
@@ -162,15 +182,15 @@ class LockCode:
     def _waits_in(self, address: int) -> str:
         return SLOW.get(self._lines.function_name_at(address), "")
 
-    def balanced(self, receivers: Receivers, give: MethodCall) -> bool:
+    def balanced(self, receivers: Receivers, give: MethodCall, kind: Kind = LOCKS) -> bool:
         """Whether a function has locked itself, on every way, what it unlocks there."""
         place = receivers.place(give, give.pc)
         takes = {
             c.pc
             for c in receivers.calls
-            if c.name in TAKES and receivers.place(c, give.pc) == place and place != Place()
+            if c.name in kind.takes and receivers.place(c, give.pc).same(place)
         }
-        gives = {c.pc for c in receivers.calls if c.name in GIVES and c.pc != give.pc}
+        gives = {c.pc for c in receivers.calls if c.name in kind.gives and c.pc != give.pc}
         ways = receivers.ways(give.pc, lambda pc: pc in takes or pc in gives)
         return bool(ways.met) and not ways.open and ways.met <= takes
 
@@ -202,9 +222,12 @@ class Standing:
         self, code: LockCode, function: Function, receivers: Receivers, pc: int, cfa: int
     ) -> None:
         self._code, self._function, self._receivers = code, function, receivers
-        self._pc = pc
+        self._pc, self._cfa = pc, cfa
         self.name = function.name
         self._calls = {call.pc: call for call in receivers.calls if not self._goes_on(call)}
+        within = receivers.flow.call_at(pc)
+        takes = (call for call in receivers.calls if call.name in TAKES)
+        self._begun = [c for c in takes if self._goes_on(c) or c.pc == within]
         self._addresses = {
             at: code.address(receivers.place(call, pc), cfa) for at, call in self._calls.items()
         }
@@ -224,17 +247,12 @@ class Standing:
 
     def holds(self, address: int) -> Held | None:
         """The lock at an address, if the frame has it."""
-        ends = {
-            pc
-            for pc, call in self._calls.items()
-            if self._addresses[pc] == address and call.name in TAKES | GIVES | TRIES
-        }
-        ways = self._receivers.ways(self._pc, ends.__contains__)
+        ways = self._receivers.ways(self._pc, self._ends(address).__contains__)
         taken = {pc for pc in ways.met if self._calls[pc].name in TAKES}
         if not taken:
             return None
         where = " or ".join(sorted({self._code.place_of(pc) for pc in taken}))
-        return Held(where, self._doubt(ways, taken))
+        return Held(taken, where, self._doubt(ways, taken))
 
     def _doubt(self, ways: Ways, taken: AbstractSet[int]) -> str:
         """Why it may not have what it took there, with these ways since."""
@@ -274,15 +292,60 @@ class Standing:
         what another has locked (sync.Mutex)."""
         yield from filter(None, self.may_give())
 
-    def may_give(self) -> Iterator[int]:
+    def may_give(self, kind: Kind = LOCKS) -> Iterator[int]:
         """The same, and 0 for each that it may unlock of which it cannot be told which it is."""
         for call, address in self.calls():
-            if call.name not in GIVES or not self.ahead(call):
+            if call.name not in kind.gives or not self.ahead(call):
                 continue
-            if address and self.holds(address) is not None:
+            if address and self._holds_for(call, address):
                 continue
-            if not self._code.balanced(self._receivers, call):
+            if not self._code.balanced(self._receivers, call, kind):
                 yield address
+
+    def _holds_for(self, give: MethodCall, address: int) -> bool:
+        """Whether it has locked what it will unlock there: readers may lock several times, and by
+        one unlocking more they unlock what another has locked."""
+        if not (held := self.depth(address)):
+            return False
+        ends, at = self._ends(address), frozenset({give.pc})
+        for _ in range(held):
+            before = frozenset[int]().union(*(self._back(pc, ends) for pc in at))
+            calls = [self._calls[pc] for pc in before]
+            at = frozenset(c.pc for c in calls if c.name in GIVES and self.ahead(c))
+        return not at
+
+    def depth(self, address: int) -> int:
+        """How often it has locked what lies there, and not unlocked it on any way."""
+        ends, at = self._ends(address), frozenset({self._pc})
+        count = sum(
+            self._code.address(self._receivers.place(call, self._pc), self._cfa) == address
+            for call in self._begun
+        )
+        while at and count < _MOST_NESTED:
+            before = frozenset[int]().union(*(self._back(pc, ends) for pc in at))
+            at = frozenset(pc for pc in before if self._calls[pc].name in TAKES)
+            count += bool(at)
+        return count
+
+    def _back(self, pc: int, ends: AbstractSet[int]) -> frozenset[int]:
+        return self._receivers.ways(pc, ends.__contains__).met
+
+    def gives_and_ends(self, address: int, but: AbstractSet[str]) -> bool:
+        """Whether it may unlock what lies there, and end, without having locked it again; not by
+        what is inlined of the deferred functions `but`."""
+        ends = self._ends(address)
+        before = (self._back(at, ends) for at in self._receivers.returns)
+        calls = [self._calls[pc] for pc in frozenset[int]().union(*before)]
+        gives = [c for c in calls if c.name in GIVES and self.ahead(c)]
+        return any(not but & self._code.functions_at(c.pc) for c in gives)
+
+    def _ends(self, address: int) -> set[int]:
+        """The calls by which it locks what lies there, tries to, and unlocks it."""
+        return {
+            pc
+            for pc, call in self._calls.items()
+            if self._addresses[pc] == address and call.name in TAKES | GIVES | TRIES
+        }
 
     def ahead(self, call: MethodCall) -> bool:
         """Whether a call may come yet."""

@@ -87,6 +87,14 @@ def state_of(memory: Memory, lock: Lock) -> str:
     return ""
 
 
+def counter_of(memory: Memory, group: int) -> int:
+    """How often Done has to be called yet for a wait group; 0 where it cannot be read."""
+    try:
+        return max(int.from_bytes(memory.read(group + 4, 4), "little", signed=True), 0)
+    except UnreadableError:
+        return 0
+
+
 def _readers(raw: bytes) -> str:
     count, left = struct.unpack_from("<ii", raw, 16)
     (writers,) = struct.unpack_from("<I", raw)

@@ -13,8 +13,8 @@ calls.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
 from functools import cached_property
 
 from msgspec import UNSET
@@ -24,7 +24,7 @@ from goprobe.analysis.heap.blocked import COND, plain
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.leaks import Leaks
 from goprobe.analysis.waits.lockcode import DONE, READS, TAKES, Standing
-from goprobe.analysis.waits.locks import by_reason
+from goprobe.analysis.waits.locks import by_reason, counter_of
 from goprobe.analysis.waits.unlockcode import UnlockCode
 from goprobe.errors import UnreadableError
 from goprobe.model.attached import GoroutineState, Owner
@@ -55,7 +55,7 @@ class Possession:
         self._world, self._states = world, states
         self._wanted = frozenset(wanted)
         self._released = released
-        self._given: set[int] = set()
+        self._given: dict[int, str] = {}
         self._stacks = Stacks(world)
         self._code = UnlockCode(world)
         self._deferred = Deferred(world)
@@ -63,10 +63,11 @@ class Possession:
     def of(self, address: int) -> tuple[Owner, ...]:
         return self._known[0].get(address, ())
 
-    def may_be_given(self, address: int) -> bool:
-        """Whether a goroutine that has not locked it may unlock it yet."""
+    @property
+    def given(self) -> Mapping[int, str]:
+        """The locks that goroutines which have not locked them may unlock yet, and who."""
         _ = self._known  # for which the frames are looked at
-        return address in self._given
+        return self._given
 
     @property
     def code(self) -> UnlockCode:
@@ -101,7 +102,18 @@ class Possession:
                 known = by_lock[address].get(key)
                 if known is None or (owner.certain and not known.certain):
                     by_lock[address][key] = owner
-        return {address: _agreed(owners.values()) for address, owners in by_lock.items()}, left
+        return {at: self._agreed(at, owners.values()) for at, owners in by_lock.items()}, left
+
+    def _agreed(self, address: int, owners: Iterable[Owner]) -> tuple[Owner, ...]:
+        """As many as have to call Done by a group's counter: where more will, some are left over
+        to do it for others."""
+        agreed = _agreed(owners)
+        done = [o for o in agreed if o.operation == TO_BE_DONE and o.certain]
+        counter = counter_of(self._world.memory, address) if done else 0
+        if len(done) <= counter:
+            return agreed
+        why = f"{len(done)} goroutines will, and its counter is {counter}"
+        return tuple(_doubted(o, why) if o in done else o for o in agreed)
 
     def _may_tell(self, pcs: Iterable[int]) -> bool:
         return any(self._code.tells(pc) or self._deferred.may_tell(pc) for pc in pcs)
@@ -113,7 +125,8 @@ class Possession:
         for i, standing in enumerate(standings):
             if standing is None:
                 continue
-            self._given.update(standing.will_give())
+            for address in standing.will_give():
+                self._given.setdefault(address, _told(g, standing.name))
             inner = names[:i]
             doubt = "a panic ends it" if _PANICKING.intersection(inner) else ""
             for address, owner in self._of_frame(g, standing, standings[:i], doubt):
@@ -124,8 +137,27 @@ class Possession:
                     if released is None:
                         owner = _doubted(owner, "it waits for a condition, and lets go of its lock")
                 yield address, owner
-        for call in self._deferred.calls(g, frames):
-            yield from self._by_deferred(g, call)
+        calls = tuple(self._deferred.calls(g, frames))
+        deferred = [one for call in calls for one in self._by_deferred(g, call)]
+        yield from deferred
+        counts = Counter(at for at, owner in deferred if owner.operation != TO_BE_DONE)
+        functions = {self._world.function_name(call.function) for call in calls}
+        self._note_more(g, [s for s in standings if s is not None], counts, functions)
+
+    def _note_more(
+        self,
+        g: Goroutine,
+        standings: Sequence[Standing],
+        counts: Mapping[int, int],
+        functions: AbstractSet[str],
+    ) -> None:
+        """What a goroutine will unlock by deferred calls, of `functions`, and more often than it
+        has locked it."""
+        for address, count in counts.items():
+            held = sum(s.depth(address) for s in standings)
+            count += any(s.gives_and_ends(address, functions) for s in standings)
+            if held and count > held:
+                self._given.setdefault(address, f"goroutine {g.id}, by deferred calls")
 
     def _of_frame(
         self, g: Goroutine, standing: Standing, inner: Sequence[Standing | None], doubt: str
@@ -135,7 +167,7 @@ class Possession:
                 continue
             if call.name in TAKES:
                 held = standing.holds(address)
-                if held is None:
+                if held is None or call.pc not in held.taken:
                     continue
                 operation = READ_LOCKED if call.name in READS else LOCKED
                 why = doubt or held.doubt or _let_go(inner, address)
@@ -160,6 +192,10 @@ class Possession:
             told = f"a deferred call ({by}) {doing}"
             why = "" if surely else "other ways of its code may lead past that"
             yield address, _owner(g, operation, told, by.partition(".deferwrap")[0], why)
+
+
+def _told(g: Goroutine, function: str) -> str:
+    return f"goroutine {g.id}, in {function}"
 
 
 def _let_go(inner: Iterable[Standing | None], address: int) -> str:

@@ -1,10 +1,11 @@
 """Who else may unlock what goroutines wait for, though another has locked it: any goroutine may
-unlock what another has locked (sync.Mutex), and what it calls for that may be a value.
+unlock what another has locked (sync.Mutex), and what it calls for that may be a value. So may any
+call Done for a wait group.
 
 Looked at is what may run: its function values (a method value `mu.Unlock`, a closure that a timer,
-a context or a variable has), its interfaces (a sync.Locker), and what goroutines that can go on may
-call yet. Of each that unlocks what it has not locked it is asked whether it leads to the lock. That
-is more than will ever happen: what is meant here is that nobody knows.
+a context, a finalizer or a variable has), its interfaces (a sync.Locker), and what goroutines that
+can go on may call or make yet. Of each that unlocks what it has not locked it is asked whether it
+leads to the lock. That is more than will ever happen: what is meant here is that nobody knows.
 
 Source: src/runtime/runtime2.go (funcval, itab), Go 1.21 to 1.27.
 """
@@ -12,8 +13,7 @@ Source: src/runtime/runtime2.go (funcval, itab), Go 1.21 to 1.27.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set as AbstractSet
-from functools import cached_property, lru_cache
-from itertools import takewhile
+from functools import cached_property
 
 import msgspec
 import numpy as np
@@ -23,7 +23,7 @@ from goprobe.analysis.heap.leaks import Leaks
 from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.reach import START, UNREACHED, reach
 from goprobe.analysis.waits.locks import CONDITION, value_around
-from goprobe.analysis.waits.unlockcode import ANY, CAPTURED, UnlockCode
+from goprobe.analysis.waits.unlockcode import ANY, TOLD, UnlockCode, Value
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import read_available
 from goprobe.runtime.goroutines.goroutines import Goroutine
@@ -34,22 +34,11 @@ from goprobe.runtime.roots.groups import RootKind
 from goprobe.runtime.stacks.stacks import Stacks
 
 _WORD = 8
-_METHODS = 24  # where an itab's methods begin: inter, _type, hash
-_MOST_METHODS = 64
-_MOST_VALUES = 1 << 17
 _MOST_STACK = 1 << 20  # bytes
+_CHUNK = 1 << 24
 _MOST_WALKED = 5000
-_OF_LOCKS = ("sync.(*Mutex).", "sync.(*RWMutex).", "sync.(*rlocker).")
+_OF_LOCKS = ("sync.(*Mutex).", "sync.(*RWMutex).", "sync.(*rlocker).", "sync.(*WaitGroup).")
 _WITHIN = 1 << 16  # bytes that a variable may go on behind where a pointer leads to it
-
-
-class Value(msgspec.Struct, frozen=True):
-    """A function: its name, the locks that it may unlock (unlockcode.py), and whether it is told of
-    them by the word behind the value alone."""
-
-    name: str
-    places: frozenset[int]
-    told: bool
 
 
 class Unlocker(msgspec.Struct, frozen=True):
@@ -76,7 +65,6 @@ class Unlockers:
     ) -> None:
         self._graph, self._leaks, self._names, self._code = graph, leaks, names, code
         self._stuck = stuck
-        self._value = lru_cache(maxsize=None)(self._read_value)
 
     def of(self, locks: Mapping[int, int]) -> Mapping[int, str]:
         """Of locks, with the node that each lies in, who may unlock it; none of what nobody else
@@ -89,24 +77,24 @@ class Unlockers:
         by_static = (u.what for u in self._found if _may_have(u, address, static=node < 0))
         if who := next(by_static, ""):
             return who
-        if node < 0 or self._led[node] == UNREACHED:
+        if node < 0:
+            return ""
+        if self._live[node] != UNREACHED:  # any may be given it, by whom it has it
+            by_any = (u.what for u in self._found if ANY in u.places and not u.given)
+            if who := next(by_any, ""):
+                return who
+        if self._led[node] == UNREACHED:
             return ""
         at = node
         while (edge := int(self._led[at])) != START:
             at = self._graph.nodes.source_of(edge)
-        by_node = (u.what for u in self._found if u.node == at and u.places & _TOLD)
-        by_variables = (u.what for u in self._found if ANY in u.places and not u.given)
-        return next(by_node, "") or next(by_variables, "")
+        return next((u.what for u in self._found if u.node == at and u.places & TOLD), "")
 
     @cached_property
     def _led(self) -> Ints:
-        """By which way nodes are reached from those that unlock what they are told of, and from
-        package-level variables where any may take it from there."""
-        nodes, n = self._graph.nodes, len(self._graph.objects)
-        starts = {u.node for u in self._found if u.node >= 0 and u.places & _TOLD}
-        if any(ANY in u.places and not u.given for u in self._found):
-            kinds = enumerate(nodes.groups)
-            starts |= {n + i for i, group in kinds if group.kind is RootKind.GLOBAL}
+        """By which way nodes are reached from those that unlock what they are told of."""
+        nodes = self._graph.nodes
+        starts = {u.node for u in self._found if u.node >= 0 and u.places & TOLD}
         return reach(nodes.first, self._target, np.array(sorted(starts), np.int32)).via
 
     @cached_property
@@ -148,7 +136,8 @@ class Unlockers:
     @cached_property
     def _found(self) -> tuple[Unlocker, ...]:
         self._graph.progress("looking for who else may unlock what goroutines wait for")
-        return (*self._of_goroutines(), *self._on_stacks(), *self._of_values())
+        values = (*self._of_values(), *self._of_finalizers())
+        return (*self._of_goroutines(), *self._on_stacks(), *values)
 
     # What goroutines may call yet
 
@@ -156,7 +145,7 @@ class Unlockers:
         stacks = Stacks(self._graph.world)
         for number, g in enumerate(self._running):
             if number >= _MOST_WALKED:
-                yield Unlocker("goroutines that were not looked at: there are too many", -1, _TOLD)
+                yield Unlocker("goroutines that were not looked at: there are too many", -1, TOLD)
                 return
             for frame in stacks.of_goroutine(g).frames:
                 places = self._code.may_give_yet(frame)
@@ -164,8 +153,8 @@ class Unlockers:
                     continue
                 what = f"goroutine {g.id}, in {frame.function}"
                 yield Unlocker(what, -1, places)
-                if places & _TOLD:
-                    yield from (Unlocker(what, node, _TOLD) for node in self._led_to(g))
+                if places & TOLD:
+                    yield from (Unlocker(what, node, TOLD) for node in self._led_to(g))
 
     def _led_to(self, g: Goroutine) -> Iterable[int]:
         """The objects that a goroutine's stack leads to."""
@@ -192,19 +181,19 @@ class Unlockers:
         for words, addresses in self._stretches():
             if not len(words):
                 continue
-            low, high = self._image
+            low, high = self._code.image
             near = np.flatnonzero((words >= low) & (words < high))
             if not len(near):
                 continue
             values, which = np.unique(words[near], return_inverse=True)
-            known = [self._value(value) for value in values.tolist()]
+            known = [self._code.value(value) for value in values.tolist()]
             unlocks = np.array([made is not None for made in known], np.bool_)
             for at in near[unlocks[which]].tolist():
                 behind = int(words[at + 1]) if at + 1 < len(words) else 0
                 yield from self._by_value(int(words[at]), int(addresses(at)), behind)
 
     def _by_value(self, value: int, place: int, behind: int) -> Iterator[Unlocker]:
-        made = self._value(value)
+        made = self._code.value(value)
         if made is None or self._is_condition(place):
             return
         node = self._graph.node_at(place)
@@ -245,51 +234,32 @@ class Unlockers:
             words = heap.words[part.low : part.high]
             yield words, _InHeap(graph, part.low)
         for module in graph.world.modules:
-            for section in ("data", "bss", "noptrdata", "noptrbss"):
+            for section in ("data", "bss"):  # in noptrdata and noptrbss there are no pointers
                 low, high = module.span(section)
-                yield self._words(low, max(high - low, 0)), _Behind(low)
+                for at in range(low, high, _CHUNK):
+                    # One word more: what stands behind the last is of the next part.
+                    yield self._words(at, min(_CHUNK + _WORD, high - at)), _Behind(at)
+
+    def _of_finalizers(self) -> Iterator[Unlocker]:
+        """Function values that are static, of finalizers and cleanups; others are objects."""
+        roots = self._graph.snapshot.noted()
+        kinds = [group.kind in (RootKind.FINALIZER, RootKind.CLEANUP) for group in roots.groups]
+        for part in roots.parts():
+            chosen = part.values[np.array(kinds, np.bool_)[part.owners]]
+            for value in np.unique(chosen).tolist():
+                made = self._code.value(value)
+                if made is not None and not self._code.is_entry(value):
+                    yield Unlocker(made.name, -1, made.places)
 
     def _on_stacks(self) -> Iterator[Unlocker]:
         """Interfaces there; function values are objects, or what the frame's code calls."""
-        low, high = self._image
+        low, high = self._code.image
         for g in self._running:
             words = self._stack(g)
             for at in np.flatnonzero((words[:-1] >= low) & (words[:-1] < high)).tolist():
-                made = self._value(int(words[at]))
+                made = self._code.value(int(words[at]))
                 if made is not None and made.told and not self._code.is_entry(int(words[at])):
                     yield self._told(made, int(words[at + 1]))
-
-    @cached_property
-    def _image(self) -> tuple[int, int]:
-        """[low, high) of the program's own code and data."""
-        low = [m.span(section)[0] for m in self._graph.world.modules for section in _SECTIONS]
-        high = [m.span(section)[1] for m in self._graph.world.modules for section in _SECTIONS]
-        return min(filter(None, low), default=0), max(high, default=0)
-
-    def _read_value(self, value: int) -> Value | None:
-        """Of a word that may be the code of a closure, lead to a function value that is static, or
-        to an itab; None where it is neither, or does not unlock what it has not locked."""
-        code = self._code
-        if self._value.cache_info().currsize > _MOST_VALUES:
-            return None
-        if value % _WORD and not code.is_entry(value):
-            return None
-        if code.is_entry(value):
-            return self._function(value, told=code.is_method_value(value))
-        head = self._words(value, _METHODS + _MOST_METHODS * _WORD)
-        if not len(head):
-            return None
-        if code.is_entry(int(head[0])):
-            return self._function(int(head[0]), told=False)
-        low, high = self._image
-        if len(head) <= 3 or not all(low <= int(word) < high for word in head[:2]):
-            return None
-        methods = takewhile(code.is_entry, head[3:].tolist())
-        return next(filter(None, (self._function(m, told=True) for m in methods)), None)
-
-    def _function(self, entry: int, *, told: bool) -> Value | None:
-        places = self._code.given_places(entry)
-        return Value(self._code.name(entry), places, told) if places else None
 
 
 def _may_have(unlocker: Unlocker, address: int, *, static: bool) -> bool:
@@ -299,11 +269,7 @@ def _may_have(unlocker: Unlocker, address: int, *, static: bool) -> bool:
     if unlocker.what.startswith(_OF_LOCKS) and unlocker.given:
         return address == unlocker.given
     near = not unlocker.given or 0 <= address - unlocker.given < _WITHIN
-    return static and bool(unlocker.places & _TOLD) and near
-
-
-_TOLD = frozenset({ANY, CAPTURED})
-_SECTIONS = ("text", "rodata", "data", "bss", "noptrdata", "noptrbss")
+    return static and bool(unlocker.places & TOLD) and near
 
 
 class _Behind:

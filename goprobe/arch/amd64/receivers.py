@@ -8,12 +8,13 @@ theirs where that did not do: by this they are known, and called they are where 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import msgspec
 from iced_x86 import FlowControl, Instruction, Mnemonic, OpKind
 
 from goprobe.arch.amd64.codeflow import ENTRY, MOVES, CodeFlow, FrameSlot, full_name
+from goprobe.arch.amd64.operands import immediate
 from goprobe.arch.amd64.reaching import Definition, Definitions, Holder
 from goprobe.arch.amd64.registers import CLOSURE, INTEGER_ARGUMENTS, signed
 
@@ -24,8 +25,9 @@ _NEAR = 64  # instructions between an atomic one and the call for when it did no
 
 Names = Callable[[int], str]
 """A name for the function at a link-time address, "" for those of no interest."""
-Called = Callable[[int, int], str]
-"""The same of what is called there by the call at another."""
+Called = Callable[[int, int, Callable[[], int | None]], str]
+"""The same of what is called there by the call at another, which is given a number beside its
+object, where the code says it."""
 
 
 class MethodCall(msgspec.Struct, frozen=True):
@@ -45,7 +47,9 @@ class Place(msgspec.Struct, frozen=True):
     `slots`, words of the frame by their distance from its CFA, with what is to be added; or, in a
     closure's function, by what lies `closure` bytes in the closure, `plus` that.
 
-    `made` are the pcs of the instructions that made it: run once more, they make another.
+    `made` are the pcs of the instructions that made it: run once more, they make another. `loaded`
+    says how it was come by from a variable of the package: that one's link-time address, and what
+    is added behind each pointer.
     """
 
     fixed: int = 0
@@ -53,6 +57,12 @@ class Place(msgspec.Struct, frozen=True):
     closure: int = 0
     plus: int = 0
     made: frozenset[int] = frozenset()
+    loaded: tuple[int, ...] = ()
+
+    def same(self, other: Place) -> bool:
+        """Whether both are made alike, and so of one object, unless a variable is set anew."""
+        alike = self == other and self != Place()
+        return alike or (bool(self.loaded) and self.loaded == other.loaded)
 
 
 class Ways(msgspec.Struct, frozen=True):
@@ -86,12 +96,20 @@ class Receivers:
         for ins in self.flow.instructions.values():
             if ins.flow_control != FlowControl.CALL:
                 continue
-            if name := self._called(ins.near_branch_target, ins.ip):
+            number = partial(self._number, ins.ip)
+            if name := self._called(ins.near_branch_target, ins.ip, number):
                 yield MethodCall(name, ins.ip, INTEGER_ARGUMENTS[0], 0)
             elif name := self._inlined(ins.near_branch_target):
                 for atomic in self._atomics_before(ins.ip):
                     begun[atomic.ip] = self._by_atomic(name, atomic, ins.ip)
         yield from begun.values()
+
+    def _number(self, pc: int) -> int | None:
+        """The second argument of the call at `pc`, where it is a constant."""
+        definition = self._one(INTEGER_ARGUMENTS[1], pc)
+        ins = self.flow.instructions.get(definition.pc) if definition is not None else None
+        number = immediate(ins) if ins is not None and ins.mnemonic == Mnemonic.MOV else None
+        return None if number is None else signed(number)
 
     def _atomics_before(self, pc: int) -> Iterator[Instruction]:
         """The nearest atomic instruction on each way to `pc`."""
@@ -116,29 +134,36 @@ class Receivers:
         holder, at, plus = call.base, call.pc, call.plus
         slots: dict[tuple[int, int], None] = {}
         made: set[int] = set()
+        loads: list[int] = []
         for _ in range(_STEPS):
             definition = self._one(holder, at) if holder else None
             if definition is None:
-                if holder and (fixed := self._made_alike(holder, at)):
+                if holder and not loads and (fixed := self._made_alike(holder, at)):
                     return Place(fixed=fixed + plus)
                 break
-            if definition.pc != ENTRY:
-                made.add(definition.pc)
-            slots |= dict.fromkeys((slot, plus) for slot in self._holding(definition, pc))
+            if not loads:
+                made |= {definition.pc} - {ENTRY}
+                slots |= dict.fromkeys((slot, plus) for slot in self._holding(definition, pc))
             ins = self.flow.instructions.get(definition.pc)
             base = self._derived(ins) if ins is not None else None
             if base is None or ins is None:
                 break
+            into = signed(ins.memory_displacement)
             if ins.is_ip_rel_memory_operand:
-                return Place(fixed=ins.ip_rel_memory_address + plus)
+                variable = ins.ip_rel_memory_address
+                if ins.mnemonic in MOVES:
+                    loaded = (variable, plus, *reversed(loads))
+                elif not loads:
+                    return Place(fixed=variable + plus)
+                else:
+                    loaded = (variable + plus, *reversed(loads))
+                return Place(slots=tuple(slots), made=frozenset(made), loaded=loaded)
             if ins.mnemonic in MOVES:
-                if base == CLOSURE and self._is_entered(CLOSURE, ins.ip):
-                    closure = signed(ins.memory_displacement)
-                    return Place(
-                        slots=tuple(slots), closure=closure, plus=plus, made=frozenset(made)
-                    )
-                break
-            holder, at, plus = base, ins.ip, plus + signed(ins.memory_displacement)
+                if not loads and base == CLOSURE and self._is_entered(CLOSURE, ins.ip):
+                    return Place(slots=tuple(slots), closure=into, plus=plus, made=frozenset(made))
+                loads.append(plus)
+                plus = 0
+            holder, at, plus = base, ins.ip, plus + into
         return Place(slots=tuple(slots), made=frozenset(made))
 
     def _made_alike(self, holder: Holder, pc: int) -> int:
@@ -155,11 +180,9 @@ class Receivers:
 
     def _derived(self, ins: Instruction) -> str | None:
         """The register from which an instruction takes an address, or the word that it loads."""
-        if ins.mnemonic == Mnemonic.LEA and not ins.memory_index:
-            return "rip" if ins.is_ip_rel_memory_operand else full_name(ins.memory_base) or None
         loads = ins.mnemonic == Mnemonic.MOV and ins.op1_kind == OpKind.MEMORY
-        if loads and not ins.memory_index and not ins.is_ip_rel_memory_operand:
-            return full_name(ins.memory_base) or None
+        if (loads or ins.mnemonic == Mnemonic.LEA) and not ins.memory_index:
+            return "rip" if ins.is_ip_rel_memory_operand else full_name(ins.memory_base) or None
         return None
 
     def _is_entered(self, register: str, pc: int) -> bool:
@@ -229,6 +252,12 @@ class Receivers:
             ):
                 yield ins.ip, ins.near_branch_target
 
+    def addresses(self) -> Iterator[tuple[int, int]]:
+        """The link-time addresses that the code makes or reads at: (pc, address)."""
+        for ins in self.flow.instructions.values():
+            if ins.is_ip_rel_memory_operand:
+                yield ins.ip, ins.ip_rel_memory_address
+
     @property
     def every(self) -> frozenset[int]:
         return frozenset(self.flow.instructions)
@@ -236,10 +265,13 @@ class Receivers:
     def always(self, pc: int) -> bool:
         """Whether control passes `pc` on every way from the function's beginning to a return: not
         where it has none."""
-        flow = self.flow
-        returns = [i.ip for i in flow.instructions.values() if i.flow_control == FlowControl.RETURN]
-        passed = (not self.ways(at, lambda before: before == pc).open for at in returns)
-        return bool(returns) and all(passed)
+        passed = (not self.ways(at, lambda before: before == pc).open for at in self.returns)
+        return bool(self.returns) and all(passed)
+
+    @cached_property
+    def returns(self) -> tuple[int, ...]:
+        code = self.flow.instructions.values()
+        return tuple(ins.ip for ins in code if ins.flow_control == FlowControl.RETURN)
 
     def leads(self, pc: int, to: int) -> bool:
         """Whether control may come from the call that `pc` is within to an instruction."""
