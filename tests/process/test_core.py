@@ -332,7 +332,7 @@ def test_what_a_core_contradicts_itself_in_is_told(tmp_path: Path, data: bytes, 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "is not an ELF file"),
+        (b"", "is empty"),
         (b"#!/bin/sh\n", "is not an ELF file"),
         (b"\x7fELF\x01\x01" + bytes(60), "is not a 64-bit"),
         (b"\x7fELF\x02\x01", "is not a 64-bit"),
@@ -352,8 +352,11 @@ def test_no_such_core(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         CoreFile(tmp_path / "none")
     os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path, tmp_path / "pipe"):
-        with pytest.raises(UsageError, match="is not a file with bytes in it"):
+    for path, what in (
+        (tmp_path, "is a directory"),
+        (tmp_path / "pipe", "is not a file with bytes"),
+    ):
+        with pytest.raises(UsageError, match=what):
             CoreFile(path)
 
 

@@ -20,6 +20,7 @@ from goprobe.errors import UsageError
 _PN_XNUM = 0xFFFF  # the real number is in the first section header
 _PROGRAMS_LIMIT = 1 << 20
 _NOTES_LIMIT = 1 << 29
+_WHAT_A_FILE_IS = "a PROCESS with a / in it, and one with --exe, is a core file"
 
 
 class ElfImage:
@@ -30,13 +31,13 @@ class ElfImage:
         self.file = file
         status = os.fstat(file)
         if not stat.S_ISREG(status.st_mode):
-            raise UsageError(f"{path} is not a file with bytes in it")
+            what = "a directory" if stat.S_ISDIR(status.st_mode) else "not a file with bytes in it"
+            raise UsageError(f"{path} is {what}", hint=_WHAT_A_FILE_IS)
         self.size = status.st_size
         head = os.pread(file, HEADER_SIZE, 0)
         if not is_elf(head):
-            raise UsageError(
-                f"{path} is not an ELF file", hint="a PROCESS with a / in it is a core file"
-            )
+            what = "not an ELF file" if head else "empty"
+            raise UsageError(f"{path} is {what}", hint=_WHAT_A_FILE_IS)
         if len(head) < HEADER_SIZE or not is_ours(head):
             raise UsageError(f"{path} is not a 64-bit little-endian ELF file")
         header = read_header(head)

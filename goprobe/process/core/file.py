@@ -80,7 +80,8 @@ class CoreFile:
         try:
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
-            raise UsageError(f"no such file: {path}") from None
+            hint = "with --exe a PROCESS is a core file" if path.isdecimal() else ""
+            raise UsageError(f"no such file: {path}", hint=hint) from None
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}") from None
         self._files.append(file)
