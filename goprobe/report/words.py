@@ -192,11 +192,13 @@ def _label(text: str) -> str:
 # Package paths as short as they stay clear
 
 _PATH = re.compile(r"[\w.~-]+(?:/[\w.~-]+)+(?=\.[\w(\[])")
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')  # a string's value, a map's key: what it says stays so
+_TEXT_OR_PATH = re.compile(f"{_TEXT.pattern}|{_PATH.pattern}")
 
 
 def short_paths(names: Iterable[str]) -> dict[str, str]:
     """Each package path in these names, and as many of its last parts as no other path ends in."""
-    names = set(names)
+    names = {_TEXT.sub("", name) if '"' in name else name for name in names}
     paths = {match for name in names for match in _PATH.findall(name)}
     bare = set(re.findall(r"(?<![\w./~-])([\w~-]+)(?=\.[\w(\[])", " ".join(names)))
     # "x/b.T", of the method x/b.T.m, is of the package x/b.
@@ -224,4 +226,5 @@ def _ends(path: str) -> Iterator[str]:
 
 def shortened(name: str, short: dict[str, str]) -> str:
     """A name with the paths in it as `short_paths` has them."""
-    return _PATH.sub(lambda match: short.get(match.group(), match.group()), name)
+    pattern = _TEXT_OR_PATH if '"' in name else _PATH
+    return pattern.sub(lambda match: short.get(match.group(), match.group()), name)

@@ -32,3 +32,8 @@ def test_a_package_is_told_from_another_of_its_name_by_functions_methods_and_typ
         "yaml.v2.Node.Decode",
         "ast.F[x/b.T]",
     ]
+
+
+def test_what_a_string_says_stays_as_it_is() -> None:
+    name = 'a/b.store.byPath["a/b.T"].next'
+    assert shortened(name, short_paths([name])) == 'b.store.byPath["a/b.T"].next'

@@ -69,7 +69,9 @@ def _names(report: HeapReport) -> Iterator[str]:
         yield from (frame.function for frame in site.stack)
         yield from (*site.types, *site.held_by)
     for row in report.waste if report.waste is not UNSET else ():
-        yield from (row.type, row.holder)
+        yield from (row.type, row.field, row.holder)
+    if report.object is not UNSET:
+        yield from (report.object.type, report.object.location.name)
     for way in report.paths:
         yield from (step.name for step in way)
     yield from (r.source.name for r in (report.referrers if report.referrers is not UNSET else ()))

@@ -54,7 +54,8 @@ def write(page: Page, report: HeapReport, *, summary: bool = True) -> None:
             heapsites.allocation(page, report.object.allocation)
     if report.path_texts is not UNSET:
         _paths(page, report.paths, report.path_texts)
-        if report.path_allocation is not UNSET:
+        told = report.object.allocation if report.object is not UNSET else UNSET
+        if report.path_allocation is not UNSET and report.path_allocation != told:
             heapsites.allocation(page, report.path_allocation)
     if report.referrers is not UNSET:
         _referrers(page, report.referrers, most)
@@ -201,7 +202,10 @@ def _referrers(page: Page, referrers: Sequence[Referrer], most: int) -> None:
         into = f" (at +{r.into:#x} of it)" if r.into else ""
         address = f"{r.source.address}  " if int(r.source.address) else ""
         page.line(
-            f"{address}{page.named(r.source.name)}", (f" {r.field}", "cyan"), into, indent=_INDENT
+            f"{address}{page.named(r.source.name)}",
+            (f" {r.field}" if r.field else "", "cyan"),
+            into,
+            indent=_INDENT,
         )
 
 

@@ -16,8 +16,8 @@ _VERBOSELY = 10
 
 
 def write(page: Page, view: ObjectView) -> None:
-    page.heading(f"{view.location.address}: {view.type}")
-    page.paragraph(view.location.name, indent=_INDENT)
+    page.heading(f"{view.location.address}: {page.named(view.type)}")
+    page.paragraph(page.named(view.location.name), indent=_INDENT)
     if view.retained_bytes is not UNSET:
         page.line(f"alone keeps {words.size(view.retained_bytes)}", indent=_INDENT)
     if not view.reachable:
