@@ -12,7 +12,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import DataTable, Footer, Input, Static
+from textual.widgets import DataTable, Input, Static
 from textual.worker import Worker, WorkerError
 
 from goprobe.errors import GoprobeError
@@ -22,7 +22,7 @@ from goprobe.explore.levels import Level, again, amounts, below, end, grown, lis
 from goprobe.explore.views import views
 from goprobe.report import words
 
-_ROWS = 100  # of one list at a time: more come when the cursor is at the last of them
+_LEAST_ROWS = 20  # and a screen of rows at a time: more come when the cursor is at the last one
 _MOST_LISTS = 9
 _ORDERS = ("size", "count", "name", "growth")
 _NARROW = 100
@@ -42,6 +42,21 @@ r          look again (the process stands still for milliseconds), and tell what
 q          quit
 
 The process is never held while you read. Sizes are what would be free without a row."""
+
+
+_KEYS = " ".join(
+    f"[@click=app.{action}] [b]{key}[/b] {what}[/]"
+    for key, action, what in (
+        ("⌫", "out", "out"),
+        ("/", "search", "search"),
+        ("s", "sort", "sort"),
+        ("space", "mark", "mark"),
+        ("o", "object", "open"),
+        ("r", "look", "again"),
+        ("?", "explain", "help"),
+        ("q", "quit", "quit"),
+    )
+)
 
 
 class Source(Protocol):
@@ -87,6 +102,7 @@ class Explorer(App[None]):
     #where { height: 1; background: $primary; color: $text; }
     #lists { height: 1; }
     #state { height: 1; color: $text-muted; }
+    #keys { height: 1; background: $panel; color: $text; }
     #search { display: none; height: 3; }
     #search.asked { display: block; }
     DataTable { height: 1fr; }
@@ -129,7 +145,9 @@ class Explorer(App[None]):
         yield Input(placeholder="search", id="search")
         yield Static("", id="lists")
         yield Static("", id="state")
-        yield Footer()
+        # Textual's own Footer is made anew whenever the focus moves: most of the time that the key
+        # took which did that.
+        yield Static(_KEYS, id="keys")
 
     def on_mount(self) -> None:
         self.action_look()
@@ -168,7 +186,7 @@ class Explorer(App[None]):
         """So that there are so many rows, and some beyond, as far as there are any."""
         wide, whole = self.size.width >= _NARROW, level.whole
         room = self._columns(level)[-1][1] - _LEAD
-        upto = min(least + _ROWS, len(self._left))
+        upto = min(least + max(self.size.height, _LEAST_ROWS), len(self._left))
         for entry in self._left[self._rows : upto]:
             self.table.add_row(*self._cells(entry, whole, room, wide=wide))
         self._rows = upto

@@ -47,7 +47,9 @@ def render(report: MemoryReport, options: RenderOptions) -> bytes:
 
 def _parts(page: Page, report: MemoryReport) -> None:
     whole = report.kernel.rss
-    page.heading("What it is for", (", adding up to what is resident", "dim"))
+    live = report.kernel.smaps_rss is not UNSET
+    sum_of = "what is resident" if live else "what the core file has"
+    page.heading("What it is for", (f", adding up to {sum_of}", "dim"))
     page.blank()
     rows: list[list[Text]] = []
     for group, parts in groupby(report.parts, key=lambda part: part.of):
