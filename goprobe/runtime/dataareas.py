@@ -85,7 +85,7 @@ def inside(memory: Memory, low: int, addresses: Words, size: int, link: int) -> 
     """How many of some addresses, which ascend, lie in the blocks of a list. Each block's next one
     is told `link` bytes into it."""
     inside, seen = 0, set[int]()
-    while low and low % 4096 == 0 and low not in seen and len(seen) < 1 << 14:
+    while 0 < low < 1 << 47 and low % 4096 == 0 and low not in seen and len(seen) < 1 << 14:
         seen.add(low)
         ends = np.array((low, low + size), np.uint64)
         before, until = np.searchsorted(addresses, ends).tolist()

@@ -111,6 +111,38 @@ def test_arguments_results_and_ends_are_the_programs(go: str, built: str) -> Non
     assert main["depth"] == 0 and main["end"] == "return"
 
 
+@pytest.mark.parametrize("flags", [(), _UNOPTIMISED], ids=["optimised", "unoptimised"])
+@pytest.mark.parametrize("go", matrix())
+def test_each_call_ends_by_the_panic_that_left_it(go: str, flags: tuple[str, ...]) -> None:
+    """Which may have been replaced by another further out; and what closures capture is told."""
+    binary = build(_PROGRAM.with_name("panics.go"), go=go, flags=flags)
+    calls, _, _ = _calls(str(binary), "main.*", "--args", "--results")
+
+    def left(name: str) -> list[str]:
+        return [c.get("why", c["end"]) for c in _of(calls, f"main.{name}")]
+
+    (undo,) = left("(*tx).undo")
+    assert undo == 'panic: &errors.errorString{s:"undo"}'
+    assert left("(*tx).close") == left("work") == ['panic: "close"']
+    assert left("deeper") == ['panic: "root"', 'panic: "root"', 'panic: "1root"']
+    assert left("outer") == ['panic: "root"', 'panic: "1root"', 'panic: "21root"']
+    assert left("outer.func1") == ['panic: "21root"', 'panic: "1root"', 'panic: "root"']
+    assert left("alarms") == ['panic: "alarm"'] * 3 and left("calms") == ["return"] * 3
+
+    around: list[dict[str, Any]] = []  # a call takes as long as those in it, at least
+    for call in sorted(calls, key=lambda c: int(c["call"])):
+        around = around[: call["depth"]]
+        assert all(call["duration_us"] <= c["duration_us"] for c in around), (call, around)
+        around.append(call)
+
+    told = [_texts(c["arguments"]) for c in _of(calls, "main.captures.func1")]
+    for number, (values, (total, text)) in enumerate(
+        zip(told, ((0, "a"), (0, "ab"), (1, "abb")), strict=True)
+    ):
+        before = "nil" if not number else f"&{{n:{number - 1}}}"
+        assert sorted(values) == sorted([str(total), str(number), f'"{text}"', before])
+
+
 @pytest.mark.parametrize("go", matrix())
 def test_no_call_of_many_threads_is_missed_or_told_twice(go: str) -> None:
     binary = build(_PROGRAM, go=go)

@@ -8,6 +8,7 @@ does not fit is not told.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import msgspec
 
@@ -24,17 +25,17 @@ from goprobe.analysis.calls.told import (
 )
 from goprobe.arch.abi import Assigned, Signature as AbiSignature, assign
 from goprobe.arch.frames import RETURN_ADDRESS
-from goprobe.arch.registers import FLOAT_ARGUMENTS, SP_WORD, WORDS, Words
+from goprobe.arch.registers import FLOAT_ARGUMENTS, GOROUTINE_WORD, SP_WORD, WORDS, Words, signed
 from goprobe.binary.dwarf.abitypes import abi_type
 from goprobe.binary.dwarf.dieindex import FunctionEntry
-from goprobe.binary.dwarf.expression import UnsupportedExpressionError, evaluate
+from goprobe.binary.dwarf.expression import Piece, UnsupportedExpressionError, evaluate
 from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.binary.dwarf.info import Local
 from goprobe.errors import GoprobeError, NotGoError, UnreadableError
 from goprobe.model.address import Address
 from goprobe.model.calls import CallFrame, CallValue
 from goprobe.model.location import Kind, Location
-from goprobe.process.calltracer.plan import Hit, Told
+from goprobe.process.calltracer.plan import Hit, Panic, Told
 from goprobe.process.memory.memory import ProcessMemory
 from goprobe.runtime.stacks.closures import captures_of
 from goprobe.runtime.stacks.typeargs import DICTIONARY, TypeArguments
@@ -51,6 +52,7 @@ _LIMITS = Limits(
 _FRAMES = 64
 _STACK_LIMIT = 1 << 20
 _NO_WORD = -1
+_DEFERRED_LIMIT = 1 << 12
 
 
 class Signature(msgspec.Struct, frozen=True):
@@ -61,6 +63,18 @@ class Signature(msgspec.Struct, frozen=True):
     results: tuple[Reading, ...] | str
     dictionary: int
     told_by: tuple[tuple[int, ...] | None, tuple[int, ...] | None]
+
+
+class _Pending(msgspec.Struct, frozen=True):
+    """Offsets: of `panic` and `defer` in a g, `of_panic` of the stack pointer in a panic (None: a
+    record of what was deferred has it, `of_defer`, `raised_by`, `link`)."""
+
+    panic: int
+    of_panic: int | None
+    defer: int
+    link: int
+    of_defer: int
+    raised_by: int
 
 
 class CallValues:
@@ -111,13 +125,53 @@ class CallValues:
             return None
         return signature.told_by[0 if entry else 1]
 
-    def panic(self, hit: Hit) -> str:
+    def panic(self, hit: Hit) -> Panic:
         if self._panic is None:
-            return "panic"
+            return Panic()
         told = self._read(self._made(self._panic, None).arguments, hit)
-        if isinstance(told, str) or len(told) != 1:
-            return "panic"
-        return f"panic: {told[0].text}" if told[0].text else "panic"
+        text = told[0].text if not isinstance(told, str) and len(told) == 1 else ""
+        return Panic(f"panic: {text}" if text else "panic", self._left_as_it_began(hit))
+
+    def _left_as_it_began(self, hit: Hit) -> int | None:
+        """The stack pointer of the frame that the panic before is leaving (Panic.frame_sp).
+
+        A panic knows it since Go 1.22 (_panic.sp, panic.go); before, the frame's own record of what
+        it deferred does, which knows its panic (_defer._panic, runtime2.go).
+        """
+        pending = self._pending
+        if pending is None:
+            return None
+
+        def read(address: int) -> int:
+            return int.from_bytes(hit.read(address, 8), "little")
+
+        g = hit.words[GOROUTINE_WORD]
+        before = read(g + pending.panic)
+        if not before:
+            return 0
+        if pending.of_panic is not None:
+            return read(before + pending.of_panic) or None
+        at = read(g + pending.defer)
+        for _ in range(_DEFERRED_LIMIT):
+            if not at or read(at + pending.raised_by) == before:
+                break
+            at = read(at + pending.link)
+        return (read(at + pending.of_defer) or None) if at else None
+
+    @cached_property
+    def _pending(self) -> _Pending | None:
+        named = self._process.program.debug.type_named
+        try:
+            g, panic, defer = (named(f"runtime.{name}") for name in ("g", "_panic", "_defer"))
+            at = {f.name: f.offset for f in panic.members}
+            of_defer = {f.name: f.offset for f in defer.members}
+            return _Pending(
+                g.member("_panic").offset, at["sp"] if "startSP" in at else None,
+                g.member("_defer").offset, of_defer["link"], of_defer["sp"],
+                of_defer.get("_panic", 0),
+            )  # fmt: skip
+        except (GoprobeError, KeyError):
+            return None
 
     def stack(self, hit: Hit) -> tuple[CallFrame, ...] | None:
         """Who made the call, by the sizes of frames that Go's line table has."""
@@ -189,7 +243,11 @@ class CallValues:
         declared = _once(debug.parameters(entry))
         passed = [p for p in declared if not p.result]
         given = [p for p in declared if p.result]
-        kinds = [self._type_of(p) for p in passed]
+        led_to = [_is_address(p, entry) for p in passed]
+        kinds = [
+            types.at(p.type) if led else self._type_of(p)
+            for p, led in zip(passed, led_to, strict=True)
+        ]
         outs = [self._type_of(p) for p in given]
         where = assign([abi_type(types, k) for k in kinds], [abi_type(types, k) for k in outs])
         word = _NO_WORD
@@ -202,8 +260,8 @@ class CallValues:
             passed = self._with_arguments(passed, dictionary)
             given = self._with_arguments(given, dictionary)
         shown = [
-            self._reader(p, self._type_of(p), at)
-            for p, at in zip(passed, where.parameters, strict=True)
+            (self._led_to if led else self._reader)(p, self._type_of(p), at)
+            for p, led, at in zip(passed, led_to, where.parameters, strict=True)
             if p.name != DICTIONARY
         ]
         results = [
@@ -234,22 +292,15 @@ class CallValues:
         if function is None or function.args_size != (where.end + 7) & ~7:
             return _BLANK
         for local, at in zip(passed, where.parameters, strict=True):
-            if local.name.startswith("&"):
+            if local.name.startswith("&") and not _is_address(local, entry):
                 continue
             fixed = frame_offset(local)
             if fixed is not None:
                 if fixed != at.stack:
                     return _BLANK
                 continue
-            held = next((e for e in local.locations if e.low <= entry.low < e.high), None)
-            if held is None or not at.pieces:
-                continue
-            try:
-                pieces = evaluate(held.expression, cfa=0, frame_base=0, registers=_Names(), bias=0)
-            except (UnsupportedExpressionError, KeyError):
-                continue
-            registers = [p.register for p in pieces if p.register]
-            if registers and registers[0] != at.pieces[0].register:
+            registers = [p.register for p in _at_entry(local, entry) if p.register]
+            if at.pieces and registers and registers[0] != at.pieces[0].register:
                 return _BLANK
         return ""
 
@@ -270,6 +321,21 @@ class CallValues:
 
         if len(where.pieces) == 2 and go_type.kind is GoKind.INTERFACE:
             return unless_nil(name, go_type, WORDS[where.pieces[0].register], read)
+        return Reading(read)
+
+    def _led_to(self, local: Local, go_type: GoType, where: Assigned) -> Reading:
+        """What a closure that is called where it is written captures by reference: its address is
+        what travels (directClosureCall, cmd/compile/internal/walk/closure.go, Go 1.21 to 1.27)."""
+        name, address_type = (
+            local.name.lstrip("&"),
+            self._process.program.debug.types.at(local.type),
+        )
+
+        def read(hit: Hit) -> CallValue:
+            raw = self._storage(address_type, where, hit).read(0, 8)
+            place = InMemory(self._memory(), int.from_bytes(raw, "little"))
+            return self._decoded(name, go_type, place)
+
         return Reading(read)
 
     def _storage(self, go_type: GoType, where: Assigned, hit: Hit) -> Storage:
@@ -344,6 +410,24 @@ class _Names(dict[str, int]):
 def _nowhere(address: int) -> Location:
     """Where something lies is not looked for in calls."""
     return Location(Kind.UNMAPPED, Address(address), "", {}, ())
+
+
+def _at_entry(local: Local, entry: FunctionEntry) -> Sequence[Piece]:
+    """Where a variable is as its function is entered, by offsets from the CFA; none: not known."""
+    held = next((e for e in local.locations if e.low <= entry.low < e.high), None)
+    try:
+        if held is not None:
+            return evaluate(held.expression, cfa=0, frame_base=0, registers=_Names(), bias=0)
+    except (UnsupportedExpressionError, KeyError):
+        pass
+    return ()
+
+
+def _is_address(local: Local, entry: FunctionEntry) -> bool:
+    """Whether "&x" is passed: one that the function makes itself, as x moves to the heap, is in no
+    register and not in the caller's frame as it is entered."""
+    pieces = _at_entry(local, entry) if local.name.startswith("&") else ()
+    return bool(pieces) and all(p.register or signed(p.address or 0) >= 0 for p in pieces)
 
 
 def _once(parameters: Sequence[Local]) -> list[Local]:

@@ -8,30 +8,44 @@ deeper frames: a panic (recovered further out), or runtime.Goexit took them away
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
 from goprobe.process.calltracer.plan import End
 
 
+class Moment(NamedTuple):
+    """A `time`, and how long the goroutine had been `held` by us until then, both in ns."""
+
+    time: int = 0
+    held: int = 0
+
+
 class OpenCall(msgspec.Struct):
-    """A call that has not ended: `at` is its depth in bytes, `held` how long its goroutine had been
-    held by us until it `began`."""
+    """A call that has not ended: `at` is its depth in bytes, `until` when the last of the calls in
+    it ended."""
 
     call: int
     function: int
     at: int
-    began: int = 0
-    held: int = 0
+    began: Moment = Moment()
+    until: Moment = Moment()
+
+    def ran(self, end: Moment) -> int:
+        """For how many ns of its own, had it ended at a moment."""
+        return max(0, end.time - self.began.time - (end.held - self.began.held))
 
 
 class Unwinding(msgspec.Struct, frozen=True):
-    """A panic, or a Goexit, that began at a depth."""
+    """A panic, or a Goexit, that began at a depth. What a function that ran as an earlier one left
+    a frame raises leaves that one, at `frame`, and those around it."""
 
     end: End
     at: int
-    time: int
+    began: Moment
     why: str
+    frame: int | None = None
 
 
 class Goroutine(msgspec.Struct):
@@ -50,9 +64,21 @@ class Goroutine(msgspec.Struct):
             yield call, self.taken_by(call)
 
     def taken_by(self, call: OpenCall) -> Unwinding | None:
-        return next((u for u in reversed(self.unwinding) if u.at > call.at), None)
+        for number in range(len(self.unwinding) - 1, -1, -1):
+            this = self.unwinding[number]
+            since = self.unwinding[number - 1].at if number else 0
+            if this.at > call.at and (
+                this.frame is None or call.at <= this.frame or call.at > since
+            ):
+                return this
+        return None
 
     def settle(self, at: int) -> None:
         """Control is back at this depth: what began deeper is over."""
         while self.unwinding and self.unwinding[-1].at > at:
             self.unwinding.pop()
+
+    def ended(self, end: Moment) -> None:
+        """A call has ended inside of the one that is the innermost now."""
+        if self.open:
+            self.open[-1].until = max(self.open[-1].until, end)

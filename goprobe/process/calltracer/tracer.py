@@ -19,7 +19,7 @@ from contextlib import suppress
 from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD, THREAD_WORD, WORD
 from goprobe.errors import CannotWorkError, TargetGoneError
 from goprobe.process.calltracer.noting import NotedCalls
-from goprobe.process.calltracer.opencalls import Goroutine, OpenCall, Unwinding
+from goprobe.process.calltracer.opencalls import Goroutine, Moment, OpenCall, Unwinding
 from goprobe.process.calltracer.plan import (
     After,
     Begun,
@@ -183,7 +183,7 @@ class CallTracer(NotedCalls):
             released = self._released(point, tid)
         goroutine.held += released - since
         if call is not None:
-            call.began, call.held = released, goroutine.held
+            call.began = Moment(released, goroutine.held)
 
     def _released(self, point: CallPoint, tid: int) -> int:
         now = time.monotonic_ns()
@@ -211,9 +211,15 @@ class CallTracer(NotedCalls):
             to = f"{point.target:#x}" if kind is At.JUMP else ""
             self._ended(goroutine, point.number, at, hit, since, to)
         elif kind is At.PANIC:
-            goroutine.unwinding.append(Unwinding(End.PANIC, at, since, self._values.panic(hit)))
+            panic = self._values.panic(hit)
+            if panic.frame_sp == 0:
+                goroutine.unwinding.clear()
+            frame = hit.high - panic.frame_sp if panic.frame_sp else None
+            began = Moment(since, goroutine.held)
+            goroutine.unwinding.append(Unwinding(End.PANIC, at, began, panic.text, frame))
         elif kind is At.GOEXIT:
-            goroutine.unwinding.append(Unwinding(End.GOEXIT, at, since, "runtime.Goexit"))
+            began = Moment(since, goroutine.held)
+            goroutine.unwinding.append(Unwinding(End.GOEXIT, at, began, "runtime.Goexit"))
             self._await_last(+1)
         else:
             self._gone(goroutine, since)
@@ -260,21 +266,24 @@ class CallTracer(NotedCalls):
             goroutine.settle(at)
         if not calls or calls[-1].at != at or calls[-1].function != function:
             return  # it had begun before we looked
-        call = calls.pop()
+        call, end = calls.pop(), Moment(now, goroutine.held)
+        goroutine.ended(end)
         if to:
-            self._tell(Ended(call.call, End.TAIL, _ran(call, goroutine, now), None, to))
+            self._tell(Ended(call.call, End.TAIL, call.ran(end), None, to))
             return
         results = self._values.results(function, hit)
-        self._tell(Ended(call.call, End.RETURN, _ran(call, goroutine, now), results))
+        self._tell(Ended(call.call, End.RETURN, call.ran(end), results))
 
     def _close(self, goroutine: Goroutine, at: int, now: int) -> None:
         """End the calls that were left at this depth or deeper without returning."""
         for call, taken in goroutine.left(at):
-            if taken is not None:
-                ns = max(0, min(now, taken.time) - call.began)
-                self._tell(Ended(call.call, taken.end, ns, None, taken.why))
+            if taken is not None:  # what it had deferred ran on after that
+                end = max(taken.began, call.until)
+                self._tell(Ended(call.call, taken.end, call.ran(end), None, taken.why))
             else:
-                self._tell(Ended(call.call, End.UNSEEN, _ran(call, goroutine, now)))
+                end = Moment(now, goroutine.held)
+                self._tell(Ended(call.call, End.UNSEEN, call.ran(end)))
+            goroutine.ended(end)
 
     def _gone(self, goroutine: Goroutine, now: int) -> None:
         """The goroutine is at its end."""
@@ -357,13 +366,10 @@ class CallTracer(NotedCalls):
         for goroutine in self._goroutines.values():
             for call, taken in goroutine.left(0):
                 end, why = (taken.end, taken.why) if taken else (End.OPEN, "")
-                self._tell(Ended(call.call, end, _ran(call, goroutine, now), None, why))
+                ran = call.ran(Moment(now, goroutine.held))
+                self._tell(Ended(call.call, end, ran, None, why))
         if self._plan.counts:
             self._tell(Counted(tuple(self._counts)))
         if self._stubs is not None and self._stubs.ring.lost:
             self._tell(Lost(self._stubs.ring.lost))
         self._tell(over)
-
-
-def _ran(call: OpenCall, goroutine: Goroutine, now: int) -> int:
-    return max(0, now - call.began - (goroutine.held - call.held))

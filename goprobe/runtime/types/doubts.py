@@ -114,21 +114,26 @@ class Doubts:
             masks = self._view.masks(nodes)
             for mask, alike in groups(masks, np.argsort(masks, kind="stable")):
                 rivals = wholes.larger(row, slot, exact(mask, slot))
-                if rivals:
-                    fits = wholes.fits(WholeType(row, False), slot, exact(mask, slot))
-                    yield from self._weighed(nodes[alike], number if fits else 0, row, rivals)
+                if wholes.fits(WholeType(row, False), slot, exact(mask, slot)):
+                    yield from self._weighed(nodes[alike], number, row, rivals)
+                elif len(rivals) == 1:
+                    yield nodes[alike], self._shapes.of_whole(WholeType(rivals[0], False))
+                else:  # its pointer words are not the type's, so that is a part of it only
+                    begin = np.zeros(len(alike), np.int64)
+                    self._parts.note(number, nodes[alike], begin, self._shapes[number].size)
+                    yield nodes[alike], 0
 
     def _weighed(
         self, nodes: Ints, number: int, row: int, rivals: tuple[int, ...]
     ) -> Iterator[tuple[Ints, int]]:
         """A shape, or one of its rivals. Allocated memory is cleared: what lies behind a value of
-        its type is zero. `number` is 0 where the object's pointer words are not the shape's."""
+        its type is zero."""
         if len(rivals) == 1:
             size = int(self._view.witnesses.catalog.size[row])
-            larger = self._is_filled_behind(nodes, size) if number else np.ones(len(nodes), bool)
+            larger = self._is_filled_behind(nodes, size)
             yield nodes[larger], self._shapes.of_whole(WholeType(rivals[0], False))
             nodes = nodes[~larger]
-        if number:
+        if rivals:
             yield nodes, self._shapes.either(number, rivals)
 
     def _is_filled_behind(self, nodes: Ints, size: int) -> NDArray[np.bool_]:
