@@ -62,6 +62,17 @@ type way struct {
 	last *sheet
 }
 
+// Several larger ones, with pointers at the same words, begin with what it is known by.
+type inner struct {
+	more [20]uint64
+	data *page
+}
+type middle struct {
+	inner
+	last *sheet
+}
+type around struct{ middle }
+
 // Known by a slice of an array in it.
 type frame struct {
 	size  int
@@ -95,6 +106,8 @@ var (
 	words    []*page
 	element  *pair
 	begun    *start
+	first    *inner
+	rival    any = new(around)
 	ways     *way
 	setting  *[]string
 	pool     = sync.Pool{}
@@ -147,6 +160,7 @@ func list() {
 	w := fresh[whole]("main.whole | main.start or main.whole")
 	w.data, w.last = fresh[page]("main.page"), fresh[sheet]("main.sheet")
 	begun, ways = &w.start, &way{&way{&way{nil, w.last}, nil}, nil}
+	first = &fresh[middle]("main.middle | object beginning with main.inner").inner
 	s := fresh[settings]("main.settings")
 	s.tags = make([]string, 3)
 	s.extra[1] = fresh[settings]("main.settings")

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"unsafe"
 )
 
 type rec struct {
@@ -17,6 +18,12 @@ type rec struct {
 	c bool
 	d int64
 	e bool
+}
+
+// Goes on behind what its type says, as the runtime's own tables do: nobody can tell how far.
+type table struct {
+	count int
+	more  [40]int
 }
 
 type page struct {
@@ -41,6 +48,7 @@ var (
 	pool     = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 	points   []*[2]int32
 	pages    []*page
+	grown    = (*table)(unsafe.Pointer(unsafe.SliceData(make([]int, 1000))))
 )
 
 func main() {

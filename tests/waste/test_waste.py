@@ -59,6 +59,8 @@ def test_each_kind_of_waste_is_as_large_as_the_program_made_it(
     assert texts["objects"] == 100
     assert texts["bytes"] == 100 * (8193 - 32)  # no smaller string gets such a slot
 
+    assert not [row for row in report["waste"] if "main.table" in row["type"]]
+
     spare = _rows(report, "spare capacity")["[]int64 backing"]
     assert (spare["objects"], spare["bytes"]) == (100, 100 * 8 * (1024 - 600))
 

@@ -89,10 +89,13 @@ def _read(graph: HeapGraph, meant: Meanings, edge: Ints) -> Views:
     end[rows] = low[rows] + np.minimum(
         _beside(graph, edge[rows], source[rows], 2) * unit[rows], size[rows]
     )
-    one = np.flatnonzero((rule == Rule.ONE) & (unit > 0))
+    # What an object that begins with a value goes on with is not known: the runtime's own tables
+    # are made so, longer than their types say (itabAdd, src/runtime/iface.go, Go 1.21 to 1.27).
+    longer = graph.typing.inner[target] & (low == graph.lead[graph.objects.span[target]])
+    one = np.flatnonzero((rule == Rule.ONE) & (unit > 0) & ~longer)
     high[one] = low[one] + unit[one]
     high = np.minimum(high, size)
-    sized = np.isin(rule, (Rule.TEXT, Rule.ONE)) & (unit > 0)
+    sized = np.isin(rule, (Rule.TEXT, Rule.ONE)) & (unit > 0) & ~((rule == Rule.ONE) & longer)
     end[sized] = high[sized]
     return Views(
         edge=edge,
