@@ -8,10 +8,10 @@ does not fit is not told.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import msgspec
 
+from goprobe.analysis.calls.pendingpanic import PendingPanic
 from goprobe.analysis.calls.told import (
     SIGNED,
     STRING_LIMIT,
@@ -25,7 +25,7 @@ from goprobe.analysis.calls.told import (
 )
 from goprobe.arch.abi import Assigned, Signature as AbiSignature, assign
 from goprobe.arch.frames import RETURN_ADDRESS
-from goprobe.arch.registers import FLOAT_ARGUMENTS, GOROUTINE_WORD, SP_WORD, WORDS, Words, signed
+from goprobe.arch.registers import FLOAT_ARGUMENTS, SP_WORD, WORDS, Words, signed
 from goprobe.binary.dwarf.abitypes import abi_type
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.expression import Piece, UnsupportedExpressionError, evaluate
@@ -52,7 +52,6 @@ _LIMITS = Limits(
 _FRAMES = 64
 _STACK_LIMIT = 1 << 20
 _NO_WORD = -1
-_DEFERRED_LIMIT = 1 << 12
 
 
 class Signature(msgspec.Struct, frozen=True):
@@ -63,18 +62,6 @@ class Signature(msgspec.Struct, frozen=True):
     results: tuple[Reading, ...] | str
     dictionary: int
     told_by: tuple[tuple[int, ...] | None, tuple[int, ...] | None]
-
-
-class _Pending(msgspec.Struct, frozen=True):
-    """Offsets: of `panic` and `defer` in a g, `of_panic` of the stack pointer in a panic (None: a
-    record of what was deferred has it, `of_defer`, `raised_by`, `link`)."""
-
-    panic: int
-    of_panic: int | None
-    defer: int
-    link: int
-    of_defer: int
-    raised_by: int
 
 
 class CallValues:
@@ -93,6 +80,7 @@ class CallValues:
         self._world: World | None = None
         self._frames: dict[int, tuple[tuple[CallFrame, ...], int]] = {}
         self._decoder: Decoder | None = None
+        self._pending = PendingPanic(process.program)
 
     # What the tracer asks
 
@@ -130,48 +118,7 @@ class CallValues:
             return Panic()
         told = self._read(self._made(self._panic, None).arguments, hit)
         text = told[0].text if not isinstance(told, str) and len(told) == 1 else ""
-        return Panic(f"panic: {text}" if text else "panic", self._left_as_it_began(hit))
-
-    def _left_as_it_began(self, hit: Hit) -> int | None:
-        """The stack pointer of the frame that the panic before is leaving (Panic.frame_sp).
-
-        A panic knows it since Go 1.22 (_panic.sp, panic.go); before, the frame's own record of what
-        it deferred does, which knows its panic (_defer._panic, runtime2.go).
-        """
-        pending = self._pending
-        if pending is None:
-            return None
-
-        def read(address: int) -> int:
-            return int.from_bytes(hit.read(address, 8), "little")
-
-        g = hit.words[GOROUTINE_WORD]
-        before = read(g + pending.panic)
-        if not before:
-            return 0
-        if pending.of_panic is not None:
-            return read(before + pending.of_panic) or None
-        at = read(g + pending.defer)
-        for _ in range(_DEFERRED_LIMIT):
-            if not at or read(at + pending.raised_by) == before:
-                break
-            at = read(at + pending.link)
-        return (read(at + pending.of_defer) or None) if at else None
-
-    @cached_property
-    def _pending(self) -> _Pending | None:
-        named = self._process.program.debug.type_named
-        try:
-            g, panic, defer = (named(f"runtime.{name}") for name in ("g", "_panic", "_defer"))
-            at = {f.name: f.offset for f in panic.members}
-            of_defer = {f.name: f.offset for f in defer.members}
-            return _Pending(
-                g.member("_panic").offset, at["sp"] if "startSP" in at else None,
-                g.member("_defer").offset, of_defer["link"], of_defer["sp"],
-                of_defer.get("_panic", 0),
-            )  # fmt: skip
-        except (GoprobeError, KeyError):
-            return None
+        return Panic(f"panic: {text}" if text else "panic", self._pending.frame_sp(hit))
 
     def stack(self, hit: Hit) -> tuple[CallFrame, ...] | None:
         """Who made the call, by the sizes of frames that Go's line table has."""

@@ -1,0 +1,77 @@
+"""Which frame a panic was leaving when a function that the frame had deferred panicked anew.
+
+A panic knows it since Go 1.22 (_panic.sp, panic.go); before, the frame's own record of what it
+deferred does, which knows its panic (_defer._panic, runtime2.go).
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import msgspec
+
+from goprobe.arch.registers import GOROUTINE_WORD
+from goprobe.errors import GoprobeError
+from goprobe.process.calltracer.plan import Hit
+from goprobe.runtime.image.program import GoProgram
+
+_DEFERRED_LIMIT = 1 << 12
+
+
+class _Offsets(msgspec.Struct, frozen=True):
+    """Of `panic` and `defer` in a g, of the stack pointer in a panic (`of_panic`, None before Go
+    1.22), and in what was deferred (`of_defer`) beside the panic and the next record."""
+
+    panic: int
+    of_panic: int | None
+    defer: int
+    link: int
+    of_defer: int
+    raised_by: int
+
+
+class PendingPanic:
+    """Asked where a thread of a program enters runtime.gopanic."""
+
+    def __init__(self, program: GoProgram) -> None:
+        self._program = program
+
+    def frame_sp(self, hit: Hit) -> int | None:
+        """The frame's stack pointer; 0: no panic is on its way yet, None: not known."""
+        offsets = self._offsets
+        if offsets is None:
+            return None
+
+        def read(address: int) -> int:
+            return int.from_bytes(hit.read(address, 8), "little")
+
+        g = hit.words[GOROUTINE_WORD]
+        before = read(g + offsets.panic)
+        if not before:
+            return 0
+        if offsets.of_panic is not None:
+            return read(before + offsets.of_panic) or None
+        at = read(g + offsets.defer)
+        for _ in range(_DEFERRED_LIMIT):
+            if not at or read(at + offsets.raised_by) == before:
+                break
+            at = read(at + offsets.link)
+        return (read(at + offsets.of_defer) or None) if at else None
+
+    @cached_property
+    def _offsets(self) -> _Offsets | None:
+        named = self._program.debug.type_named
+        try:
+            g, panic, defer = (named(f"runtime.{name}") for name in ("g", "_panic", "_defer"))
+            at = {f.name: f.offset for f in panic.members}
+            of_defer = {f.name: f.offset for f in defer.members}
+            return _Offsets(
+                g.member("_panic").offset,
+                at["sp"] if "startSP" in at else None,
+                g.member("_defer").offset,
+                of_defer["link"],
+                of_defer["sp"],
+                of_defer.get("_panic", 0),
+            )
+        except (GoprobeError, KeyError):
+            return None
