@@ -10,7 +10,7 @@ been taken out of its queue, and is about to be woken, has to be told from one w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -71,14 +71,20 @@ def hanging(graph: HeapGraph) -> tuple[Goroutine, ...]:
     return tuple(g for g in every if g.wait_reason in numbers and g.status in PARKED)
 
 
-def only_by_others(graph: HeapGraph, g: Goroutine, on_group: Callable[[Goroutine], bool]) -> bool:
-    """Whether only other goroutines can wake one that hangs in something: the runtime itself waits
-    for semaphores, and runs what is in a synctest bubble. `on_group` says of one in a semaphore
-    whether it waits for a sync.WaitGroup."""
-    reason = reason_of(graph, g)
-    if reason == SEMAPHORE:
-        return GROUP not in graph.world.goroutines.wait_reasons and on_group(g)
-    return reason in CHANNELS or reason in NEVER or reason in SYNC
+def only_by_others(
+    graph: HeapGraph, goroutines: Iterable[Goroutine], on_group: Callable[[Goroutine], bool]
+) -> Iterator[Goroutine]:
+    """Those of some that hang in something which only other goroutines can wake: the runtime itself
+    waits for semaphores, and runs what is in a synctest bubble. `on_group` says of one in a
+    semaphore whether it waits for a sync.WaitGroup."""
+    reasons = graph.world.goroutines.wait_reasons
+    surely = {i for i, reason in enumerate(reasons) if reason in CHANNELS | NEVER | SYNC}
+    perhaps = {
+        i for i, reason in enumerate(reasons) if reason == SEMAPHORE and GROUP not in reasons
+    }
+    for g in goroutines:
+        if g.wait_reason in surely or (g.wait_reason in perhaps and on_group(g)):
+            yield g
 
 
 def plain(reason: str) -> str:

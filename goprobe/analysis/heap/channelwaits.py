@@ -3,7 +3,7 @@ thousand at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import msgspec
@@ -92,13 +92,18 @@ class ChannelWaits:
         sends = address[head] == self._fields["sendq.first"][self._which]
         return frozenset(address[sends].tolist())
 
+    def channel(self, address: int) -> Channel | None:
+        """One that any of them waits on; None where it cannot be read."""
+        row = int(np.searchsorted(self._channels, np.uint64(address)))
+        if row == len(self._channels) or int(self._channels[row]) != address:
+            return None
+        numbers = (int(column[row]) for column in self._columns)
+        return Channel(address, *numbers) if self._there[row] else None
+
     @cached_property
-    def channels(self) -> Mapping[int, Channel]:
-        """Those that can be read, by their addresses."""
+    def _columns(self) -> tuple[Words, ...]:
         names = ("qcount", "dataqsiz", "closed", "elemtype", "timer")
-        columns = [self._channels, *(self._fields[name] for name in names)]
-        rows = zip(*(c[self._there].tolist() for c in columns), strict=True)
-        return {row[0]: Channel(*row) for row in rows}
+        return tuple(self._fields[name] for name in names)
 
     def _awake(self) -> Ints:
         outside = np.isin(self._on, OUTSIDE)

@@ -66,7 +66,7 @@ def find_leaks(
     goroutines = hanging(graph)
     stacks = StackEdges(graph.nodes, goroutines)
     waits = Waits(graph, goroutines, stacks)
-    blocked = {g.id for g in goroutines if only_by_others(graph, g, on_group)}
+    blocked = {g.id for g in only_by_others(graph, goroutines, on_group)}
     candidates = [
         c
         if c.g.id in blocked
@@ -161,6 +161,7 @@ class _Web:
     ) -> None:
         self.n = n = len(graph.objects)
         self._graph, self._candidates, self._stacks = graph, candidates, stacks
+        self._awake = np.flatnonzero([bool(c.awake) for c in candidates])
         pairs = [(w.node, i) for i, c in enumerate(candidates) for w in c.waits if w.node >= 0]
         columns = np.array(pairs, np.int32).reshape(-1, 2)
         columns = columns[np.argsort(columns[:, 0], kind="stable")]
@@ -180,10 +181,13 @@ class _Web:
         """What may run leads to, and what threads have in `hand`: objects, and goroutines behind
         them. The objects of `ends` lead no further."""
         nodes, stacks = self._graph.nodes, self._stacks
-        awake = [self.n + i for i, c in enumerate(self._candidates) if c.awake or c.g.id in unsure]
+        awake = self._awake
+        if unsure:
+            free = (i for i, c in enumerate(self._candidates) if c.g.id in unsure)
+            awake = np.append(awake, np.fromiter(free, np.int64))
         held, _ = self._graph.resolve(hand)
         marked = np.zeros(len(self._queue), np.bool_)
-        for start in (stacks.others, held[held >= 0], awake):
+        for start in (stacks.others, held[held >= 0], self.n + awake):
             marked[start] = True
         begin = np.flatnonzero(marked)
         self._queue[: len(begin)] = begin

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
 
-from goprobe.analysis.heap.blocked import CHANNELS, NEVER, Candidate, Wait, plain, reason_of
+from goprobe.analysis.heap.blocked import CHANNELS, NEVER, Candidate, Wait, plain
 from goprobe.analysis.heap.channelwaits import Channel, ChannelWaits
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.semawaits import SemaWaits
@@ -17,13 +17,14 @@ from goprobe.runtime.heap.objects import Ids
 
 
 class Waits:
-    """What each of some blocked goroutines waits on."""
+    """What each of some goroutines waits on that hang in something (blocked.hanging)."""
 
     def __init__(
         self, graph: HeapGraph, goroutines: Sequence[Goroutine], stacks: StackEdges
     ) -> None:
         self._goroutines, self._layout = goroutines, graph.world.layout
-        self._reasons = [plain(reason_of(graph, g)) for g in goroutines]
+        reasons = [plain(reason) for reason in graph.world.goroutines.wait_reasons]
+        self._reasons = [reasons[g.wait_reason] for g in goroutines]
         rows = [i for i, r in enumerate(self._reasons) if r in CHANNELS]
         others = [i for i, r in enumerate(self._reasons) if r not in CHANNELS and r not in NEVER]
         self._rows = rows + others
@@ -65,10 +66,9 @@ class Waits:
         """The sudogs that hang in a channel's queue of senders."""
         return self._on_channels.senders
 
-    @property
-    def channels(self) -> Mapping[int, Channel]:
-        """Those that any of them waits on and that can be read, by their addresses."""
-        return self._on_channels.channels
+    def channel(self, address: int) -> Channel | None:
+        """One that any of them waits on; None where it cannot be read."""
+        return self._on_channels.channel(address)
 
     def address(self, wait: Wait) -> int:
         """Where that is, of a list where it is not noted, too; 0 where that is not known."""

@@ -38,11 +38,15 @@ class Blocking:
         possession: Possession,
     ) -> None:
         self._things, self._possession = things, possession
-        self._reasons = {number: plain(c.reason) for number, c in candidates.items()}
+        self._candidates = candidates
         self._writers: dict[int, set[int]] = defaultdict(set)
         for number, thing in self._owned():
-            if self._reasons.get(number) == _WRITES:
+            if self._plain(number) == _WRITES:
                 self._writers[owned_at(thing.waits)].add(number)
+
+    def _plain(self, number: int) -> str:
+        candidate = self._candidates.get(number)
+        return plain(candidate.reason) if candidate is not None else ""
 
     def _owned(self) -> Iterator[tuple[int, Thing]]:
         for number, things in self._things.items():
@@ -63,7 +67,7 @@ class Blocking:
         return dict(waiting)
 
     def reason(self, number: int, thing: Thing) -> Reason:
-        reason = self._reasons.get(number, "")
+        reason = self._plain(number)
         return (GROUP if reason == SEMAPHORE else reason, owned_at(thing.waits))
 
     def blockers(

@@ -59,7 +59,7 @@ class Described:
         names = Names(graph)
         what = WhatFor(graph, leaks, names, now, describes)
         numbers = frozenset(wanted)
-        gs = [g for g in graph.world.goroutines.known if not g.dead and g.id in numbers]
+        gs = [g for g in graph.world.goroutines.alive if g.id in numbers]
         self._things = {g.id: what.things(g) for g in gs}
         self._shared = {thing.key: thing for things in self._things.values() for thing in things}
         wanted_nodes = {thing.node for thing in self._shared.values()}

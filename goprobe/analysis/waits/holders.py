@@ -51,7 +51,7 @@ class Holders:
 
     def __init__(self, graph: HeapGraph, names: Names, wanted: Iterable[int], queues: Ids) -> None:
         self._graph, self._names = graph, names
-        goroutines = [g for g in graph.world.goroutines.known if not g.dead and g.high > g.low]
+        goroutines = [g for g in graph.world.goroutines.alive if g.high > g.low]
         self._ids = [g.id for g in goroutines]
         # The runtime's own structs lead from anything to everything: from a timer to its p, and so
         # to all others (time.go, timers.heap).

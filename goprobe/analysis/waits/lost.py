@@ -53,7 +53,7 @@ class Lost:
         known = self._graph.world.goroutines
         gs = [g.address for g in known.known if g.id in numbers]
         told, _, _ = self._survey(np.array(gs, np.uint64))
-        dead = sum(g.dead for g in known.known)
+        dead = len(known.known) - len(known.alive)
         return told, dead, len(known.pointers()) - len(known.known)
 
     def _survey(self, only: Words | None) -> tuple[tuple[GoroutineState, ...], int, int]:
@@ -67,9 +67,8 @@ class Lost:
     def summary(self, told: frozenset[int] | None = None) -> LeakSummary:
         """Of all, or of those that are `told` of."""
         graph = self._graph
-        if "search" not in self.__dict__ and not any(
-            only_by_others(graph, g, self._on_group) for g in hanging(graph)
-        ):
+        blocked = only_by_others(graph, hanging(graph), self._on_group)
+        if "search" not in self.__dict__ and next(blocked, None) is None:
             return LeakSummary(0, 0, 0, 0, 0, 0)  # there is nothing to look for
         search = self.search
         lost = [c.g for c in search.lost if told is None or c.g.id in told]

@@ -20,7 +20,7 @@ from functools import cached_property
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from goprobe.analysis.heap.blocked import COND, plain
+from goprobe.analysis.heap.blocked import COND
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.leaks import Leaks
 from goprobe.analysis.waits.lockcode import DONE, READS, TAKES, Standing
@@ -83,7 +83,7 @@ class Possession:
         if not self._wanted:
             return {}, 0
         by_lock: dict[int, dict[tuple[int, str], Owner]] = defaultdict(dict)
-        gs = {g.id: g for g in self._world.goroutines.known if not g.dead}
+        gs = {g.id: g for g in self._world.goroutines.alive}
         telling: dict[int, bool] = {}  # many have the very same frames
         walked = left = 0
         for state in self._states:
@@ -235,7 +235,7 @@ def released_locks(graph: HeapGraph, leaks: Leaks) -> dict[int, int]:
     interface, whose data is the lock's address (cond.go, Go 1.21 to 1.27)."""
     locks: dict[int, int] = {}
     for candidate in leaks.candidates:
-        if plain(candidate.reason) != COND or not candidate.waits:
+        if not candidate.reason.startswith(COND) or not candidate.waits:
             continue
         around = by_reason(COND, leaks.waits.address(candidate.waits[0]))
         try:

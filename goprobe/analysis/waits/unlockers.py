@@ -101,7 +101,7 @@ class Unlockers:
     def _target(self) -> Ids:
         """Where pointers lead to, but for those to goroutines, and to what leads from any timer to
         all others (time.go, timers.heap)."""
-        known = [g.address for g in self._graph.world.goroutines.known if not g.dead]
+        known = [g.address for g in self._graph.world.goroutines.alive]
         return self._without([*known, *self._graph.world.goroutines.processors])
 
     def _without(self, addresses: Iterable[int]) -> Ids:
@@ -121,7 +121,7 @@ class Unlockers:
     def _live(self) -> Ints:
         """By which way nodes are reached from what may run."""
         leaks, first = self._leaks, self._graph.nodes.first
-        known = {g.id: g.address for g in self._graph.world.goroutines.known if not g.dead}
+        known = {g.id: g.address for g in self._graph.world.goroutines.alive}
         target = self._without(at for number, at in known.items() if number in self._stuck)
         starts = [leaks.stacks.others]
         rows = [row for number, row in leaks.rows.items() if number not in self._stuck]
@@ -130,8 +130,8 @@ class Unlockers:
 
     @cached_property
     def _running(self) -> tuple[Goroutine, ...]:
-        every = self._graph.world.goroutines.known
-        return tuple(g for g in every if not g.dead and g.high > g.low and g.id not in self._stuck)
+        every = self._graph.world.goroutines.alive
+        return tuple(g for g in every if g.high > g.low and g.id not in self._stuck)
 
     @cached_property
     def _found(self) -> tuple[Unlocker, ...]:

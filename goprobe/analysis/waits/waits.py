@@ -105,7 +105,7 @@ class _Asked:
 
     def leaked(self, *, stacks: bool) -> GoroutinesReport:
         search = self._search
-        alive = [g for g in self._graph.world.goroutines.known if not g.dead]
+        alive = self._graph.world.goroutines.alive
         numbers = sorted(self._by_id)
         described = self._described(numbers)
         every = [described.state(self._by_id[number]) for number in numbers]

@@ -104,9 +104,10 @@ class WhatFor:
         return (self._alone(self._otherwise(g, reason)),)
 
     def timers(self, pointers: tuple[Words, Words]) -> Mapping[int, Timer]:
-        """Those of the channels that any goroutine waits on, by the channels' addresses; `pointers`
-        are (channel, place) of those that lead to them, in columns."""
-        channels = self._waits.channels.values()
+        """Those of the channels that `things` told of, by the channels' addresses; `pointers` are
+        (channel, place) of those that lead to them, in columns."""
+        addresses = {thing.key[1] for thing in self._known.values() if thing.key[0] == "channel"}
+        channels = filter(None, map(self._waits.channel, sorted(addresses)))
         return self._timers.of_channels({c.address: c.timer for c in channels}, pointers)
 
     def with_timer(self, thing: Thing, timer: Timer | None) -> Thing:
@@ -147,7 +148,7 @@ class WhatFor:
 
     def _on_channel(self, address: int, node: int, operation: str) -> Thing:
         made = WaitsOn(kind="channel", address=Address(address), operation=operation)
-        channel = self._waits.channels.get(address)
+        channel = self._waits.channel(address)
         if channel is None:
             return Thing(("channel", address), node, "", replace(made, why="it cannot be read"))
         elem = self._world.typedata.name(channel.elemtype)

@@ -150,6 +150,11 @@ class Goroutines:
             return ()
 
     @cached_property
+    def alive(self) -> tuple[Goroutine, ...]:
+        """Those that are not dead: asked for often, and there may be very many."""
+        return tuple(g for g in self.known if not g.dead)
+
+    @cached_property
     def broken(self) -> str:
         """Why runtime.allgs cannot be read, "" where it can."""
         try:
