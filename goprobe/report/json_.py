@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from io import BytesIO
 from typing import Any
 
 from goprobe.report.escaping import escape_json, visible
 from goprobe.report.options import RenderOptions
 
 _INDENT = 2
+_MANY = 1000
+_EMPTY = b'\n  "%s": []'
 
 
 class JsonFormat:
@@ -17,10 +21,42 @@ class JsonFormat:
         return hasattr(report_type, "schema")
 
     def render(self, report: object, options: RenderOptions) -> bytes:
-        import msgspec
+        document = BytesIO()
+        rest = _formatted(_without_long_lists(report, lists := _long_lists(report)))
+        for name, rows in lists.items():
+            before, _, rest = rest.partition(_EMPTY % name.encode())
+            document.write(before + _EMPTY[:-1] % name.encode())
+            for start in range(0, len(rows), _MANY):
+                document.write(b"," if start else b"")
+                document.write(_rows(rows[start : start + _MANY]))
+            document.write(b"\n  ]")
+        document.write(rest + b"\n")
+        return document.getvalue()
 
-        document = msgspec.json.format(_encode(report), indent=_INDENT)
-        return escape_json(document) + b"\n"
+
+def _long_lists(report: object) -> dict[str, Sequence[object]]:
+    """The report's own lists that are long, in its order: they are written part by part, as the
+    whole in three forms would be most of what a report on many packages takes."""
+    names = getattr(report, "__struct_encode_fields__", ())
+    lists = {name: getattr(report, name, ()) for name in names}
+    return {n: rows for n, rows in lists.items() if isinstance(rows, tuple) and len(rows) > _MANY}
+
+
+def _without_long_lists(report: object, lists: dict[str, Sequence[object]]) -> object:
+    from msgspec.structs import replace
+
+    return replace(report, **dict.fromkeys(lists, ())) if lists else report  # type: ignore[type-var]
+
+
+def _rows(rows: Sequence[object]) -> bytes:
+    """Elements of a list that is a report's field, each on lines of its own."""
+    return _formatted(rows)[1 : -len(b"\n]")].replace(b"\n", b"\n  ")
+
+
+def _formatted(value: object) -> bytes:
+    import msgspec
+
+    return escape_json(msgspec.json.format(_encode(value), indent=_INDENT))
 
 
 def _encode(report: object) -> bytes:

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
-from goprobe.model.codec import from_json
+import msgspec
+from msgspec.structs import replace
+
+from goprobe.model.codec import from_json, to_json
 from goprobe.model.trace import TraceReport
 from goprobe.report import RenderOptions, formats, render
+from goprobe.report.escaping import escape_json
 from tests.report.samples import hello, msg
 from tests.report.screen import raw_characters
 
@@ -40,6 +45,26 @@ def test_a_path_that_is_not_utf8_is_written_as_its_bytes() -> None:
     document = json.loads(render(hello(path=path), "json", RenderOptions()))
     assert document["binary"]["path"] == "/tmp/\\xff/hello"
     assert document["map"][0]["low"] == "0x400000"
+
+
+def test_long_lists_are_written_part_by_part_and_read_the_same() -> None:
+    report = hello()
+    many = replace(
+        report, stops=report.stops * 600, warnings=tuple(f"世 \x9b {i}" for i in range(2500))
+    )
+    whole = escape_json(msgspec.json.format(to_json(many), indent=2)) + b"\n"
+    assert render(many, "json", RenderOptions()) == whole
+    assert len(many.stops) > 1000
+
+
+def test_a_large_report_takes_little_more_than_its_json() -> None:
+    one = replace(hello(), warnings=tuple(f"{i:0300}" for i in range(50_000)))
+    tracemalloc.start()
+    try:
+        size = len(render(one, "json", RenderOptions()))
+        assert tracemalloc.get_traced_memory()[1] < 1.7 * size
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_formats_of_a_trace_are_known() -> None:
