@@ -21,7 +21,7 @@ WANTED = re.findall(r"^func (\w+)\(.*// want: (\w+) ?(.*)$", SOURCE, re.M)
 NAMED = (
     "main.add noalloc deep", "main.middle noalloc deep", "main.nobody noalloc deep",
     "main.add heaps", "strconv.Itoa noalloc deep", "main.handsOn noalloc", "main.folded noalloc",
-    "main.foldedAny noalloc deep", "main.handed noalloc",
+    "main.foldedAny noalloc deep", "main.handed noalloc", "main.handsOm noalloc",
 )  # fmt: skip
 
 
@@ -63,10 +63,11 @@ def test_what_comes_of_a_promise(go: str, function: str, verdict: str, told: str
 @releases
 def test_promises_of_the_command_line(go: str) -> None:
     told = looked_at(go).assertions[-len(NAMED) :]
-    added, middle, nobody, wrong, library, hands_on, folded, generic, handed = told
+    added, middle, nobody, wrong, library, hands_on, folded, generic, handed, misspelt = told
     assert added.held and "proved" in added.why
     assert not middle.held and middle.known and middle.text == "noalloc deep main.middle"
-    assert not nobody.held and not nobody.known and "not in this binary" in nobody.why
+    assert not nobody.held and nobody.known and "has no such function" in nobody.why
+    assert misspelt.why.endswith("has no such function; there is main.handsOn")
     assert not wrong.held and "--promise takes" in wrong.why
     assert not library.held
     # As a promise above the function: what its literals make counts, too.

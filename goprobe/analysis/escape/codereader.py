@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from goprobe.analysis.escape.promisedplaces import PromisedPlaces, is_named
 from goprobe.analysis.escape.promises import (
     LineRange,
     Promise,
+    declared_in,
     promise_named,
     promises_in,
     spans_around,
@@ -182,16 +184,36 @@ class CodeReader:
         starts = self._starts_of(promise)
         functions = self._holding(promise, starts)
         may = map(self._may_at(promise), self._may)
+        inlined = self._is_inlined(promise)
+        if promise.named and not (promise.problem or starts or functions or inlined):
+            promise = replace(promise, problem=self._unknown_name(promise.named))
         proven = promise.is_proven and not promise.problem
         return PromisedStudy(
             promise=promise,
             starts=tuple(starts),
             around=tuple(self._copies.starts_in(promise.around)),
             outside=bool(promise.named and functions),
-            inlined=self._is_inlined(promise),
+            inlined=inlined,
             may=next(filter(None, may), ""),
             proof=proofs.of(promise, functions) if proven else None,
         )
+
+    def _unknown_name(self, named: str) -> str:
+        """What is wrong with the name of a function that its package's source has not; "" where it
+        has it, or is none of those that are looked at."""
+        for package in self._build.packages:
+            own = (package.path, package.path.rpartition("/")[2], package.name)
+            rest = next((named[len(p) + 1 :] for p in own if named.startswith(f"{p}.")), "")
+            if not rest:
+                continue
+            lines = (line for file in package.files for line in self._sources.lines(str(file)))
+            declared = declared_in(lines)
+            name = without_type_arguments(rest).split(".func")[0].rpartition(".")[2]
+            if declared and all(known.rpartition(".")[2] != name for known in declared):
+                near = get_close_matches(rest, declared, 1)
+                hint = f"; there is {package.name}.{near[0]}" if near else ""
+                return f"the source of {package.path} has no such function{hint}"
+        return ""
 
     def _spans_of(self, named: str) -> Iterator[LineRange]:
         """The source of the functions of a name, as a promise above them has it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,9 @@ _COMMENT = re.compile(r"//(\s*)goprobe:(\s*)([\w-]*)([^\n]*)")
 _REASON = re.compile(r'\s*"([^"\n]+)"')
 _REMARK = re.compile(r"//|--|—|\(|:|;|,")
 _FUNCTION = re.compile(r"func\b")
+_DECLARED = re.compile(
+    r"func\s*(?:\(\s*(?:\w+\s+)?(\*?)\s*(\w+)\s*(?:\[[^\]]*\])?\s*\)\s*)?(\w+)\s*[(\[]"
+)
 _NO_CODE = re.compile(r"(type|import|package|const)\b")
 _LINE = re.compile(r"(?://line |/\*line )(.*?):(\d+)(?::(\d+))?(?:\*/)?", re.DOTALL)
 
@@ -104,6 +107,16 @@ def promise_named(text: str) -> Promise:
     if word not in WORDS or word == ALLOW:
         problem = f"--promise takes a function and one of {', '.join((*RUN, *PROVEN))}"
     return replace(Promise("", 0, word, (), True, problem=problem, named=name), **details)
+
+
+def declared_in(lines: Iterable[str]) -> list[str]:
+    """The functions that lines of source declare, as a promise names them: F, T.F, (*T).F."""
+    names = []
+    for match in filter(None, map(_DECLARED.match, lines)):
+        star, receiver, name = match.groups()
+        own = f"(*{receiver})." if star else f"{receiver}." if receiver else ""
+        names.append(f"{own}{name}")
+    return names
 
 
 def spans_around(file: str, text: str, line: int) -> tuple[LineRange, ...]:
