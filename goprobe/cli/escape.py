@@ -82,6 +82,7 @@ class Escape:
         from goprobe.analysis.escape.escape import EscapeRequest, Mode
         from goprobe.analysis.escape.gate import differing, gated
         from goprobe.analysis.escape.policy import policy
+        from goprobe.cli.run import say
         from goprobe.cli.settings import settings
 
         if comparing.diff:
@@ -95,6 +96,12 @@ class Escape:
         if comparing.write_baseline:
             output = _with_baseline(output, baseline)
             rules, baseline = replace(rules, new_heap=False, growth=None), ""
+        elif baseline and not comparing.baseline and static and not ours.flag("static", False):
+            # A hook that proves promises in a project whose tests have a baseline.
+            say(f"goprobe: --static: not compared with {baseline}, which is of a run")
+            baseline = ""
+            if not comparing.fail_on:
+                rules = replace(rules, new_heap=False, growth=None)
         if rules.compares and not baseline and len(releases) < 2:
             raise UsageError(
                 "--fail-on names changes, and there is nothing to compare with",

@@ -134,6 +134,16 @@ def test_what_changed_is_told_by_function_and_words(grown: tuple[Path, Ran]) -> 
     assert all("sink = depth + 1000" in c["why"] or "keep = &t" in c["why"] for c in new)
 
 
+def test_code_alone_is_not_held_against_the_baseline_of_runs(grown: tuple[Path, Ran]) -> None:
+    """As the pre-commit hook asks, in a project whose tests have a baseline."""
+    place, _ = grown
+    ran = goprobe("escape", "--static", "--json", cwd=place)
+    assert (ran.code, ran.json["comparisons"]) == (0, []), ran.err
+    assert "--static: not compared with" in ran.err
+    refused = goprobe("escape", "--static", "--baseline", "old.json", cwd=place)
+    assert (refused.code, "of code alone" in refused.err) == (2, True)
+
+
 def test_two_reports_are_compared_without_a_run(grown: tuple[Path, Ran]) -> None:
     place, ran = grown
     both = [str(place / "old.json"), str(place / "new.json")]
