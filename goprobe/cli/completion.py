@@ -61,6 +61,7 @@ def values_of(metavar: str) -> Iterator[tuple[str, str]]:
         from goprobe.cli.manual import TOPICS
 
         yield from ((name, title) for name, (title, _) in TOPICS.items())
+        yield "man", "The manual page"
     elif metavar == "FORMAT":
         from goprobe.report import all_formats
 

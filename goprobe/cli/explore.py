@@ -20,8 +20,9 @@ class Explore:
         """Walk through the heap, goroutines and memory of a Go process, as one walks a disk.
 
         PROCESS is a process number or name (goprobe help processes), a core file, a saved report
-        (FILE.json) or a folder of them (goprobe report). The process stands still for milliseconds
-        at each look, never while you read. Press ? for the keys.
+        (FILE.json, of heap, goroutines, maps, memory, escape or trace) or a folder of them (goprobe
+        report). The process stands still for milliseconds at each look, never while you read. Press
+        ? for the keys.
         """
         source = source_of(process)
         if not (sys.stdin.isatty() and sys.stdout.isatty()):

@@ -37,6 +37,8 @@ class Help:
         if topic in TOPICS:
             width = min(shutil.get_terminal_size((_WIDTH, 24)).columns, _WIDTH)
             print("\n".join(topic_lines(topic, width)))
+            if any(command.name == topic for command in COMMANDS):
+                print(f"\nThe command of that name: goprobe {topic} --help")
             return 0
         return _command_or_list(topic)
 

@@ -29,6 +29,7 @@ def test_help_lists_topics_and_knows_commands() -> None:
     listed = goprobe("help").text
     assert all(f"  {name}" in listed for name in TOPICS)
     assert goprobe("help", "heap").text == goprobe("heap", "--help").text
+    assert "goprobe memory --help" in goprobe("help", "memory").text  # a topic, too
     wrong = goprobe("help", "verdict")
     assert (wrong.code, wrong.err.splitlines()[1].strip()) == (2, "nearest: verdicts")
 
