@@ -38,9 +38,9 @@ def completed(line: str) -> list[str]:
         ("goprobe gor", ["goroutines"]),
         ("goprobe heap --ret", ["--retained"]),
         ("goprobe heap 1 --format p", ["pprof"]),
+        ("goprobe escape --fail-on dead,conf", ["dead,confirmed_heap", "dead,confirmed_stack"]),
         ("goprobe completion z", ["zsh"]),
         ("goprobe help ma", ["man"]),
-        ("goprobe completion z", ["zsh"]),
         ("goprobe trace ./ma", ["./ma"]),
     ],
 )
