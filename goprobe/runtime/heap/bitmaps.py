@@ -35,6 +35,7 @@ from goprobe.runtime.layout.layout import Layout
 _WORD = 8
 _BITS = 64
 _MASK_BYTES = 16
+_AT_ONCE = 1 << 16  # words: more numbers than that get new memory each time
 
 Flags = NDArray[np.bool_]
 
@@ -267,7 +268,10 @@ class SpanMaps:
         _, place, size, header = self._headers(heap, part)
         for (words, rtype), rows in by_key(size, header):
             offsets = self._repeated(rtype, words - self._header) + self._header
-            flags[(place[rows] - part.low)[:, None] + offsets] = True
+            begin = place[rows] - part.low
+            each = max(_AT_ONCE // max(len(offsets), 1), 1)
+            for first in range(0, len(begin), each):
+                flags[begin[first : first + each, None] + offsets] = True
 
     def _mark_large(self, heap: HeapContents, part: WordPart, flags: Flags) -> None:
         for row in self._large(heap, part.rows).tolist():

@@ -13,7 +13,7 @@ _OFFSET_LIMIT = (1 << 32) - 1
 @loop
 def follow_words(
     state: Row, words: Row, flags: Row, begin: int, owner: Row, page_bits: int,
-    start: Row, nelems: Row, slots: Row, live: Row, rank: Row,
+    start: Row, nelems: Row, slots: Row, rank: Row,
     top: Row, bottom: int, pages: Row, page_shift: int, per_block: int,
     base: Row, divide: Row, elemsize: Row, low: int, high: int,
     first: Row, offset: Row, target: Row, into: Row,
@@ -39,12 +39,14 @@ def follow_words(
         if start[span] < 0:
             continue
         index = ((within << 3) * divide[span]) >> 32
-        if index < 0 or index >= nelems[span] or not live[slots[span] + index]:
+        if index < 0 or index >= nelems[span]:
+            continue
+        source = rank[slots[span] + index]
+        if rank[slots[span] + index + 1] == source:
             continue
         seen += 1
         if value < low or value >= high:
             continue
-        source = rank[slots[span] + index]
         word = within - index * (elemsize[span] >> 3)
         block = (value >> _ARENA_BITS) - bottom
         to = _NOT_HEAP
@@ -57,10 +59,9 @@ def follow_words(
             inside = far - index * elemsize[to]
             if index < 0 or index >= nelems[to]:
                 to = _SPAN_TAIL
-            elif not live[slots[to] + index]:
-                to = _FREE_SLOT
             else:
-                to = rank[slots[to] + index]
+                slot = slots[to] + index
+                to = rank[slot] if rank[slot + 1] != rank[slot] else _FREE_SLOT
         if to >= 0:
             offset[count], target[count] = word, to
             into[count] = inside if inside < _OFFSET_LIMIT else _OFFSET_LIMIT

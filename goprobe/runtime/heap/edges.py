@@ -150,7 +150,7 @@ class _Made:
             lost = follow_words.run(
                 state, words.words.view(np.int64), flags, part.low, words.owner,
                 words.page_words.bit_length() - 1, words.start, spans.nelems, self._slots,
-                heap.live, objects.rank, *resolver.tables, resolver.low, resolver.high,
+                objects.rank, *resolver.tables, resolver.low, resolver.high,
                 self._first, self._offset, self._target, self._into, source, offset, value, why,
                 effort=self._effort,
             )  # fmt: skip

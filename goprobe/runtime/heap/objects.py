@@ -41,7 +41,8 @@ class Objects(msgspec.Struct, frozen=True):
     span: Ids
     base: Words
     rank: Ids
-    """How many objects lie before each slot."""
+    """How many objects lie before each slot, and in the end all: a slot has an object where the
+    next one has more before it."""
 
     def __len__(self) -> int:
         return len(self.base)
@@ -72,8 +73,8 @@ class Objects(msgspec.Struct, frozen=True):
 def number_objects(spans: SpanTable, allocated: Allocation) -> Objects:
     """Number what is allocated in `spans`, which are in use and in address order."""
     live = allocated.mask()
-    rank = np.cumsum(live, dtype=np.int32)
-    rank -= live
+    rank = np.zeros(len(live) + 1, np.int32)
+    np.cumsum(live, out=rank[1:])
     span = np.repeat(np.arange(len(spans), dtype=np.int32), allocated.counts)
     base = np.empty(len(span), np.uint64)
     done = 0
@@ -133,20 +134,14 @@ class Resolver:
         """Two tables, as in the runtime: from address bits to a block of pages, then to spans."""
         shift = np.uint64(_ARENA_BITS)
         last = bases + (pages.astype(np.uint64) << self._page_bits) - np.uint64(1)
-        blocks = np.unique(
-            np.concatenate(
-                [
-                    np.arange(a, b + 1, dtype=np.uint64)
-                    for a, b in zip(
-                        (np.concatenate((lows, bases)) >> shift).tolist(),
-                        (np.concatenate((highs - np.uint64(1), last)) >> shift).tolist(),
-                        strict=True,
-                    )
-                    if b - a < _TOP_LIMIT
-                ]
-                or [np.zeros(0, np.uint64)]
-            )
-        )
+        begin = np.concatenate((lows, bases)) >> shift
+        end = np.concatenate((highs - np.uint64(1), last)) >> shift
+        several = [
+            np.arange(a, b + 1, dtype=np.uint64)
+            for a, b in zip(begin[begin != end].tolist(), end[begin != end].tolist(), strict=True)
+            if b - a < _TOP_LIMIT
+        ]
+        blocks = np.unique(np.concatenate((begin[begin == end], *several)))
         self._bottom = int(blocks.min(initial=0))
         reach = int(blocks.max(initial=0)) - self._bottom + 1
         if reach > _TOP_LIMIT:

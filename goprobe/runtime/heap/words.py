@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import pairwise
 
 import msgspec
@@ -26,6 +27,7 @@ _PART_MOST = 1 << 21  # words that are looked at together
 _SMALL_MOST = 1 << 19  # fewer words are kept: it makes no difference
 _HELD_MOST = 1 << 21  # words of which fewer are held on to while single ones are looked at
 _WORD = 8
+_HUGE = 1 << 21
 _LEAST_AROUND, _READ_SHARE = 3, 16  # pages
 _OVER_AGAIN_MOST, _OBJECTS_A_PAGE = 4, 8
 """All words are read over so often, and a page more for so many objects that were looked at."""
@@ -70,6 +72,7 @@ class HeapWords:
 
     def keep(self, progress: Callable[[int], None] = lambda done: None) -> None:
         """Read all of them, now."""
+        self._in_large_pages(0, len(self.words))
         self._load(np.flatnonzero(~self.there), progress)
         self.kept = True
 
@@ -102,6 +105,7 @@ class HeapWords:
         for at in range(low, last, most):
             high = min(at + most, last)
             pages = np.arange(at // self.page_words, high // self.page_words)
+            self._in_large_pages(at, high)
             self._load(pages[~self.there[pages]])
             yield WordPart(rows[self.start[rows] != ABSENT], at, high)
             self._give_back(at, high)
@@ -175,7 +179,17 @@ class HeapWords:
     def _give_back(self, low: int, high: int) -> None:
         if high > low and not self.kept:
             self._room.madvise(mmap.MADV_DONTNEED, low * _WORD, (high - low) * _WORD)
+            with suppress(OSError):
+                self._room.madvise(mmap.MADV_NOHUGEPAGE, low * _WORD, (high - low) * _WORD)
             self.there[low // self.page_words : high // self.page_words] = False
+
+    def _in_large_pages(self, low: int, high: int) -> None:
+        """What is going to be read as a whole takes as few pages as can be: to fault in small ones
+        takes three times as long as to copy what is in them (m: 0.5 s against 0.15 s of 600 MB)."""
+        low, high = -(-low * _WORD // _HUGE) * _HUGE, high * _WORD // _HUGE * _HUGE
+        if high > low:
+            with suppress(OSError):  # not all kernels have them
+                self._room.madvise(mmap.MADV_HUGEPAGE, low, high - low)
 
     def _load(self, missing: Ints, progress: Callable[[int], None] = lambda done: None) -> None:
         """Read some pages."""
