@@ -74,8 +74,11 @@ def compiled(function: Callable[..., int], kinds: str) -> bytes | None:
     vars(numba.config).update(CPU_NAME="generic", CPU_FEATURES="")
     llvmlite.binding.set_option("goprobe", f"--min-jump-table-entries={_LARGEST}")
     types = tuple(_type(numba, kind) for kind in kinds.split(","))
+    # Neither Python nor C is going to call it through numba: what would let them takes a quarter of
+    # the time (m).
+    alone = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
     compile_for: Any = numba.njit
-    (result,) = compile_for(types, error_model="numpy", _nrt=False)(function).overloads.values()
+    (result,) = compile_for(types, error_model="numpy", **alone)(function).overloads.values()
     _, _, (whole, _) = result.library.serialize_using_object_code()
     return _alone(ELFFile(BytesIO(whole)), result.fndesc.llvm_func_name)
 

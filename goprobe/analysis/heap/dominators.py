@@ -22,6 +22,7 @@ from goprobe.runtime.heap.spantable import Ints
 NONE = -1
 _ROUNDS = 8
 _SMALL = 1 << 31
+_AHEAD = 16  # edges of a node
 _WORTH_IT = 16  # a round that takes less than such a part of the edges is not
 
 
@@ -134,7 +135,8 @@ def _plain(first: Ints, target: Ids, root: int) -> Dominators:
     del seen
     known, semi, label = np.empty(2 * n, np.int32), np.zeros(n, np.int32), np.empty(n, np.int32)
     known[::2] = above
-    loops.semi_nca(above, referrers.begin, referrers.sources, semi, known, label, way[:n])
+    ahead = _AHEAD if effort(len(target)) else 0
+    loops.semi_nca(above, referrers.begin, referrers.sources, semi, known, label, way[:n], ahead)
     # Numbers in depth-first order: a dominator's is always the lower one.
     return Dominators(nodes, order, label, referrers)
 

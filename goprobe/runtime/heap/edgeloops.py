@@ -9,13 +9,16 @@ _NOT_HEAP, _FREE_SLOT, _SPAN_TAIL = -1, -4, -5
 _ARENA_BITS = 26  # logHeapArenaBytes on linux/amd64, runtime/malloc.go, Go 1.21 to 1.27
 _OFFSET_LIMIT = (1 << 32) - 1
 
+# What the table has of each span, in one line of the processor's cache.
+BASE, DIVIDE, ELEMSIZE, NELEMS, FIRST_SLOT = range(5)
+OF_SPAN = 8
+
 
 @loop
 def follow_words(
     state: Row, words: Row, flags: Row, begin: int, owner: Row, page_bits: int,
-    start: Row, nelems: Row, slots: Row, rank: Row,
-    top: Row, bottom: int, pages: Row, page_shift: int, per_block: int,
-    base: Row, divide: Row, elemsize: Row, low: int, high: int,
+    start: Row, rank: Row, spans: Row,
+    top: Row, bottom: int, pages: Row, page_shift: int, per_block: int, low: int, high: int,
     first: Row, offset: Row, target: Row, into: Row,
     stray_source: Row, stray_offset: Row, stray_value: Row, stray_why: Row,
 ) -> int:  # fmt: skip
@@ -23,7 +26,8 @@ def follow_words(
     for another pointer that leads astray.
 
     `state`: how many edges there are, how many pointers were seen, the next flag. Of each object
-    with edges `first` gets their number, one place on. Returns how many lead astray.
+    with edges `first` gets their number, one place on. `spans` is a table of what is known of each
+    span (see above). Returns how many lead astray.
     """
     count, seen, lost, at = state[0], state[1], 0, state[2]
     while at < len(flags) and lost < len(stray_source):
@@ -38,29 +42,32 @@ def follow_words(
         within = place - start[span]
         if start[span] < 0:
             continue
-        index = ((within << 3) * divide[span]) >> 32
-        if index < 0 or index >= nelems[span]:
+        about = span * OF_SPAN
+        index = ((within << 3) * spans[about + DIVIDE]) >> 32
+        if index < 0 or index >= spans[about + NELEMS]:
             continue
-        source = rank[slots[span] + index]
-        if rank[slots[span] + index + 1] == source:
+        slot = spans[about + FIRST_SLOT] + index
+        source = rank[slot]
+        if rank[slot + 1] == source:
             continue
         seen += 1
         if value < low or value >= high:
             continue
-        word = within - index * (elemsize[span] >> 3)
+        word = within - index * (spans[about + ELEMSIZE] >> 3)
         block = (value >> _ARENA_BITS) - bottom
         to = _NOT_HEAP
         if 0 <= block < len(top):
             to = pages[top[block] * per_block + ((value >> page_shift) & (per_block - 1))]
         inside = 0
         if to >= 0:
-            far = value - base[to]
-            index = (far * divide[to]) >> 32
-            inside = far - index * elemsize[to]
-            if index < 0 or index >= nelems[to]:
+            about = to * OF_SPAN
+            far = value - spans[about + BASE]
+            index = (far * spans[about + DIVIDE]) >> 32
+            inside = far - index * spans[about + ELEMSIZE]
+            if index < 0 or index >= spans[about + NELEMS]:
                 to = _SPAN_TAIL
             else:
-                slot = slots[to] + index
+                slot = spans[about + FIRST_SLOT] + index
                 to = rank[slot] if rank[slot + 1] != rank[slot] else _FREE_SLOT
         if to >= 0:
             offset[count], target[count] = word, to

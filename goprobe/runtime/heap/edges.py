@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from goprobe.compiled import Effort, effort, first_time
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.bitmaps import Flags, HeapContents, PointerMaps
+from goprobe.runtime.heap import edgeloops as loops
 from goprobe.runtime.heap.edgeloops import follow_words
 from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver, parts_of
 from goprobe.runtime.heap.spantable import Ints
@@ -120,12 +121,22 @@ class _Made:
         self._target = np.empty(room, np.int32)
         self._count = self.seen = 0
         self._slots = heap.allocated.first[:-1] * _BITS
+        self._spans = self._of_spans()
         self._effort = effort(room)
         if self._effort is not Effort.COMPILE and not follow_words.was_compiled:
             self._effort = Effort.NONE  # arrays are faster than a loop in Python
         self._first = np.zeros(len(objects) + 1, np.int64)
         self._strays: list[Strays] = []
         self._carried: list[tuple[Ids, Words]] = []
+
+    def _of_spans(self) -> Ints:
+        """What the loop looks at of each span."""
+        spans = self._heap.spans
+        table = np.zeros((len(spans), loops.OF_SPAN), np.int64)
+        table[:, loops.BASE], table[:, loops.ELEMSIZE] = spans.base.view(np.int64), spans.elemsize
+        table[:, loops.NELEMS], table[:, loops.FIRST_SLOT] = spans.nelems, self._slots
+        table[:, loops.DIVIDE] = self._resolver.divide
+        return table.reshape(-1)
 
     def carry(self, slots: Ints, rtypes: Words) -> None:
         if len(slots):
@@ -142,15 +153,14 @@ class _Made:
 
     def _looped(self, part: WordPart, flags: Flags) -> None:
         heap, words, resolver = self._heap, self._heap.words, self._resolver
-        spans, objects = heap.spans, self._objects
         state = np.array((self._count, self.seen, 0), np.int64)
         source, why = np.empty(_STRAYS_ROOM, np.int32), np.empty(_STRAYS_ROOM, np.int32)
         offset, value = np.empty(_STRAYS_ROOM, np.int64), np.empty(_STRAYS_ROOM, np.int64)
         while state[2] < len(flags):
             lost = follow_words.run(
                 state, words.words.view(np.int64), flags, part.low, words.owner,
-                words.page_words.bit_length() - 1, words.start, spans.nelems, self._slots,
-                objects.rank, *resolver.tables, resolver.low, resolver.high,
+                words.page_words.bit_length() - 1, words.start, self._objects.rank, self._spans,
+                *resolver.tables, resolver.low, resolver.high,
                 self._first, self._offset, self._target, self._into, source, offset, value, why,
                 effort=self._effort,
             )  # fmt: skip

@@ -166,13 +166,14 @@ class Resolver:
         return self._top[block].astype(np.int64) * self._per_block + within
 
     @property
-    def tables(self) -> tuple[Ids, int, Ids, int, int, Ints, Ints, Ints]:
+    def tables(self) -> tuple[Ids, int, Ids, int, int]:
         """By which `resolve` goes: for a loop."""
-        return (
-            self._top, self._bottom, self._pages, int(self._page_bits), self._per_block,
-            self._objects.spans.base.view(np.int64), self._divide.view(np.int64),
-            self._elemsize.view(np.int64),
-        )  # fmt: skip
+        return self._top, self._bottom, self._pages, int(self._page_bits), self._per_block
+
+    @property
+    def divide(self) -> Ints:
+        """By which to multiply an offset in each span, and shift by 32: the number of the slot."""
+        return self._divide.view(np.int64)
 
     def span_of(self, address: Words) -> Ids:
         """The row of the span in use that covers each address; else a negative reason."""

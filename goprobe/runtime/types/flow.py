@@ -11,6 +11,7 @@ from goprobe.compiled import effort
 from goprobe.runtime.heap.grouping import by_key, different, numbers
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.types import flowloop as loop
 from goprobe.runtime.types.flowloop import GENERIC, NOWHERE, READY, UNREAD, flow
 from goprobe.runtime.types.heapview import HeapView
 from goprobe.runtime.types.heldparts import HeldParts
@@ -20,10 +21,12 @@ from goprobe.runtime.types.shape import Meaning, Rule
 from goprobe.runtime.types.shapes import Shapes
 
 _WORD_LIMIT = (1 << 63) - 1
+_STATE = 9
 _NARROW = 64  # nodes at once, for which a loop in Python is faster than arrays are
 _ASIDE = 1 << 16
 _KNOWN_LIMIT = 1 << 20
 _EVERYTHING = 1 << 62
+_AHEAD = 16  # edges of a node
 _KNOWN_DIRECTLY = (Rule.ONE, Rule.ANY, Rule.FUNC, Rule.CHAN)
 HELD_NOWHERE = (Rule.NOTHING, Rule.EFACE, Rule.IFACE, Rule.SLICE)
 """What an interface's data word never is: its values are no interfaces, and slices are boxed."""
@@ -48,17 +51,12 @@ class Stream:
         self._parts = parts
         self._tables = _Tables(shapes)
         self._known: dict[int, tuple[int, int, bool]] = {}
-        self._sorted: tuple[NDArray[np.int64], Ids, Ids, Ids] | None = None
+        self._sorted: tuple[NDArray[np.int64], Ids] | None = None
         # Pages of these that are not used take no memory.
         self._queue = np.empty(len(types) + _ASIDE, np.int32)
-        self._aside = (
-            np.empty(_ASIDE, np.int64), np.empty(_ASIDE, np.int32), np.empty(_ASIDE, np.int8),
-            np.empty(_ASIDE, np.int32),
-        )  # fmt: skip
-        self._arrays = (
-            np.empty(_ASIDE, np.int32), np.empty(_ASIDE, np.int32), np.empty(_ASIDE, np.int64),
-            np.empty(_ASIDE, np.int64),
-        )  # fmt: skip
+        self._aside = np.empty((_ASIDE, loop.OF_ASIDE), np.int64)
+        self._arrays = np.empty((_ASIDE, loop.OF_ARRAY), np.int64)
+        self._spans = _of_spans(view)
         self._left = np.zeros(0, np.int64)
         self._held = HeldParts(view, parts, types)
         self._put_off, self._patient = PutOff(view, len(types)), 0
@@ -105,12 +103,12 @@ class Stream:
 
     def follow(self, nodes: Ints) -> Iterator[tuple[Rule, int, Ints, Ints]]:
         """Pointers of which more has to be thought: rule and shape, edges, sources."""
-        state = np.zeros(8, np.int64)
+        state = np.zeros(_STATE, np.int64)
         self._wait(state, nodes)
         while state[0] < state[1]:
             most = _EVERYTHING if self._effort else max(_NARROW, len(nodes))
             self._run(state, most)
-            head, tail, aside, arrays, _, at_edge, _, later = state.tolist()
+            head, tail, aside, arrays, _, at_edge, _, later, _ = state.tolist()
             self._note_arrays(arrays)
             yield from self._put_aside(aside)
             waiting = self._queue[head:tail].astype(np.int64)
@@ -133,7 +131,7 @@ class Stream:
         nodes = np.concatenate((begun, different(nodes[len(begun) :], len(self._shape))))
         self._tables.read_all(numbers(self._shape[nodes]))
         self._queue[: len(nodes)] = nodes
-        state[:] = (0, len(nodes), 0, 0, NOWHERE, at_edge, NOWHERE, 0)
+        state[:] = (0, len(nodes), 0, 0, NOWHERE, at_edge, NOWHERE, 0, 0)
         self._patient = patient if self._put_off.worth_it else _EVERYTHING
 
     def _whole(self, nodes: Ints) -> Ints:
@@ -163,79 +161,79 @@ class Stream:
 
     def _run_on(self, state: NDArray[np.int64], most: int) -> None:
         view, tables, graph = self._view, self._tables, self._view.graph
-        objects, spans = view.objects, view.objects.spans
+        objects, ahead = view.objects, _AHEAD if self._effort else 0
         flow.run(
-            state, self._queue, self._later, most, self._patient, view.n,
+            state, self._queue, self._later, most, self._patient, view.n, ahead,
             graph.first, graph.offset, graph.target, graph.into,
             objects.span, objects.base.view(np.int64), self._shape, self._sure, self._parts.extent,
-            spans.base.view(np.int64), view.words.start, view.lead, view.room, view.below,
-            view.noscan, spans.elemsize, view.words.words.view(np.int64),
-            view.words.there, view.words.page_words.bit_length() - 1,
-            view.witnesses.element_at, *tables.columns, *self._keys(), *self._aside, *self._arrays,
+            self._spans, view.words.start, view.words.words.view(np.int64),
+            view.words.there, view.words.page_words.bit_length() - 1, view.witnesses.element_at,
+            tables.shapes.reshape(-1), tables.rules.reshape(-1), *self._keys(),
+            self._aside.reshape(-1), self._arrays.reshape(-1),
             self._parts.shape, self._parts.into, self._parts.length, *self._held.columns,
             effort=self._effort,
         )  # fmt: skip
 
-    def _keys(self) -> tuple[NDArray[np.int64], Ids, Ids, Ids]:
+    def _keys(self) -> tuple[NDArray[np.int64], Ids]:
         if self._sorted is None:
             rows = sorted((key, *told) for key, told in self._known.items())
-            columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
-            keys, *others = (np.array(column, np.int64) for column in columns)
-            rules, shapes, sure = (column.astype(np.int32) for column in others)
-            self._sorted = (keys, rules, shapes, sure)
+            keys = np.array([key for key, *_ in rows], np.int64)
+            self._sorted = (keys, np.array([told for _, *told in rows], np.int32).reshape(-1))
         return self._sorted
 
     def _note_arrays(self, count: int) -> None:
-        shape, node, into, length = self._arrays
-        shape, node, into, length = shape[:count], node[:count], into[:count], length[:count]
+        shape, node, into, length = self._arrays[:count].T.copy()
         for (number,), rows in by_key(shape):
-            self._parts.reach(number, node[rows].astype(np.int64), into[rows], length[rows])
+            self._parts.reach(number, node[rows], into[rows], length[rows])
 
     def _put_aside(self, count: int) -> Iterator[tuple[Rule, int, Ints, Ints]]:
-        edges, source, rule, shape = self._aside
-        edges, nodes = edges[:count].copy(), source[:count].astype(np.int64)
-        for (kind, number), rows in by_key(rule[:count].copy(), shape[:count].copy()):
+        edges, nodes, rule, shape = self._aside[:count].T.copy()
+        for (kind, number), rows in by_key(rule, shape):
             self._tables.read(number)
             yield Rule(kind), number, edges[rows], nodes[rows]
 
 
-_OF_SHAPES, _OF_WORDS = slice(8), slice(8, 10)
+def _of_spans(view: HeapView) -> Ints:
+    """What the loop looks at of each span."""
+    spans = view.objects.spans
+    table = np.zeros((len(spans), loop.OF_SPAN), np.int64)
+    table[:, loop.LEAD], table[:, loop.ROOM], table[:, loop.BELOW] = view.lead, view.room, view.below
+    table[:, loop.NOSCAN], table[:, loop.SLOT] = view.noscan, spans.elemsize
+    table[:, loop.SPAN_BASE] = spans.base.view(np.int64)
+    return table.reshape(-1)
 
 
 class _Tables:
-    """Shapes as columns, each read when it is first asked for."""
+    """Shapes as rows of tables (see `flowloop`), each read when it is first asked for."""
 
     def __init__(self, shapes: Shapes) -> None:
         self._shapes = shapes
         self._generic = True
         self._rules = 0
-        self.columns: tuple[NDArray[np.generic], ...] = (
-            np.zeros(1, np.int8), np.zeros(1, np.int64), np.zeros(1, np.int32),
-            np.zeros(1, np.bool_), np.zeros(1, np.int64), np.zeros(1, np.int32),
-            np.zeros(1, np.int32), np.zeros(1, np.int32),
-            np.zeros(1, np.int8), np.zeros(1, np.int32),
-        )  # fmt: skip
+        self.shapes = np.zeros((1, loop.OF_SHAPE), np.int64)
+        self.rules = np.zeros((1, 2), np.int64)
 
     def read_all(self, shapes: list[int]) -> None:
         for shape in shapes:
             self.read(shape)
 
     def read(self, shape: int) -> None:
-        self._grow(shape + 1, _OF_SHAPES)
-        kinds, size, length, pointers, begin, count, *_ = self.columns
-        if kinds[shape] != UNREAD:
+        self.shapes = _with_room(self.shapes, shape + 1)
+        row = self.shapes[shape]
+        if row[loop.KIND] != UNREAD:
             return
         about = self._shapes[shape]
         rules, targets = about.rules
         generic = self._generic and self._shapes.is_vague(shape)
-        kinds[shape] = GENERIC if generic else READY
-        size[shape], length[shape], pointers[shape] = about.size, about.words, about.pointers
+        row[loop.KIND] = GENERIC if generic else READY
+        row[loop.SIZE], row[loop.LENGTH] = about.size, about.words
+        row[loop.POINTERS] = about.pointers
         if rules.any():
-            begin[shape], count[shape] = self._rules, len(rules)
+            row[loop.BEGIN], row[loop.COUNT] = self._rules, len(rules)
             end = self._rules + len(rules)
-            self._grow(end, _OF_WORDS)
-            self.columns[8][self._rules : end] = rules
-            self.columns[9][self._rules : end] = targets
+            self.rules = _with_room(self.rules, end)
+            self.rules[self._rules : end, 0] = rules
+            self.rules[self._rules : end, 1] = targets
             self._rules = end
             self._note_parts(rules, targets)
 
@@ -244,22 +242,21 @@ class _Tables:
         of = {Rule.DIRECTORY: self._shapes.group_of_table, Rule.TRIE: self._shapes.trie_nodes}
         for rule, parts in of.items():
             for target in targets[rules == rule].tolist():
-                self._grow(target + 1, _OF_SHAPES)
-                self.columns[6][target], self.columns[7][target] = parts(target)
+                self.shapes = _with_room(self.shapes, target + 1)
+                self.shapes[target, loop.ONE_PART], self.shapes[target, loop.OTHER_PART] = parts(
+                    target
+                )
 
     def has_generic(self) -> None:
         self._generic = False
-        kinds = self.columns[0]
+        kinds = self.shapes[:, loop.KIND]
         kinds[kinds == GENERIC] = READY
 
-    def _grow(self, count: int, which: slice) -> None:
-        have = len(self.columns[which.start or 0])
-        if count <= have:
-            return
-        larger = [
-            np.concatenate((column, np.zeros(max(have, count - have), column.dtype)))
-            for column in self.columns[which]
-        ]
-        columns = list(self.columns)
-        columns[which] = larger
-        self.columns = tuple(columns)
+
+def _with_room(table: Ints, count: int) -> Ints:
+    """A table of so many rows at least."""
+    have = len(table)
+    if count <= have:
+        return table
+    more = np.zeros((max(have, count - have), table.shape[1]), np.int64)
+    return np.concatenate((table, more))

@@ -25,39 +25,54 @@ LONG, TOLD, LIKE = 1 << 20, 20, 42
 LONG), from these bits on."""
 _MANY = 64  # pointers of a node, for which a shape is read at once
 
+# What stands in tables: what is wanted together lies together, and a loop of fewer arrays is
+# compiled sooner.
+LEAD, ROOM, BELOW, NOSCAN, SLOT, SPAN_BASE = range(6)
+OF_SPAN = 8
+"""Of each span (see HeapView)."""
+KIND, SIZE, LENGTH, POINTERS, BEGIN, COUNT, ONE_PART, OTHER_PART = range(8)
+OF_SHAPE = 8
+"""Of each shape: what the loop may do with it, its size, its words where it is an array, whether it
+has pointers, where its rules begin, and how many there are. Of a Swiss map's table its directory
+and its groups, of a trie's node its inner nodes and entries."""
+EDGE, SOURCE, RULE, SHAPE = range(4)
+OF_ASIDE = 4
+ARRAY_SHAPE, ARRAY_NODE, ARRAY_INTO, ARRAY_LENGTH = range(4)
+OF_ARRAY = 4
+"""Of what was put aside, and of what slices reach."""
+
 
 @loop
 def flow(
-    state: Row, queue: Row, later: Row, most: int, patient: int, n: int,
+    state: Row, queue: Row, later: Row, most: int, patient: int, n: int, ahead: int,
     first: Row, offset: Row, target: Row, into: Row,
     span: Row, base: Row, shape: Row, sure: Row, extent: Row,
-    span_base: Row, start: Row, lead: Row, room: Row, below: Row, noscan: Row, slot: Row,
-    words: Row, there: Row, page_bits: int, element_at: int,
-    kinds: Row, size: Row, length: Row, pointers: Row, begin: Row, count: Row,
-    one_part: Row, other_part: Row, rules: Row, rule_shape: Row,
-    known: Row, known_rule: Row, known_shape: Row, known_sure: Row,
-    aside_edge: Row, aside_source: Row, aside_rule: Row, aside_shape: Row,
-    array_shape: Row, array_node: Row, array_into: Row, array_length: Row,
-    part_shape: Row, part_into: Row, part_length: Row, like: Row,
-    held: Row, held_length: Row, held_whole: Row,
+    spans: Row, start: Row, words: Row, there: Row, page_bits: int, element_at: int,
+    shapes: Row, rules: Row, known: Row, told_by: Row, aside: Row, arrays: Row,
+    part_shape: Row, part_into: Row, part_length: Row, like: Row, held: Row, made_of: Row,
 ) -> int:  # fmt: skip
     """Follows the pointers of the nodes in `queue`, and of what gets a shape on the way.
 
     Ends when nothing is left, when more than `most` wait, or where there is no room for what the
-    next edge, state[5], leads to. `known` are words that tell a type, ascending: first words of
-    interfaces (itabs with the lowest bit set), types of reflect.Values (with the second bit set
+    next edge, state[5], leads to. `shapes`, `spans`, `aside` and `arrays` are tables (see above);
+    `rules` has two numbers of each word: the rule, and which shape. `known` are words that tell a
+    type, ascending: first words of interfaces (itabs with the lowest bit set), types of reflect.Values (with the second bit set
     where these lead to a value, the third where they are one), and the complements of closures'
-    code and of channels' elements. `one_part` and `other_part` are, of a Swiss map's table, its
-    directory and its groups, of a trie's node its inner nodes and entries. Where objects are `like`
-    each other, `held` tells of parts what they make of objects of which nothing else is known (see
-    `heldparts`): such parts are followed at once. Ends, too, where a word is wanted that is not
+    code and of channels' elements; each one's rule, shape, and whether that is certain, are in
+    `told_by`. Where objects are `like` each other, `held` tells of parts what they make of objects
+    of which nothing else is known (see `heldparts`): `made_of` has each part's length, and the
+    whole. Such parts are followed at once. Ends, too, where a word is wanted that is not
     `there`, or a node of many edges wants a shape that was not read: state[4] is the word's place
     then, state[6] the shape (else NOWHERE), and state[5] the edge to go on with. Nodes from the
     place `patient` in the queue on that want a word of their own, and have not very many edges, are
     put into `later` instead, behind state[7] others.
+
+    Of so many edges `ahead` what is known of their targets is looked at first, all at once:
+    memory has it in the time of one.
     """
-    head, tail, aside, arrays = state[0], state[1], state[2], state[3]
+    head, tail, asides, reached = state[0], state[1], state[2], state[3]
     at_edge, missing, unread, put_off, full = state[5], _ABSENT, _ABSENT, state[7], False
+    most_aside, most_reached, seen = len(aside) // OF_ASIDE, len(arrays) // OF_ARRAY, 0
     while head < tail and tail - head <= most and missing < 0 and unread < 0 and not full:
         node = queue[head]
         edges, begins_at = first[node + 1] - first[node], max(at_edge, first[node])
@@ -66,23 +81,30 @@ def flow(
         own, skipped = shape[node], 0
         if own == 0 and node < n and len(like) > 0:
             own, skipped = part_shape[node], part_into[node] >> 3
+        own_length = shapes[own * OF_SHAPE + LENGTH]
         words_before, place, last, of_own = 0, _ABSENT, _LARGEST, False
         if node < n:
             at_span = span[node]
-            words_before = lead[at_span] >> 3
+            about = at_span * OF_SPAN
+            words_before = spans[about + LEAD] >> 3
             if start[at_span] != _ABSENT:
-                place = start[at_span] + ((base[node] - span_base[at_span]) >> 3)
+                place = start[at_span] + ((base[node] - spans[about + SPAN_BASE]) >> 3)
             words_before += skipped
             if shape[node] == 0:
                 last = 0
-                if length[own] > 0 and part_into[node] & 7 == 0:
-                    last = (part_length[node] >> 3) // length[own] * length[own]
-            elif length[own] > 0:  # behind the last value for which there is room there is none
-                last = (room[at_span] >> 3) // length[own] * length[own]
-        if own == 0 or kinds[own] == UNREAD:
+                if own_length > 0 and part_into[node] & 7 == 0:
+                    last = (part_length[node] >> 3) // own_length * own_length
+            elif own_length > 0:  # behind the last value for which there is room there is none
+                last = (spans[about + ROOM] >> 3) // own_length * own_length
+        if own == 0 or shapes[own * OF_SHAPE + KIND] == UNREAD:
             continue
+        rule_at, rule_count = shapes[own * OF_SHAPE + BEGIN], shapes[own * OF_SHAPE + COUNT]
+        for edge in range(begins_at, min(begins_at + ahead, first[node + 1])):
+            to = target[edge]
+            if to < n:
+                seen += shape[to] + sure[to] + span[to] + extent[to]
         for edge in range(begins_at, first[node + 1]):
-            if aside == len(aside_edge) or arrays == len(array_node) or tail == len(queue):
+            if asides == most_aside or reached == most_reached or tail == len(queue):
                 full = True
                 break
             to, word = target[edge], offset[edge]
@@ -91,16 +113,19 @@ def flow(
             at = word - words_before
             if at >= last:
                 continue
-            if length[own] > 0:
-                at %= length[own]
-            if at >= count[own]:
+            if own_length > 0:
+                at %= own_length
+            if at >= rule_count:
                 continue
-            rule, told = rules[begin[own] + at], rule_shape[begin[own] + at]
+            rule, told = rules[2 * (rule_at + at)], rules[2 * (rule_at + at) + 1]
             if rule == _NOTHING:
                 continue
             asked, wanted = rule, told
             at_span = span[to]
-            inside = into[edge] - lead[at_span]
+            about = at_span * OF_SPAN
+            inside = into[edge] - spans[about + LEAD]
+            slot, room = spans[about + SLOT], spans[about + ROOM]
+            noscan = spans[about + NOSCAN] != 0
             certain = rule in (_ANY, _ARRAY)
             put_aside, taken, long = False, False, 0
 
@@ -130,14 +155,15 @@ def flow(
                     elif rule == _REFLECTED:
                         key |= LEADS if words[behind] & INDIRECT else IS
                 elif rule in (_FUNC, _CHAN, _TRIE):
-                    behind = lead[at_span] + (element_at if rule == _CHAN else 0)
-                    if rule != _TRIE and (inside != 0 or behind + 8 > slot[at_span]):
+                    behind = spans[about + LEAD] + (element_at if rule == _CHAN else 0)
+                    if rule != _TRIE and (inside != 0 or behind + 8 > slot):
                         nothing = True
                         break
                     if start[at_span] == _ABSENT:
                         put_aside = True
                         break
-                    begins = start[at_span] + ((base[to] - span_base[at_span] + behind) >> 3)
+                    begins = base[to] - spans[about + SPAN_BASE] + behind
+                    begins = start[at_span] + (begins >> 3)
                     if not there[begins >> page_bits]:
                         missing = begins
                         break
@@ -145,12 +171,13 @@ def flow(
                 else:
                     break
                 if rule in (_DIRECTORY, _TRIE):
-                    put_aside = told >= len(one_part) or one_part[told] == 0
+                    part = told * OF_SHAPE + ONE_PART
+                    put_aside = part >= len(shapes) or shapes[part] == 0
                     if not put_aside:
                         other = key == 0 if rule == _DIRECTORY else ~key & 0xFF != 0
                         certain = rule == _DIRECTORY and not other
                         rule = _ARRAY if certain else _ONE
-                        told = other_part[told] if other else one_part[told]
+                        told = shapes[told * OF_SHAPE + OTHER_PART] if other else shapes[part]
                     break
                 low, high = 0, len(known)
                 while low < high:
@@ -162,8 +189,8 @@ def flow(
                 if put_aside or low >= len(known) or known[low] != key:
                     put_aside = True
                 else:
-                    certain = known_sure[low] != 0
-                    rule, told = known_rule[low], known_shape[low]
+                    rule, told = told_by[3 * low], told_by[3 * low + 1]
+                    certain = told_by[3 * low + 2] != 0
                     nothing = rule == _NOTHING
                     asks = rule in (_FUNC, _CHAN)
             if missing >= 0:
@@ -175,28 +202,34 @@ def flow(
             if not put_aside:
                 if told == 0:
                     continue
-                if edges > _MANY and (told >= len(kinds) or kinds[told] == UNREAD):
+                is_read = told * OF_SHAPE < len(shapes)
+                kind = shapes[told * OF_SHAPE + KIND] if is_read else UNREAD
+                if edges > _MANY and kind == UNREAD:
                     unread = told
                     break
-                if told >= len(kinds) or kinds[told] != READY:
+                size, pointers = 0, False
+                if is_read:
+                    size = shapes[told * OF_SHAPE + SIZE]
+                    pointers = shapes[told * OF_SHAPE + POINTERS] != 0
+                if kind != READY:
                     put_aside = True
                 elif rule == _ONE:
                     fits = (
-                        noscan[at_span] != pointers[told]
-                        and below[at_span] < size[told] <= room[at_span]
+                        noscan != pointers
+                        and spans[about + BELOW] < size <= room
                     ) or (
-                        not pointers[told] and size[told] < _TINY
-                        and noscan[at_span] and slot[at_span] == _TINY
+                        not pointers and size < _TINY
+                        and noscan and slot == _TINY
                     )  # fmt: skip
-                    alone = certain and noscan[at_span] and slot[at_span] == _TINY
-                    if inside == 0 and fits and (alone or size[told] >= extent[to]):
+                    alone = certain and noscan and slot == _TINY
+                    if inside == 0 and fits and (alone or size >= extent[to]):
                         taken = True
-                    elif inside < 0 or inside + size[told] > room[at_span]:
+                    elif inside < 0 or inside + size > room:
                         continue
                     else:
-                        put_aside, long = True, size[told]
+                        put_aside, long = True, size
                 elif rule == _TEXT:
-                    if inside < 0 or not noscan[at_span]:
+                    if inside < 0 or not noscan:
                         continue
                     taken = True
                 elif rule == _ANY:
@@ -204,15 +237,15 @@ def flow(
                         continue
                     taken = True
                 elif rule == _ARRAY:
-                    each = max(size[told], 1)
+                    each = max(size, 1)
                     if (
                         inside < 0 or inside % each != 0
-                        or noscan[at_span] == pointers[told] or size[told] > room[at_span]
+                        or noscan == pointers or size > room
                     ):  # fmt: skip
                         continue
                     taken = True
                 elif rule == _SLICE and place != _ABSENT:
-                    each = max(size[told], 1)
+                    each = max(size, 1)
                     elements = 0
                     if place + word + 2 < len(words):
                         if not there[(place + word + 2) >> page_bits]:
@@ -222,22 +255,23 @@ def flow(
                     if elements < 0 or elements > _LARGEST // each:
                         elements = _LARGEST // each
                     end = inside + elements * each
-                    if inside < 0 or elements == 0 or end > room[at_span]:
+                    if inside < 0 or elements == 0 or end > room:
                         continue
                     whole = (
-                        inside % each == 0 and end > below[at_span]
-                        and noscan[at_span] != pointers[told] and end >= extent[to]
+                        inside % each == 0 and end > spans[about + BELOW]
+                        and noscan != pointers and end >= extent[to]
                     )  # fmt: skip
-                    begun = inside == 0 or not pointers[told]
-                    tiny = noscan[at_span] and slot[at_span] == _TINY
+                    begun = inside == 0 or not pointers
+                    tiny = noscan and slot == _TINY
                     if not ((whole and begun) or tiny) or (shape[to] != 0 and shape[to] != told):
                         put_aside, long = True, end - inside
                     else:
                         taken = True
                     if whole and (taken or len(like) > 0):
-                        array_shape[arrays], array_node[arrays] = told, to
-                        array_into[arrays], array_length[arrays] = inside, end - inside
-                        arrays += 1
+                        put = reached * OF_ARRAY
+                        arrays[put + ARRAY_SHAPE], arrays[put + ARRAY_NODE] = told, to
+                        arrays[put + ARRAY_INTO], arrays[put + ARRAY_LENGTH] = inside, end - inside
+                        reached += 1
                 else:
                     put_aside = True
 
@@ -250,15 +284,16 @@ def flow(
                         low = middle + 1
                     else:
                         high = middle
-                while low < len(held) and held[low] == key and held_length[low] != long:
+                while low < len(held) and held[low] == key and made_of[2 * low] != long:
                     low += 1
                 if inside < LONG and low < len(held) and held[low] == key:
-                    made = held_whole[low]
-                    if made == 0 or (made < len(kinds) and kinds[made] == READY):
+                    made = made_of[2 * low + 1]
+                    is_read = made * OF_SHAPE < len(shapes)
+                    if made == 0 or (is_read and shapes[made * OF_SHAPE + KIND] == READY):
                         part_shape[to], part_into[to], part_length[to] = told, inside, long
                         extent[to] = max(extent[to], inside + long)
                         shape[to] = made
-                        if count[made if made else told] > 0:
+                        if shapes[(made if made else told) * OF_SHAPE + COUNT] > 0:
                             queue[tail] = to
                             tail += 1
                         put_aside = False
@@ -267,7 +302,7 @@ def flow(
                 old = shape[to]
                 if old == 0 or (certain and old != told):
                     shape[to] = told
-                    if count[told] > 0:
+                    if shapes[told * OF_SHAPE + COUNT] > 0:
                         queue[tail] = to
                         tail += 1
                 elif old != told:
@@ -275,9 +310,10 @@ def flow(
                 if certain:
                     sure[to] = True
             if put_aside:
-                aside_edge[aside], aside_source[aside] = edge, node
-                aside_rule[aside], aside_shape[aside] = asked, wanted
-                aside += 1
+                put = asides * OF_ASIDE
+                aside[put + EDGE], aside[put + SOURCE] = edge, node
+                aside[put + RULE], aside[put + SHAPE] = asked, wanted
+                asides += 1
         if of_own and head > patient and edges <= _MANY and put_off < len(later):
             later[put_off] = node
             put_off += 1
@@ -285,6 +321,7 @@ def flow(
         elif missing >= 0 or unread >= 0 or full:
             head -= 1
             at_edge = edge
-    state[0], state[1], state[2], state[3] = head, tail, aside, arrays
+    state[0], state[1], state[2], state[3] = head, tail, asides, reached
     state[4], state[5], state[6], state[7] = missing, at_edge, unread, put_off
+    state[8] = seen
     return tail - head

@@ -19,7 +19,7 @@ from goprobe.runtime.types.parts import ObjectParts, Part
 _MOST, _PATIENCE = 1 << 16, 64
 _LIKE_MOST, _SHAPES_MOST = 1 << 21, 1 << 22
 
-HeldColumns = tuple[Ids, NDArray[np.int64], Ids, Ids]
+HeldColumns = tuple[Ids, NDArray[np.int64], Ids]
 
 
 class HeldParts:
@@ -38,13 +38,13 @@ class HeldParts:
     @property
     def columns(self) -> HeldColumns:
         """Of each object what it is like (of none before something was noted), the keys, ascending,
-        and of each how long the part is, and the whole's shape, 0 where nothing tells that."""
+        and two numbers of each: how long the part is, and the whole's shape, 0 where nothing tells
+        that."""
         if self._sorted is None:
             rows = sorted((*key, whole) for key, whole in self._known.items())
-            columns = list(zip(*rows, strict=True)) or [(), (), ()]
-            keys = np.array(columns[0], np.int64)
-            length, whole = (np.array(column, np.int32) for column in columns[1:])
-            self._sorted = (self._like, keys, length, whole)
+            keys = np.array([key for key, _, _ in rows], np.int64)
+            made_of = np.array([made for _, *made in rows], np.int32).reshape(-1)
+            self._sorted = (self._like, keys, made_of)
         return self._sorted
 
     def note(self, fresh: list[Part], wholes: list[tuple[int, Ints]]) -> None:
