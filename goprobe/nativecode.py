@@ -74,7 +74,7 @@ def compiled(function: Callable[..., int], kinds: str) -> bytes | None:
     vars(numba.config).update(CPU_NAME="generic", CPU_FEATURES="")
     llvmlite.binding.set_option("goprobe", f"--min-jump-table-entries={_LARGEST}")
     types = tuple(_type(numba, kind) for kind in kinds.split(","))
-    # Neither Python nor C is going to call it through numba: what would let them takes a quarter of
+    # Neither Python nor C is going to call it through numba: what would let them takes a sixth of
     # the time (m).
     alone = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
     compile_for: Any = numba.njit

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from goprobe.compiled import Effort, effort, first_time
 from goprobe.process.memory.copies import Words
-from goprobe.runtime.heap.bitmaps import Flags, HeapContents, PointerMaps
 from goprobe.runtime.heap import edgeloops as loops
+from goprobe.runtime.heap.bitmaps import Flags, HeapContents, PointerMaps
 from goprobe.runtime.heap.edgeloops import follow_words
 from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver, parts_of
 from goprobe.runtime.heap.spantable import Ints
@@ -152,7 +152,7 @@ class _Made:
             self._taken(np.flatnonzero(some) + first)
 
     def _looped(self, part: WordPart, flags: Flags) -> None:
-        heap, words, resolver = self._heap, self._heap.words, self._resolver
+        words, resolver = self._heap.words, self._resolver
         state = np.array((self._count, self.seen, 0), np.int64)
         source, why = np.empty(_STRAYS_ROOM, np.int32), np.empty(_STRAYS_ROOM, np.int32)
         offset, value = np.empty(_STRAYS_ROOM, np.int64), np.empty(_STRAYS_ROOM, np.int64)

@@ -22,6 +22,7 @@ from goprobe.runtime.types.shapes import Shapes
 
 _WORD_LIMIT = (1 << 63) - 1
 _STATE = 9
+_SHAPES_AT_ONCE = 64
 _NARROW = 64  # nodes at once, for which a loop in Python is faster than arrays are
 _ASIDE = 1 << 16
 _KNOWN_LIMIT = 1 << 20
@@ -151,11 +152,16 @@ class Stream:
 
     def _run(self, state: NDArray[np.int64], most: int) -> None:
         self._run_on(state, most)
+        shapes = 1
         while state[4] != NOWHERE or state[6] != NOWHERE:
             if state[4] != NOWHERE:
                 self._view.words.bring(state[4:5])
             else:
-                self._tables.read(int(state[6]))
+                # The more of a node's pointers wanted shapes, the more of the next ones' are read.
+                node = int(self._queue[state[0]])
+                own = int(self._shape[node]) or int(self._parts.shape[node])
+                self._tables.read_from(own, int(state[6]), shapes)
+                shapes = min(2 * shapes, _SHAPES_AT_ONCE)
             self._run_on(state, most)
         self._put_off.looked_at += int(state[0])
 
@@ -197,7 +203,8 @@ def _of_spans(view: HeapView) -> Ints:
     """What the loop looks at of each span."""
     spans = view.objects.spans
     table = np.zeros((len(spans), loop.OF_SPAN), np.int64)
-    table[:, loop.LEAD], table[:, loop.ROOM], table[:, loop.BELOW] = view.lead, view.room, view.below
+    table[:, loop.LEAD], table[:, loop.ROOM] = view.lead, view.room
+    table[:, loop.BELOW] = view.below
     table[:, loop.NOSCAN], table[:, loop.SLOT] = view.noscan, spans.elemsize
     table[:, loop.SPAN_BASE] = spans.base.view(np.int64)
     return table.reshape(-1)
@@ -236,6 +243,17 @@ class _Tables:
             self.rules[self._rules : end, 1] = targets
             self._rules = end
             self._note_parts(rules, targets)
+
+    def read_from(self, own: int, shape: int, count: int) -> None:
+        """A shape that a pointer of a value of the shape `own` wants, and those of the next words,
+        `count` in all."""
+        begin, words = self.shapes[own, loop.BEGIN], self.shapes[own, loop.COUNT]
+        told = self.rules[begin : begin + words, 1]
+        at = np.flatnonzero(told == shape)
+        self.read(shape)
+        if len(at):
+            following = told[at[0] + 1 :]
+            self.read_all(following[following != 0][: count - 1].tolist())
 
     def _note_parts(self, rules: Ints, targets: Ints) -> None:
         """What the words of maps and of tries lead to, of which others say which it is."""

@@ -56,16 +56,16 @@ def flow(
     Ends when nothing is left, when more than `most` wait, or where there is no room for what the
     next edge, state[5], leads to. `shapes`, `spans`, `aside` and `arrays` are tables (see above);
     `rules` has two numbers of each word: the rule, and which shape. `known` are words that tell a
-    type, ascending: first words of interfaces (itabs with the lowest bit set), types of reflect.Values (with the second bit set
-    where these lead to a value, the third where they are one), and the complements of closures'
-    code and of channels' elements; each one's rule, shape, and whether that is certain, are in
-    `told_by`. Where objects are `like` each other, `held` tells of parts what they make of objects
-    of which nothing else is known (see `heldparts`): `made_of` has each part's length, and the
-    whole. Such parts are followed at once. Ends, too, where a word is wanted that is not
-    `there`, or a node of many edges wants a shape that was not read: state[4] is the word's place
-    then, state[6] the shape (else NOWHERE), and state[5] the edge to go on with. Nodes from the
-    place `patient` in the queue on that want a word of their own, and have not very many edges, are
-    put into `later` instead, behind state[7] others.
+    type, ascending: first words of interfaces (itabs with the lowest bit set), types of
+    reflect.Values (with the second bit set where these lead to a value, the third where they are
+    one), and the complements of closures' code and of channels' elements; each one's rule, shape,
+    and whether that is certain, are in `told_by`. Where objects are `like` each other, `held` tells
+    of parts what they make of objects of which nothing else is known (see `heldparts`): `made_of`
+    has each part's length, and the whole. Such parts are followed at once. Ends, too, where a word
+    is wanted that is not `there`, or a node of many edges wants a shape that was not read: state[4]
+    is the word's place then, state[6] the shape (else NOWHERE), and state[5] the edge to go on
+    with. Nodes from the place `patient` in the queue on that want a word of their own, and have not
+    very many edges, are put into `later` instead, behind state[7] others.
 
     Of so many edges `ahead` what is known of their targets is looked at first, all at once:
     memory has it in the time of one.
