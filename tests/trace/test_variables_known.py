@@ -61,6 +61,20 @@ def test_a_variable_told_as_live_is_what_the_running_call_received(go: str) -> N
     assert received == ["5", "6", "7", "3", "10"] and {"i", "k"} <= met
 
 
+@pytest.mark.filterwarnings("ignore:stop at")
+def test_half_of_what_an_inlined_call_changes_is_not_told(go: str) -> None:
+    """The store of what nothing reads any more is left out, also where the other half's is not."""
+    binary = build(SOURCES / "halfchanged.go", go=go)
+    stops = 0
+    with goprobe.launch(str(binary)) as program:
+        for number, stop in enumerate(program.run(breaks=["halfchanged.go:48"]), 1):
+            stops += 1
+            if stop["v"].state in ("live", "register"):
+                told = value(stop["v"].part).text
+                assert told == f"{{x:{2 * number} y:{2 * number**2}}}"
+    assert stops == 8
+
+
 def test_of_a_variable_in_pieces_no_piece_is_shifted(go: str) -> None:
     binary = build(SOURCES / "pieces.go", go=go)
     truth = {"x": "8", "y": "21", "z": "51"}

@@ -22,6 +22,8 @@ from goprobe.binary.dwarf.loclist import LocationEntry
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.values.functionvars import FunctionVariables
 
+_WORD = 8
+
 
 class Doubt(msgspec.Struct, frozen=True):
     """Why a value is not told. `hidden`: the name means nothing at this line."""
@@ -98,7 +100,27 @@ def in_memory(
                 return Doubt(
                     f"its memory may be another's by now: line {_shown_line(pc, at)} writes there"
                 )
+    if known.changed and _is_changed_in_part(slots, known, at):
+        return Doubt(
+            "an inlined call changed a part of it, and the optimiser may have left out more"
+        )
     return None
+
+
+def _is_changed_in_part(slots: Sequence[FrameSlot], known: Assignments, at: Position) -> bool:
+    """Whether inlined code that changes it by its address wrote some of its words last, and others
+    not: those it may have changed as well, where nothing reads them any more."""
+    changed = {
+        any(_is_changed(known, pc, at) for pc in at.about.writes.last(word, at.pc) or ())
+        for slot in slots
+        for word in _words_of(slot)
+    }
+    return len(changed) > 1
+
+
+def _words_of(slot: FrameSlot) -> Iterator[FrameSlot]:
+    for at in range(0, slot.size, _WORD):
+        yield FrameSlot(slot.offset + at, min(_WORD, slot.size - at))
 
 
 def _is_changed(known: Assignments, pc: int, at: Position) -> bool:
