@@ -36,11 +36,11 @@ class PendingPanic:
     def __init__(self, program: GoProgram) -> None:
         self._program = program
 
-    def frame_sp(self, hit: Hit) -> int | None:
-        """The frame's stack pointer; 0: no panic is on its way yet, None: not known."""
+    def frame_sp(self, hit: Hit) -> int:
+        """The frame's stack pointer; 0: no panic is on its way yet, or it is not known."""
         offsets = self._offsets
         if offsets is None:
-            return None
+            return 0
 
         def read(address: int) -> int:
             return int.from_bytes(hit.read(address, 8), "little")
@@ -50,13 +50,13 @@ class PendingPanic:
         if not before:
             return 0
         if offsets.of_panic is not None:
-            return read(before + offsets.of_panic) or None
+            return read(before + offsets.of_panic)
         at = read(g + offsets.defer)
         for _ in range(_DEFERRED_LIMIT):
             if not at or read(at + offsets.raised_by) == before:
                 break
             at = read(at + offsets.link)
-        return (read(at + offsets.of_defer) or None) if at else None
+        return read(at + offsets.of_defer) if at else 0
 
     @cached_property
     def _offsets(self) -> _Offsets | None:

@@ -107,10 +107,10 @@ class Hit(Protocol):
 class Panic(msgspec.Struct, frozen=True):
     """A panic's value, in words; `frame_sp`: the stack pointer of the frame that an earlier panic,
     or a Goexit, was leaving when a function that the frame had deferred raised this one; 0: there
-    is no earlier one, None: not known."""
+    is no earlier one, or it is not known."""
 
     text: str = "panic"
-    frame_sp: int | None = None
+    frame_sp: int = 0
 
 
 class Values(Protocol):

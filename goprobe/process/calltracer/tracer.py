@@ -212,8 +212,6 @@ class CallTracer(NotedCalls):
             self._ended(goroutine, point.number, at, hit, since, to)
         elif kind is At.PANIC:
             panic = self._values.panic(hit)
-            if panic.frame_sp == 0:
-                goroutine.unwinding.clear()
             frame = hit.high - panic.frame_sp if panic.frame_sp else None
             began = Moment(since, goroutine.held)
             goroutine.unwinding.append(Unwinding(End.PANIC, at, began, panic.text, frame))
