@@ -272,7 +272,9 @@ class Judge:
         """What was let go when no collection followed any more."""
         if not self.said.gone:
             return
-        kept = self.reached()
+        # The runtime keeps a timer that runs, and so what it will call, whoever else has let it go.
+        timers = {m.address for m in self.said.objects if self.truth(m) == "time.Timer"}
+        kept = self.reached() | self._reached_from(timers, set(self.said.gone))
         lost = {t for s, t in self.said.edges if s in set(self.said.gone)}
         for target in lost:
             made = self._made_at(target)
