@@ -63,15 +63,14 @@ class PendingPanic:
         named = self._program.debug.type_named
         try:
             g, panic, defer = (named(f"runtime.{name}") for name in ("g", "_panic", "_defer"))
-            at = {f.name: f.offset for f in panic.members}
-            of_defer = {f.name: f.offset for f in defer.members}
+            knows = any(field.name == "startSP" for field in panic.members)
             return _Offsets(
-                g.member("_panic").offset,
-                at["sp"] if "startSP" in at else None,
-                g.member("_defer").offset,
-                of_defer["link"],
-                of_defer["sp"],
-                of_defer.get("_panic", 0),
+                panic=g.member("_panic").offset,
+                of_panic=panic.member("sp").offset if knows else None,
+                defer=g.member("_defer").offset,
+                link=defer.member("link").offset,
+                of_defer=defer.member("sp").offset,
+                raised_by=0 if knows else defer.member("_panic").offset,
             )
         except (GoprobeError, KeyError):
             return None

@@ -273,10 +273,8 @@ class CallValues:
     def _led_to(self, local: Local, go_type: GoType, where: Assigned) -> Reading:
         """What a closure that is called where it is written captures by reference: its address is
         what travels (directClosureCall, cmd/compile/internal/walk/closure.go, Go 1.21 to 1.27)."""
-        name, address_type = (
-            local.name.lstrip("&"),
-            self._process.program.debug.types.at(local.type),
-        )
+        name = local.name.lstrip("&")
+        address_type = self._process.program.debug.types.at(local.type)
 
         def read(hit: Hit) -> CallValue:
             raw = self._storage(address_type, where, hit).read(0, 8)

@@ -17,7 +17,7 @@ from goprobe.arch.byhand import PutWord, WordAt
 from goprobe.arch.callstub import GOROUTINE_NUMBER, HIGH, POINT, TIME, TIME_WORD
 from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD, Words
 from goprobe.process.calltracer.hit import RegisterHit
-from goprobe.process.calltracer.opencalls import Goroutine, Moment, OpenCall
+from goprobe.process.calltracer.opencalls import Goroutine, OpenCall
 from goprobe.process.calltracer.plan import After, Hit, WatchPlan
 from goprobe.process.calltracer.points import At, CallPoint
 from goprobe.process.calltracer.stubs import INSTALL_ERRORS, Stubs, may_be_used, wanted
@@ -163,7 +163,7 @@ class NotedCalls(TracedCode[CallPoint]):
             return
         call = self._entered(goroutine, patched.number, at, hit, now)
         if call is not None:
-            call.began = Moment(now, goroutine.held)
+            call.began = goroutine.moment(now)
 
     def _out_of_stub(self, tid: int) -> bool:
         """Whether a thread that stands did so in a stub; now it stands behind it."""

@@ -64,12 +64,11 @@ class Goroutine(msgspec.Struct):
             yield call, self.taken_by(call)
 
     def taken_by(self, call: OpenCall) -> Unwinding | None:
-        for number in range(len(self.unwinding) - 1, -1, -1):
-            this = self.unwinding[number]
-            since = self.unwinding[number - 1].at if number else 0
-            if this.at > call.at and (
-                this.frame is None or call.at <= this.frame or call.at > since
-            ):
+        """The last one that began deeper, and leaves its frame."""
+        since = (0, *(each.at for each in self.unwinding))
+        for before, this in reversed(list(zip(since, self.unwinding, strict=False))):
+            leaves = this.frame is None or call.at <= this.frame or call.at > before
+            if this.at > call.at and leaves:
                 return this
         return None
 
@@ -77,6 +76,9 @@ class Goroutine(msgspec.Struct):
         """Control is back at this depth: what began deeper is over."""
         while self.unwinding and self.unwinding[-1].at > at:
             self.unwinding.pop()
+
+    def moment(self, time: int) -> Moment:
+        return Moment(time, self.held)
 
     def ended(self, end: Moment) -> None:
         """A call has ended inside of the one that is the innermost now."""

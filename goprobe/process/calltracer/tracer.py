@@ -19,7 +19,7 @@ from contextlib import suppress
 from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD, THREAD_WORD, WORD
 from goprobe.errors import CannotWorkError, TargetGoneError
 from goprobe.process.calltracer.noting import NotedCalls
-from goprobe.process.calltracer.opencalls import Goroutine, Moment, OpenCall, Unwinding
+from goprobe.process.calltracer.opencalls import Goroutine, OpenCall, Unwinding
 from goprobe.process.calltracer.plan import (
     After,
     Begun,
@@ -183,7 +183,7 @@ class CallTracer(NotedCalls):
             released = self._released(point, tid)
         goroutine.held += released - since
         if call is not None:
-            call.began = Moment(released, goroutine.held)
+            call.began = goroutine.moment(released)
 
     def _released(self, point: CallPoint, tid: int) -> int:
         now = time.monotonic_ns()
@@ -213,10 +213,10 @@ class CallTracer(NotedCalls):
         elif kind is At.PANIC:
             panic = self._values.panic(hit)
             frame = hit.high - panic.frame_sp if panic.frame_sp else None
-            began = Moment(since, goroutine.held)
+            began = goroutine.moment(since)
             goroutine.unwinding.append(Unwinding(End.PANIC, at, began, panic.text, frame))
         elif kind is At.GOEXIT:
-            began = Moment(since, goroutine.held)
+            began = goroutine.moment(since)
             goroutine.unwinding.append(Unwinding(End.GOEXIT, at, began, "runtime.Goexit"))
             self._await_last(+1)
         else:
@@ -264,7 +264,7 @@ class CallTracer(NotedCalls):
             goroutine.settle(at)
         if not calls or calls[-1].at != at or calls[-1].function != function:
             return  # it had begun before we looked
-        call, end = calls.pop(), Moment(now, goroutine.held)
+        call, end = calls.pop(), goroutine.moment(now)
         goroutine.ended(end)
         if to:
             self._tell(Ended(call.call, End.TAIL, call.ran(end), None, to))
@@ -279,7 +279,7 @@ class CallTracer(NotedCalls):
                 end = max(taken.began, call.until)
                 self._tell(Ended(call.call, taken.end, call.ran(end), None, taken.why))
             else:
-                end = Moment(now, goroutine.held)
+                end = goroutine.moment(now)
                 self._tell(Ended(call.call, End.UNSEEN, call.ran(end)))
             goroutine.ended(end)
 
@@ -364,8 +364,7 @@ class CallTracer(NotedCalls):
         for goroutine in self._goroutines.values():
             for call, taken in goroutine.left(0):
                 end, why = (taken.end, taken.why) if taken else (End.OPEN, "")
-                ran = call.ran(Moment(now, goroutine.held))
-                self._tell(Ended(call.call, end, ran, None, why))
+                self._tell(Ended(call.call, end, call.ran(goroutine.moment(now)), None, why))
         if self._plan.counts:
             self._tell(Counted(tuple(self._counts)))
         if self._stubs is not None and self._stubs.ring.lost:
