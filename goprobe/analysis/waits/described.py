@@ -181,10 +181,11 @@ class Described:
         """ "mutex 0x… may be unlocked by another, too: main.main.func1"."""
         things = (thing.waits for number in circle for thing in self._things[number])
         for waits in dict.fromkeys(w for w in things if owned_at(w) in given):
-            who = given[owned_at(waits)]
-            done = "Done may be called for" if waits.kind == _GROUP else ""
-            verb = "" if done else "may be unlocked "
-            yield f"{done} {waits.kind} {waits.address} {verb}by another, too: {who}".strip()
+            which, who = f"{waits.kind} {waits.address}", given[owned_at(waits)]
+            may = f"{which} may be unlocked"
+            if waits.kind == _GROUP:
+                may = f"Done may be called for {which}"
+            yield f"{may} by another, too: {who}"
 
     def _circles(
         self, dead: AbstractSet[int], certain: Mapping[Key, set[int]]

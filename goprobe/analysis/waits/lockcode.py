@@ -309,9 +309,8 @@ class Standing:
             return False
         ends, at = self._ends(address), frozenset({give.pc})
         for _ in range(held):
-            before = frozenset[int]().union(*(self._back(pc, ends) for pc in at))
-            calls = [self._calls[pc] for pc in before]
-            at = frozenset(c.pc for c in calls if c.name in GIVES and self.ahead(c))
+            before = self._before(at, ends)
+            at = frozenset(c.pc for c in before if c.name in GIVES and self.ahead(c))
         return not at
 
     def depth(self, address: int) -> int:
@@ -322,21 +321,20 @@ class Standing:
             for call in self._begun
         )
         while at and count < _MOST_NESTED:
-            before = frozenset[int]().union(*(self._back(pc, ends) for pc in at))
-            at = frozenset(pc for pc in before if self._calls[pc].name in TAKES)
+            at = frozenset(c.pc for c in self._before(at, ends) if c.name in TAKES)
             count += bool(at)
         return count
 
-    def _back(self, pc: int, ends: AbstractSet[int]) -> frozenset[int]:
-        return self._receivers.ways(pc, ends.__contains__).met
+    def _before(self, pcs: Iterable[int], ends: AbstractSet[int]) -> list[MethodCall]:
+        """Of the calls at `ends` those that come last on the ways to any of some instructions."""
+        met = (self._receivers.ways(pc, ends.__contains__).met for pc in pcs)
+        return [self._calls[pc] for pc in frozenset[int]().union(*met)]
 
     def gives_and_ends(self, address: int, but: AbstractSet[str]) -> bool:
         """Whether it may unlock what lies there, and end, without having locked it again; not by
         what is inlined of the deferred functions `but`."""
-        ends = self._ends(address)
-        before = (self._back(at, ends) for at in self._receivers.returns)
-        calls = [self._calls[pc] for pc in frozenset[int]().union(*before)]
-        gives = [c for c in calls if c.name in GIVES and self.ahead(c)]
+        before = self._before(self._receivers.returns, self._ends(address))
+        gives = [c for c in before if c.name in GIVES and self.ahead(c)]
         return any(not but & self._code.functions_at(c.pc) for c in gives)
 
     def _ends(self, address: int) -> set[int]:

@@ -82,7 +82,7 @@ def state_of(memory: Memory, lock: Lock) -> str:
     if lock.type == RWMUTEX:
         return _readers(raw)
     if lock.type == GROUP:
-        waiters, counter = struct.unpack_from("<Ii", raw)
+        waiters, counter = _counts(raw)
         return _joined(f"counter {counter}", _waiting(waiters & _BUBBLE))
     return ""
 
@@ -90,9 +90,15 @@ def state_of(memory: Memory, lock: Lock) -> str:
 def counter_of(memory: Memory, group: int) -> int:
     """How often Done has to be called yet for a wait group; 0 where it cannot be read."""
     try:
-        return max(int.from_bytes(memory.read(group + 4, 4), "little", signed=True), 0)
+        return max(_counts(memory.read(group, 8))[1], 0)
     except UnreadableError:
         return 0
+
+
+def _counts(group: bytes) -> tuple[int, int]:
+    """Of a wait group: who waits, with a bit for its bubble, and its counter."""
+    waiters, counter = struct.unpack_from("<Ii", group)
+    return waiters, counter
 
 
 def _readers(raw: bytes) -> str:
