@@ -44,18 +44,19 @@ q          quit
 The process is never held while you read. Sizes are what would be free without a row."""
 
 
+_SHOWN = (
+    Binding("backspace,left", "out", "out", key_display="⌫"),
+    Binding("slash", "search", "search", key_display="/"),
+    Binding("s", "sort", "sort"),
+    Binding("space,m", "mark", "mark", key_display="space"),
+    Binding("o", "object", "open"),
+    Binding("r", "look", "again"),
+    Binding("question_mark", "explain", "help", key_display="?"),
+    Binding("q", "quit", "quit"),
+)
 _KEYS = " ".join(
-    f"[@click=app.{action}] [b]{key}[/b] {what}[/]"
-    for key, action, what in (
-        ("⌫", "out", "out"),
-        ("/", "search", "search"),
-        ("s", "sort", "sort"),
-        ("space", "mark", "mark"),
-        ("o", "object", "open"),
-        ("r", "look", "again"),
-        ("?", "explain", "help"),
-        ("q", "quit", "quit"),
-    )
+    f"[@click=app.{each.action}] [b]{each.key_display or each.key}[/b] {each.description}[/]"
+    for each in _SHOWN
 )
 
 
@@ -109,16 +110,9 @@ class Explorer(App[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(n + 1), f"view({n})", show=False) for n in range(_MOST_LISTS)),
-        Binding("backspace,left", "out", "out"),
-        Binding("slash", "search", "search"),
-        Binding("s", "sort", "sort"),
-        Binding("space,m", "mark", "mark"),
-        Binding("o", "object", "open"),
-        Binding("r", "look", "again"),
-        Binding("question_mark", "explain", "help"),
-        Binding("q", "quit", "quit"),
+        *_SHOWN,
         Binding("ctrl+c", "quit", show=False),
-    ]  # fmt: skip
+    ]
 
     def __init__(self, source: Source) -> None:
         super().__init__()
