@@ -91,11 +91,12 @@ def _read(graph: HeapGraph, meant: Meanings, edge: Ints) -> Views:
     )
     # What an object that begins with a value goes on with is not known: the runtime's own tables
     # are made so, longer than their types say (itabAdd, src/runtime/iface.go, Go 1.21 to 1.27).
-    longer = graph.typing.inner[target] & (low == graph.lead[graph.objects.span[target]])
-    one = np.flatnonzero((rule == Rule.ONE) & (unit > 0) & ~longer)
+    begins = graph.typing.inner[target] & (low == graph.lead[graph.objects.span[target]])
+    known = (unit > 0) & ~(begins & (rule == Rule.ONE))
+    one = np.flatnonzero((rule == Rule.ONE) & known)
     high[one] = low[one] + unit[one]
     high = np.minimum(high, size)
-    sized = np.isin(rule, (Rule.TEXT, Rule.ONE)) & (unit > 0) & ~((rule == Rule.ONE) & longer)
+    sized = np.isin(rule, (Rule.TEXT, Rule.ONE)) & known
     end[sized] = high[sized]
     return Views(
         edge=edge,
