@@ -4,7 +4,7 @@ package main
 
 import "fmt"
 
-var passed [8]int
+var passed [9]int
 
 //go:noinline
 func pass(line int) int {
@@ -78,6 +78,22 @@ func conditions(a, b, c int) bool {
 }
 
 //go:noinline
+func inPlace() {
+	for n := 0; n < 3; n++ {
+		first := func() int { return n | 1 }
+		_ = first
+		f := func(a [4]int) *int {
+			pass(8)
+			return new(int)
+		}
+		a := f([4]int{n})
+		_ = a
+		b := f([4]int{7}) // what moves n on is behind it, and has no line
+		_ = b
+	}
+}
+
+//go:noinline
 func isPositive(n int) bool { return n > 0 }
 
 //go:noinline
@@ -109,6 +125,7 @@ func main() {
 			total++
 		}
 	}
+	inPlace()
 	total += looped([]int{4, 3, 9, 1, 5}) + looped(nil) + each(1) + each("a", "b") + each(2, 3)
 	fmt.Println(total)
 	fmt.Println(passed)

@@ -38,7 +38,7 @@ def test_every_way_to_a_line_stops_once_for_a_pass(
         output.seek(0)
         said = output.read().decode().splitlines()[-1]
     passed = dict(enumerate(map(int, said.strip("[]").split())))
-    assert len(passed) == len(counted) == 8
+    assert len(passed) == len(counted) == 9
     assert dict(stops) == passed
 
 
@@ -64,3 +64,23 @@ def test_stops_that_look_alike_are_stops_of_their_own(
     with goprobe.launch(binary) as program:
         stops = sum(1 for _ in program.run(breaks=["looped.go:19"]))
     assert stops == 80
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_a_step_ends_at_no_line_of_a_literal_that_is_inlined_there(
+    go: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the compiler adds behind an inlined call has no line; it is marked as the call's."""
+    monkeypatch.setenv("GOPROBE_GDB", str(gdbs()[0].path))
+    lines = SOURCE.read_text().splitlines()
+    literal, call = lines.index("\t\t\tpass(8)") + 1, lines.index("\t\ta := f([4]int{n})") + 1
+    with tempfile.TemporaryFile() as output:
+        binary = str(build(SOURCE, go=go))
+        with goprobe.launch(binary, stdout=output.fileno()) as program:
+            stop = next(program.run(breaks=["main.inPlace"]))
+            stepped = [stop.line]
+            while (after := stop.next()) and after.function == "main.inPlace":
+                stop = after
+                stepped.append(stop.line)
+    assert literal not in stepped
+    assert stepped.count(call) == 3

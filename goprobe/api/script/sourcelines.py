@@ -14,6 +14,7 @@ import msgspec
 from goprobe.analysis.trace.goscopes import root_of
 from goprobe.arch.instructions import LONGEST, Transfer, transfers
 from goprobe.binary.pcln.format import FUNCDATA_INL_TREE, PCDATA_INL_TREE_INDEX, Function
+from goprobe.binary.pcln.inlining import without_position
 from goprobe.errors import UnreadableError
 from goprobe.runtime.image.code import Code
 from goprobe.runtime.image.program import GoProgram
@@ -86,6 +87,7 @@ class SourceLines:
         if table.funcdata(function, FUNCDATA_INL_TREE):
             runs = table.pcdata_runs(function, PCDATA_INL_TREE_INDEX)
             starts |= {low + start for start, _, _ in runs}
+            starts -= set(without_position(table, function))
         for at in sorted(at for at in starts if low <= at < function.end):
             if chain := self.chain(at):
                 yield Landing(at, chain)

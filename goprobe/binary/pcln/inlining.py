@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
-from goprobe.binary.pcln.format import PCDATA_INL_TREE_INDEX, Function
+from goprobe.binary.pcln.format import FUNCDATA_INL_TREE, PCDATA_INL_TREE_INDEX, Function
 from goprobe.binary.pcln.pcvalue import NO_RUNS
 from goprobe.binary.pcln.table import INLINE_DEPTH_LIMIT, LineTable
 from goprobe.errors import UnreadableError
@@ -51,6 +52,27 @@ def inlined_at(table: LineTable, entry: int, copy: int, line: int) -> list[tuple
     except UnreadableError:
         return []
     return [(low + function.entry, high + function.entry) for low, high in ranges]
+
+
+def without_position(table: LineTable, function: Function) -> Iterator[int]:
+    """Where a function's own code begins that no statement stands for (what the compiler moves at
+    a loop's end): it keeps the position of what lies before it, an inlined call's, which is made
+    elsewhere (pctofileline and pctoinline of src/cmd/internal/obj/pcln.go, Go 1.21 to 1.27).
+    Raises UnreadableError where the tree of inlined calls is damaged."""
+    if not table.funcdata(function, FUNCDATA_INL_TREE):
+        return
+    runs = table.pcdata_runs(function, PCDATA_INL_TREE_INDEX)
+    marked = {
+        start for offset in (function.pcln, function.pcfile) for start, _, _ in table.runs(offset)
+    }
+    for before, (start, _, copy) in pairwise(runs):
+        at = function.entry + start
+        if copy != OWN or before[2] == OWN or start in marked:
+            continue
+        calls = list(table.inlined_calls(function, at - 1))
+        call = function.entry + calls[-1].parent_pc if calls else at
+        if table.position(function, call) != table.position(function, at):
+            yield at
 
 
 def inlined_lines(table: LineTable, function: Function) -> Iterator[int]:

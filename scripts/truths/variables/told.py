@@ -31,6 +31,7 @@ class Told:
     value: Value
     data: Data | UnsetType
     elements: tuple[Element, ...] | UnsetType
+    pointee: bool = False
 
     @property
     def parts(self) -> tuple[Element, ...]:
@@ -130,7 +131,7 @@ def _of(element: Element) -> Told:
 
 def _pointee(data: Data) -> Told:
     dynamic = data.dynamic_type
-    return Told(Value(data.text, dynamic_type=dynamic), data.data, data.elements)
+    return Told(Value(data.text, dynamic_type=dynamic), data.data, data.elements, pointee=True)
 
 
 def _reference(node: Node, told: Told, path: str, untold: list[str]) -> Iterator[str]:
@@ -138,7 +139,7 @@ def _reference(node: Node, told: Told, path: str, untold: list[str]) -> Iterator
     is_nil = len(node) > 2 and node[2] == "nil"
     dynamic = told.value.dynamic_type
     # What a pointer in an interface leads to is told with the pointer's type.
-    outer = "*" + spelt(type_name(node))
+    outer = "*" + spelt(type_name(node)) if told.pointee else ""
     holds = kind == "interface" and dynamic is not UNSET and spelt(dynamic) != outer
     told_nil = text == "nil" and not holds
     if is_nil or told_nil:
