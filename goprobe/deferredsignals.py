@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
-_ENDS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
-_STOPS = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
+# Plain numbers: a session blocks four times a stop, and an enum's member is slow to hash. What
+# `signal` wraps returns numbers, too.
+_ENDS = frozenset(map(int, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)))
+_STOPS = frozenset(map(int, (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)))
+_ALL = _ENDS | _STOPS
+_BLOCK, _UNBLOCK = int(signal.SIG_BLOCK), int(signal.SIG_UNBLOCK)
+_sigmask: Callable[[int, Collection[int]], set[int]] = getattr(
+    signal.pthread_sigmask, "__wrapped__", signal.pthread_sigmask
+)
 
 
 class _Ours(threading.local):
@@ -16,20 +23,20 @@ class _Ours(threading.local):
     block is listed, by itself and at once, before its signals are blocked."""
 
     def __init__(self) -> None:
-        self.blocks: list[tuple[object, set[signal.Signals]]] = []
+        self.blocks: list[tuple[object, frozenset[int]]] = []
         self.before: set[int] = set()  # what was blocked before any of them
 
-    def block(self, by: object, wanted: set[signal.Signals]) -> None:
+    def block(self, by: object, wanted: frozenset[int]) -> None:
         if not self.blocks:
-            self.before = {int(n) for n in signal.pthread_sigmask(signal.SIG_BLOCK, ())}
+            self.before = set(_sigmask(_BLOCK, ()))
         self.blocks.append((by, wanted))
-        signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
+        _sigmask(_BLOCK, wanted)
 
     def unblock(self, by: object) -> None:
         freed = {number for owner, wanted in self.blocks if owner is by for number in wanted}
         self.blocks[:] = [block for block in self.blocks if block[0] is not by]
         kept = {number for _, wanted in self.blocks for number in wanted}
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, freed - kept - self.before)
+        _sigmask(_UNBLOCK, freed - kept - self.before)
 
 
 _ours = _Ours()
@@ -45,7 +52,7 @@ def signals_deferred() -> Iterator[set[int]]:
     """
     by = object()
     try:
-        _ours.block(by, _ENDS | _STOPS)
+        _ours.block(by, _ALL)
         yield set(_ours.before)
     finally:
         _ours.unblock(by)
