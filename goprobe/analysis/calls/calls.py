@@ -52,6 +52,7 @@ _MOST_FUNCTIONS = 5000
 _MOST_NOTED = 500  # to know what a function takes and gives costs up to a millisecond each
 _RUNTIME = ("runtime", "internal/runtime", "syscall", "internal/syscall", "golang.org/x/sys")
 """Packages whose functions may run without a goroutine, or in a child before its exec."""
+_NOT_WATCHED = "no breakpoint can be put at its entry: it is not watched"
 _STRIPPED = "the program is stripped: nothing says what its functions take and give"
 _ASSEMBLY = "it is written in assembly: its returns are not watched, its arguments not told"
 
@@ -97,7 +98,8 @@ class CallWatch:
         self._plan, self._notes = _planned(process, self._chosen, counts=request.counts)
         self._values = CallValues(
             process,
-            [described(program, f) for f in functions],
+            [described(program, f.function) for f in functions],
+            functions,
             None if program.stripped else program.debug.functions.get("runtime.gopanic"),
             arguments=request.arguments,
             results=request.results,
@@ -107,7 +109,7 @@ class CallWatch:
             self._plan = _with_stubs(process, self._chosen, self._plan, self._values)
         self._names = [f.name for f in functions]
         self._open: dict[int, Begun] = {}
-        self._totals = [_Total() for _ in functions]
+        self._totals = {name: _Total() for name in self._names}
         self._over: Over | None = None
         self._lost = 0
         self._began = self._ended = 0.0
@@ -152,7 +154,7 @@ class CallWatch:
         match record:
             case Begun():
                 self._open[record.call] = record
-                self._totals[record.function].calls += 1
+                self._totals[self._names[record.function]].calls += 1
                 arguments, why = _told(record.arguments)
                 return CallBegan(
                     call=record.call,
@@ -167,11 +169,13 @@ class CallWatch:
                 begun = self._open.pop(record.call, None)
                 return None if begun is None else self._record(begun, record)
             case Counted():
-                for total, count in zip(self._totals, record.counts, strict=True):
-                    total.calls = count
+                for total in self._totals.values():
+                    total.calls = 0
+                for name, count in zip(self._names, record.counts, strict=True):
+                    self._totals[name].calls += count
             case Ready():
                 for number in record.not_watched:
-                    self._notes[number] = "no breakpoint can be put at its entry: it is not watched"
+                    self._notes[self._names[number]] = _NOT_WATCHED
             case Lost():
                 self._lost += record.calls
             case Over():
@@ -179,7 +183,7 @@ class CallWatch:
         return None
 
     def _record(self, begun: Begun, ended: Ended) -> CallRecord:
-        self._totals[begun.function].add(ended)
+        self._totals[self._names[begun.function]].add(ended)
         arguments, no_arguments = _told(begun.arguments)
         results, no_results = _told(ended.results)
         why, to = ended.why, ""
@@ -216,11 +220,9 @@ class CallWatch:
                         panics=UNSET if counts else total.panics,
                         total_us=UNSET if counts else round(total.ns / 1e3, 1),
                         longest_us=UNSET if counts else round(total.longest / 1e3, 1),
-                        note=note,
+                        note=self._notes.get(name, ""),
                     )
-                    for name, total, note in zip(
-                        self._names, self._totals, self._notes, strict=True
-                    )
+                    for name, total in self._totals.items()
                 ),
                 inlined=self._chosen.inlined,
                 seconds=round((self._ended or time.monotonic()) - self._began, 3),
@@ -235,10 +237,14 @@ class CallWatch:
     def check(self) -> None:
         """Raises TargetGoneError where the program ended before any call was seen."""
         over = self._over
-        if over is not None and over.why and not any(total.calls for total in self._totals):
-            raise TargetGoneError(
-                f"the program ended before it called any of {', '.join(self._request.patterns)}"
-            )
+        if over is not None and over.why and not any(t.calls for t in self._totals.values()):
+            patterns, chosen = ", ".join(self._request.patterns), self._chosen
+            if chosen.copies or chosen.inlined:
+                raise TargetGoneError(
+                    f"the program ended, and no call of {patterns} was seen: "
+                    "calls that were inlined are none"
+                )
+            raise TargetGoneError(f"the program ended before it called any of {patterns}")
 
 
 class _Total(msgspec.Struct):
@@ -253,30 +259,31 @@ class _Total(msgspec.Struct):
         self.longest = max(self.longest, ended.ns)
 
 
-def _planned(process: GoProcess, chosen: Chosen, *, counts: bool) -> tuple[WatchPlan, list[str]]:
-    """The breakpoints, at addresses of the process, and what is to be said of each function."""
+def _planned(
+    process: GoProcess, chosen: Chosen, *, counts: bool
+) -> tuple[WatchPlan, dict[str, str]]:
+    """The breakpoints, at addresses of the process, and what is to be said of functions."""
     program, bias = process.program, process.bias
     watched: list[WatchedFunction] = []
-    notes: list[str] = []
-    for function in chosen.functions:
+    notes: dict[str, str] = {}
+    for name, copies in chosen.copies.items():
+        notes[name] = f"its calls that were inlined ({counted(copies, 'place')}) are none"
+    for called in chosen.functions:
+        function, name = called.function, called.name
         code = program.elf.read(function.entry, function.end - function.entry)
-        copies = chosen.copies.get(function.name, 0)
-        note = (
-            f"its calls that were inlined ({counted(copies, 'place')}) are none" if copies else ""
-        )
         if _is_assembly(function):
             watched.append(WatchedFunction(function.entry + bias, own_g=True))
-            notes.append(_ASSEMBLY)
+            notes[name] = _ASSEMBLY
             continue
         if counts:
             behind = behind_stack_check(code, function.entry)
             watched.append(WatchedFunction((behind or function.entry) + bias))
-            loop = "a loop leads to its beginning: each round is counted"
-            notes.append(note if behind else loop)
+            if not behind:
+                notes[name] = "a loop leads to its beginning: each round is counted"
             continue
         at = ends(code, function.entry)
         if not at.whole:
-            note = "its code cannot be told from data: its returns are not watched"
+            notes[name] = "its code cannot be told from data: its returns are not watched"
         watched.append(
             WatchedFunction(
                 function.entry + bias,
@@ -284,7 +291,6 @@ def _planned(process: GoProcess, chosen: Chosen, *, counts: bool) -> tuple[Watch
                 tuple((address + bias, target + bias) for address, target in at.jumps),
             )
         )
-        notes.append(note)
     gopanic, goexit, goexit1 = (_landmark(program, bias, f"runtime.{m}") for m in _MARKS)
     goid = program.facts.layout.struct("g").offset("goid")
     room = rooms(program, bias, (w.entry for w in watched), len(_MARKS) + 1)
@@ -297,9 +303,8 @@ def _with_stubs(
     """The plan, with what can be noted of each function without a stop."""
     program, bias = process.program, process.bias
     functions: list[WatchedFunction] = []
-    for number, (function, watched) in enumerate(
-        zip(chosen.functions, plan.functions, strict=True)
-    ):
+    for number, (called, watched) in enumerate(zip(chosen.functions, plan.functions, strict=True)):
+        function = called.function
         if not watched.returns or not _is_plain(function):
             functions.append(watched)
             continue

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from goprobe.analysis.calls.parameters import at_entry, is_address, once
+from goprobe.analysis.calls.patterns import Called
 from goprobe.analysis.calls.pendingpanic import PendingPanic
 from goprobe.analysis.calls.told import (
     SIGNED,
@@ -25,10 +27,9 @@ from goprobe.analysis.calls.told import (
 )
 from goprobe.arch.abi import Assigned, Signature as AbiSignature, assign
 from goprobe.arch.frames import RETURN_ADDRESS
-from goprobe.arch.registers import FLOAT_ARGUMENTS, SP_WORD, WORDS, Words, signed
+from goprobe.arch.registers import CLOSURE, FLOAT_ARGUMENTS, SP_WORD, WORDS, Words
 from goprobe.binary.dwarf.abitypes import abi_type
 from goprobe.binary.dwarf.dieindex import FunctionEntry
-from goprobe.binary.dwarf.expression import Piece, UnsupportedExpressionError, evaluate
 from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.binary.dwarf.info import Local
 from goprobe.errors import GoprobeError, NotGoError, UnreadableError
@@ -37,6 +38,7 @@ from goprobe.model.calls import CallFrame, CallValue
 from goprobe.model.location import Kind, Location
 from goprobe.process.calltracer.plan import Hit, Panic, Told
 from goprobe.process.memory.memory import ProcessMemory
+from goprobe.runtime.image.wrappers import Receiver
 from goprobe.runtime.stacks.closures import captures_of
 from goprobe.runtime.stacks.typeargs import DICTIONARY, TypeArguments
 from goprobe.runtime.values.decoded import Limits
@@ -52,6 +54,7 @@ _LIMITS = Limits(
 _FRAMES = 64
 _STACK_LIMIT = 1 << 20
 _NO_WORD = -1
+_CAPTURED = 8  # bytes of a closure before what it closes over: the code's address
 
 
 class Signature(msgspec.Struct, frozen=True):
@@ -69,11 +72,12 @@ class CallValues:
 
     def __init__(
         self, process: GoProcess, functions: Sequence[FunctionEntry | str],
-        panic: FunctionEntry | None, *, arguments: bool, results: bool, stack: bool,
+        called: Sequence[Called], panic: FunctionEntry | None,
+        *, arguments: bool, results: bool, stack: bool,
     ) -> None:  # fmt: skip
         """In place of a function's entry there may be the reason why nothing is known of it."""
         self._process = process
-        self._functions = functions
+        self._functions, self._called = functions, called
         self._wants = arguments, results, stack
         self._signatures: dict[tuple[int, int], Signature] = {}
         self._panic = panic
@@ -116,7 +120,7 @@ class CallValues:
     def panic(self, hit: Hit) -> Panic:
         if self._panic is None:
             return Panic()
-        told = self._read(self._made(self._panic, None).arguments, hit)
+        told = self._read(self._made(self._panic, None, None).arguments, hit)
         text = told[0].text if not isinstance(told, str) and len(told) == 1 else ""
         return Panic(f"panic: {text}" if text else "panic", self._pending.frame_sp(hit))
 
@@ -163,34 +167,37 @@ class CallValues:
         """That of a function, of generic code as the dictionary of this very call has it."""
         known = self._signatures.get((number, 0))
         if known is None:
-            entry = self._functions[number]
-            known = self._made(entry, None)
+            known = self._made(self._functions[number], None, self._called[number])
             self._signatures[number, 0] = known
         if known.dictionary == _NO_WORD or hit is None:
             return known
         dictionary = hit.words[known.dictionary]
         made = self._signatures.get((number, dictionary))
         if made is None:
-            made = self._made(self._functions[number], dictionary)
+            made = self._made(self._functions[number], dictionary, self._called[number])
             self._signatures[number, dictionary] = made
         return made
 
-    def _made(self, entry: FunctionEntry | str, dictionary: int | None) -> Signature:
+    def _made(
+        self, entry: FunctionEntry | str, dictionary: int | None, called: Called | None
+    ) -> Signature:
         if isinstance(entry, str):
             return _signature(entry, entry)
         try:
-            return self._signed(entry, dictionary)
+            return self._signed(entry, dictionary, called)
         except (GoprobeError, UnreadableError, KeyError) as error:
             why = f"the debug information of {entry.name} cannot be read: {error}"
             return _signature(why, why)
 
-    def _signed(self, entry: FunctionEntry, dictionary: int | None) -> Signature:
+    def _signed(
+        self, entry: FunctionEntry, dictionary: int | None, called: Called | None
+    ) -> Signature:
         debug = self._process.program.debug
         types = debug.types
-        declared = _once(debug.parameters(entry))
+        declared = once(debug.parameters(entry))
         passed = [p for p in declared if not p.result]
         given = [p for p in declared if p.result]
-        led_to = [_is_address(p, entry) for p in passed]
+        led_to = [is_address(p, entry) for p in passed]
         kinds = [
             types.at(p.type) if led else self._type_of(p)
             for p, led in zip(passed, led_to, strict=True)
@@ -211,6 +218,11 @@ class CallValues:
             for p, led, at in zip(passed, led_to, where.parameters, strict=True)
             if p.name != DICTIONARY
         ]
+        receiver = called.receiver if called else Receiver.SAME
+        if called and receiver is Receiver.CAPTURED:
+            shown[:0] = self._captured(called)
+        elif shown and receiver is not Receiver.SAME:
+            shown[0] = self._on(passed[0], where.parameters[0], receiver)
         results = [
             self._reader(p, self._type_of(p), at)
             for p, at in zip(given, where.results, strict=True)
@@ -239,14 +251,14 @@ class CallValues:
         if function is None or function.args_size != (where.end + 7) & ~7:
             return _BLANK
         for local, at in zip(passed, where.parameters, strict=True):
-            if local.name.startswith("&") and not _is_address(local, entry):
+            if local.name.startswith("&") and not is_address(local, entry):
                 continue
             fixed = frame_offset(local)
             if fixed is not None:
                 if fixed != at.stack:
                     return _BLANK
                 continue
-            registers = [p.register for p in _at_entry(local, entry) if p.register]
+            registers = [p.register for p in at_entry(local, entry) if p.register]
             if at.pieces and registers and registers[0] != at.pieces[0].register:
                 return _BLANK
         return ""
@@ -279,6 +291,32 @@ class CallValues:
         def read(hit: Hit) -> CallValue:
             raw = self._storage(address_type, where, hit).read(0, 8)
             place = InMemory(self._memory(), int.from_bytes(raw, "little"))
+            return self._decoded(name, go_type, place)
+
+        return Reading(read)
+
+    def _on(self, local: Local, where: Assigned, receiver: Receiver) -> Reading:
+        """The receiver of a method that stands in a wrapper of the compiler's, by what that is
+        called on."""
+        own = self._process.program.debug.types.at(local.type)
+        if receiver is Receiver.POINTER and own.kind is GoKind.POINTER:
+            return self._led_to(local, self._process.program.debug.types.at(own.elem), where)
+        value = CallValue(local.name, "", why=_EMBEDDED)
+        return Reading(lambda _hit: value, ())
+
+    def _captured(self, called: Called) -> list[Reading]:
+        """That of a method value: what it closes over is the receiver, and nothing else
+        (methodValueWrapper, cmd/compile/internal/noder/reader.go, Go 1.21 to 1.27)."""
+        debug = self._process.program.debug
+        method = debug.functions.get(called.name)
+        parameters = debug.parameters(method)[:1] if method else ()
+        return [self._closed_over(p, debug.types.at(p.type)) for p in parameters]
+
+    def _closed_over(self, local: Local, go_type: GoType) -> Reading:
+        name = local.name.lstrip("&")
+
+        def read(hit: Hit) -> CallValue:
+            place = InMemory(self._memory(), hit.words[WORDS[CLOSURE]] + _CAPTURED)
             return self._decoded(name, go_type, place)
 
         return Reading(read)
@@ -345,43 +383,11 @@ _BLANK = (
 )
 
 
-class _Names(dict[str, int]):
-    """Registers of which only the names are asked for."""
-
-    def __missing__(self, name: str) -> int:
-        return 0
+_EMBEDDED = (
+    "the method is called by way of what its receiver is embedded in: where in that is not known"
+)
 
 
 def _nowhere(address: int) -> Location:
     """Where something lies is not looked for in calls."""
     return Location(Kind.UNMAPPED, Address(address), "", {}, ())
-
-
-def _at_entry(local: Local, entry: FunctionEntry) -> Sequence[Piece]:
-    """Where a variable is as its function is entered, by offsets from the CFA; none: not known."""
-    held = next((e for e in local.locations if e.low <= entry.low < e.high), None)
-    try:
-        if held is not None:
-            return evaluate(held.expression, cfa=0, frame_base=0, registers=_Names(), bias=0)
-    except (UnsupportedExpressionError, KeyError):
-        pass
-    return ()
-
-
-def _is_address(local: Local, entry: FunctionEntry) -> bool:
-    """Whether "&x" is passed: one that the function makes itself, as x moves to the heap, is in no
-    register and not in the caller's frame as it is entered."""
-    pieces = _at_entry(local, entry) if local.name.startswith("&") else ()
-    return bool(pieces) and all(p.register or signed(p.address or 0) >= 0 for p in pieces)
-
-
-def _once(parameters: Sequence[Local]) -> list[Local]:
-    """A parameter or result that was moved to the heap is described as it travels, and as "&x";
-    the optimiser may describe a result twice (Go 1.21 to 1.25)."""
-    best: dict[tuple[str, int], Local] = {}
-    for number, local in enumerate(parameters):
-        plain = local.name.lstrip("&")
-        key = (plain, number if plain in ("", "_") else -1)
-        if key not in best or best[key].name.startswith("&"):
-            best[key] = local
-    return list(best.values())

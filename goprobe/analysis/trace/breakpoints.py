@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import pairwise, takewhile
 
 import msgspec
@@ -18,6 +18,7 @@ from goprobe.binary.pcln.inlining import inlined_at, inlined_copies, without_pos
 from goprobe.counts import counted
 from goprobe.errors import UsageError, telling
 from goprobe.runtime.image.program import GoProgram
+from goprobe.runtime.image.wrappers import holders
 
 _LINE = re.compile(r"^(?P<file>.+\.[a-z]\w*):(?P<line>\d+)$")  # a //line may name any file
 _ADDRESS = re.compile(r"^\*(?P<address>0[xX][0-9a-fA-F]+|\d+)$")
@@ -107,14 +108,37 @@ def _at_function(program: GoProgram, where: str) -> Iterator[BreakLocation]:
         return
     names = [n for n in debug.index.abstract if function_matches(n, where)]
     functions = {f.low: f for f in _exact_first(debug.index.functions, where)}
-    for low in _written_first(program, list(functions), only=bool(names)):
-        unit = debug.unit_at(functions[low].offset)
-        yield BreakLocation(program.rows.after_prologue(low, functions[low].high, unit), where)
+    written = _written_first(program, list(functions), only=bool(names))
+    for low in written:
+        yield BreakLocation(_behind_prologue(program, low), where)
+    copied: set[int] = set()
     for name in names:
         for holder, ranges in debug.inlined_ranges(name):
             address = _inlined_start(program, ranges)
             if address:
+                copied.add(holder.low)
                 yield BreakLocation(address, where, inlined_into=holder.name)
+    yield from _in_wrappers(
+        program, where, {*names, *(functions[at].name for at in written)}, copied
+    )
+
+
+def _in_wrappers(
+    program: GoProgram, where: str, names: Collection[str], copied: Collection[int]
+) -> Iterator[BreakLocation]:
+    """In the wrappers that hold such a method, but for those where its copy is described: of one
+    of which nothing but a load is left there is no description."""
+    for holder in holders(program, names):
+        low, name = holder.wrapper.entry, holder.wrapper.name
+        if low not in copied and not function_matches(name, where):
+            yield BreakLocation(_behind_prologue(program, low), where, inlined_into=name)
+
+
+def _behind_prologue(program: GoProgram, low: int) -> int:
+    entry = None if program.stripped else program.debug.function_at(low)
+    if entry is None:
+        return low
+    return program.rows.after_prologue(low, entry.high, program.debug.unit_at(entry.offset))
 
 
 def _exact_first(functions: Iterable[FunctionEntry], where: str) -> list[FunctionEntry]:
@@ -132,8 +156,10 @@ def _written_first(program: GoProgram, entries: Sequence[int], *, only: bool = F
 
 
 def _without_debug(program: GoProgram, where: str) -> Iterator[BreakLocation]:
-    entries = [f.entry for f in program.lines.functions() if function_matches(f.name, where)]
-    yield from (BreakLocation(entry, where) for entry in _written_first(program, entries))
+    names = {f.entry: f.name for f in program.lines.functions() if function_matches(f.name, where)}
+    written = _written_first(program, list(names))
+    yield from (BreakLocation(entry, where) for entry in written)
+    yield from _in_wrappers(program, where, {names[entry] for entry in written}, ())
 
 
 def _inlined_start(program: GoProgram, ranges: list[tuple[int, int]]) -> int:
@@ -237,11 +263,7 @@ def _past_prologue(program: GoProgram, low: int, address: int) -> int:
     # The line of `func` itself: its first row is the stack check, which may run twice.
     if address != low:
         return address
-    function = program.debug.function_at(low)
-    if function is None:
-        return address
-    unit = program.debug.unit_at(function.offset)
-    return program.rows.after_prologue(function.low, function.high, unit)
+    return _behind_prologue(program, low)
 
 
 def _file_matcher(file: str) -> Callable[[str], bool]:
