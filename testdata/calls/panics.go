@@ -6,6 +6,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"runtime"
 )
 
 type tx struct{ n int }
@@ -74,7 +75,44 @@ func captures(n int) (sum int, text string, next *tx) {
 	return
 }
 
+//go:noinline
+func deep(n int) {
+	if n == 0 {
+		panic("bottom")
+	}
+	deep(n - 1)
+}
+
+//go:noinline
+func exits() {
+	defer runtime.Goexit() // takes the goroutine away that the panic was leaving
+	deep(2)
+}
+
+//go:noinline
+func leaves(n int) {
+	defer func() {
+		defer func() { recover() }()
+		panic("late")
+	}()
+	if n == 0 {
+		runtime.Goexit()
+	}
+	leaves(n - 1)
+}
+
+func apart(f func()) {
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
+}
+
 func main() {
+	apart(exits)
+	apart(func() { leaves(1) })
 	fmt.Println(guarded(&tx{}))
 	func() {
 		defer func() { fmt.Println(recover()) }()

@@ -129,9 +129,13 @@ def test_each_call_ends_by_the_panic_that_left_it(go: str, flags: tuple[str, ...
     assert left("outer.func1") == ['panic: "21root"', 'panic: "1root"', 'panic: "root"']
     assert left("alarms") == ['panic: "alarm"'] * 3 and left("calms") == ["return"] * 3
 
-    around: list[dict[str, Any]] = []  # a call takes as long as those in it, at least
+    assert left("deep") == ['panic: "bottom"'] * 3 and left("exits") == ["runtime.Goexit"]
+    assert left("leaves") == ["runtime.Goexit"] * 2
+
+    within: dict[int, list[dict[str, Any]]] = {}  # a call takes as long as those in it, at least
     for call in sorted(calls, key=lambda c: int(c["call"])):
-        around = around[: call["depth"]]
+        around = within.setdefault(call["goroutine"], [])
+        del around[call["depth"] :]
         assert all(call["duration_us"] <= c["duration_us"] for c in around), (call, around)
         around.append(call)
 

@@ -1,4 +1,5 @@
-"""Which frame a panic was leaving when a function that the frame had deferred panicked anew.
+"""Which frame a panic was leaving when a function that the frame had deferred panicked anew, or
+called runtime.Goexit.
 
 A panic knows it since Go 1.22 (_panic.sp, panic.go); before, the frame's own record of what it
 deferred does, which knows its panic (_defer._panic, runtime2.go).
@@ -31,7 +32,7 @@ class _Offsets(msgspec.Struct, frozen=True):
 
 
 class PendingPanic:
-    """Asked where a thread of a program enters runtime.gopanic."""
+    """Asked where a thread of a program enters runtime.gopanic or runtime.Goexit."""
 
     def __init__(self, program: GoProgram) -> None:
         self._program = program

@@ -36,7 +36,7 @@ from goprobe.errors import GoprobeError, NotGoError, UnreadableError
 from goprobe.model.address import Address
 from goprobe.model.calls import CallFrame, CallValue
 from goprobe.model.location import Kind, Location
-from goprobe.process.calltracer.plan import Hit, Panic, Told
+from goprobe.process.calltracer.plan import Hit, Told
 from goprobe.process.memory.memory import ProcessMemory
 from goprobe.runtime.image.wrappers import Receiver
 from goprobe.runtime.stacks.closures import captures_of
@@ -117,12 +117,15 @@ class CallValues:
             return None
         return signature.told_by[0 if entry else 1]
 
-    def panic(self, hit: Hit) -> Panic:
+    def panic(self, hit: Hit) -> str:
         if self._panic is None:
-            return Panic()
+            return "panic"
         told = self._read(self._made(self._panic, None, None).arguments, hit)
         text = told[0].text if not isinstance(told, str) and len(told) == 1 else ""
-        return Panic(f"panic: {text}" if text else "panic", self._pending.frame_sp(hit))
+        return f"panic: {text}" if text else "panic"
+
+    def leaving(self, hit: Hit) -> int:
+        return self._pending.frame_sp(hit)
 
     def stack(self, hit: Hit) -> tuple[CallFrame, ...] | None:
         """Who made the call, by the sizes of frames that Go's line table has."""

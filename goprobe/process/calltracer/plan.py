@@ -104,15 +104,6 @@ class Hit(Protocol):
         """16 bytes of a vector register."""
 
 
-class Panic(msgspec.Struct, frozen=True):
-    """A panic's value, in words; `frame_sp`: the stack pointer of the frame that an earlier panic,
-    or a Goexit, was leaving when a function that the frame had deferred raised this one; 0: there
-    is no earlier one, or it is not known."""
-
-    text: str = "panic"
-    frame_sp: int = 0
-
-
 class Values(Protocol):
     """What is to be told of a call besides that it was made; None: nothing is wanted."""
 
@@ -122,8 +113,13 @@ class Values(Protocol):
     def in_registers(self, number: int, words: Words, *, entry: bool) -> bool:
         """Whether all of that, at this entry or return, can be told by these registers alone."""
 
-    def panic(self, hit: Hit) -> Panic:
-        """A panic that begins."""
+    def panic(self, hit: Hit) -> str:
+        """The value of a panic that begins, in words."""
+
+    def leaving(self, hit: Hit) -> int:
+        """Where a panic or a Goexit begins: the stack pointer of the frame that an earlier one was
+        leaving when a function that the frame had deferred raised this one; 0: there is no earlier
+        one, or it is not known."""
 
 
 class Begun(msgspec.Struct, frozen=True, tag="b", array_like=True):

@@ -211,17 +211,20 @@ class CallTracer(NotedCalls):
             to = f"{point.target:#x}" if kind is At.JUMP else ""
             self._ended(goroutine, point.number, at, hit, since, to)
         elif kind is At.PANIC:
-            panic = self._values.panic(hit)
-            frame = hit.high - panic.frame_sp if panic.frame_sp else None
-            began = goroutine.moment(since)
-            goroutine.unwinding.append(Unwinding(End.PANIC, at, began, panic.text, frame))
+            self._unwinds(goroutine, End.PANIC, self._values.panic(hit), at, hit, since)
         elif kind is At.GOEXIT:
-            began = goroutine.moment(since)
-            goroutine.unwinding.append(Unwinding(End.GOEXIT, at, began, "runtime.Goexit"))
+            self._unwinds(goroutine, End.GOEXIT, "runtime.Goexit", at, hit, since)
             self._await_last(+1)
         else:
             self._gone(goroutine, since)
         return None
+
+    def _unwinds(
+        self, goroutine: Goroutine, end: End, why: str, at: int, hit: Hit, now: int
+    ) -> None:
+        leaving = self._values.leaving(hit)
+        frame = hit.high - leaving if leaving else None
+        goroutine.unwinding.append(Unwinding(end, at, goroutine.moment(now), why, frame))
 
     def _goroutine(self, g: int, number: int, now: int) -> Goroutine:
         """The one whose g that is; another one may have had it before."""
