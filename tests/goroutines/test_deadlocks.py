@@ -97,6 +97,10 @@ def test_what_is_said_of_it(program: Running, report: GoroutinesReport) -> None:
     words = " ".join(ran.text.split())
     number = waiter(report, "main.twice")
     assert f"deadlock: goroutine {number} waits for itself" in words
+    both = command("goroutines", str(program.pid), "--waits", "--leaked")  # asked for more
+    assert both.code == 1
+    assert f"deadlock: goroutine {number} waits for itself" in " ".join(both.text.split())
+    assert "deadlock" not in command("goroutines", str(program.pid), "--leaked").text
     assert "main.ba locked it at deadlocks.go:77" in words
     group = owners(report)[waiter(report, "main.waits")]
     assert [(o.operation, o.certain) for o in group] == [("done", True)]

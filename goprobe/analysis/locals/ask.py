@@ -67,6 +67,7 @@ def _answer(
         stacks=asked.stacks,
         each=asked.each,
         only_leaked=asked.leaked,
+        deadlocks=asked.waits,
         chosen=asked.chosen,
         more=_variables if asked.locals else None,
         timeout=timeout,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from goprobe.analysis.audit import finished
@@ -47,7 +48,9 @@ def leaked(
 
     Raises CannotWorkError, TargetGoneError, TargetTimeoutError, NotPermittedError.
     """
-    return in_graph(target, stacks=stacks, only_leaked=True, timeout=timeout, progress=progress)
+    return in_graph(
+        target, stacks=stacks, only_leaked=True, deadlocks=False, timeout=timeout, progress=progress
+    )
 
 
 def in_graph(
@@ -56,20 +59,23 @@ def in_graph(
     stacks: bool = False,
     each: bool = False,
     only_leaked: bool = False,
+    deadlocks: bool = True,
     chosen: Chosen = EVERY,
     more: More | None = None,
     timeout: float = PATIENCE,
     progress: Callable[[str], None] = lambda message: None,
 ) -> GoroutinesReport:
     """What every goroutine waits on, who else has it, and who waits for each other; of those
-    that are leaked, or may be, alone with `only_leaked`. With `stacks` each with its frames,
+    that are leaked, or may be, alone with `only_leaked` (`deadlocks` are told of all even then).
+    With `stacks` each with its frames,
     grouped unless `each` is wanted; `more` adds what else is told of them in that moment. Raises
     what `leaked` raises, and CannotWorkError where `more` is asked and no copy can be made."""
     now = clock(target)
     manner = Manner(timeout=timeout, how="fork" if more and not target.is_core else "")
 
     def question(snapshot: HeapSnapshot) -> GoroutinesReport:
-        asked = _Asked(target, snapshot, progress, now, chosen, more, only_leaked=only_leaked)
+        every = deadlocks or not only_leaked
+        asked = _Asked(target, snapshot, progress, now, chosen, more, every=every)
         return asked.leaked(stacks=stacks) if only_leaked else asked.all(stacks=stacks, each=each)
 
     return asked_of(target, manner, progress, question)
@@ -87,16 +93,18 @@ class _Asked:
         chosen: Chosen,
         more: More | None,
         *,
-        only_leaked: bool,
+        every: bool,
     ) -> None:
+        """Of `every` goroutine, or of those alone that are lost or may be."""
         self._target, self._now, self._chosen = target, now, chosen
         self._more = more
         self._graph = graph = HeapGraph(snapshot, progress)
         progress("walking the goroutines' stacks")
         self._lost = Lost(target, graph, now)
         search = self._search = self._lost.search
-        numbers = {*(c.g.id for c in search.lost), *search.unsure}
-        told = self._lost.told(numbers) if only_leaked else self._lost.surveyed
+        self._numbers = frozenset({*(c.g.id for c in search.lost), *search.unsure})
+        self._all = every
+        told = self._lost.surveyed if every else self._lost.told(self._numbers)
         self._every, dead, unreadable = told
         self._moment = Moment(
             pause_us=snapshot.pause_us, snapshot=snapshot.how, dead=dead, unreadable=unreadable
@@ -106,8 +114,8 @@ class _Asked:
     def leaked(self, *, stacks: bool) -> GoroutinesReport:
         search = self._search
         alive = self._graph.world.goroutines.alive
-        numbers = sorted(self._by_id)
-        described = self._described(numbers)
+        numbers = sorted(number for number in self._by_id if number in self._numbers)
+        described = self._described(self._by_id if self._all else numbers)
         every = [described.state(self._by_id[number]) for number in numbers]
         states = self._told(every)
         report = filled(
@@ -117,6 +125,7 @@ class _Asked:
             self._chosen.sorted(_groups(self._graph, search, described, states)),
             stacks=stacks,
             leaks=self._lost.summary(frozenset(state.id for state in states)),
+            deadlocks=described.deadlocks() if self._all else UNSET,
             notes=described.notes,
             **choice(self._chosen, alive),
         )

@@ -40,6 +40,8 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
         contention(page, report.contention)
     if report.leaks is not UNSET:
         leaks(page, report, report.leaks, whole=whole)
+        if report.deadlocks is not UNSET:
+            deadlocks(page, report.deadlocks)
     else:
         _all(page, report, whole=whole)
     for note in report.notes:
