@@ -23,6 +23,7 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _KEEP_SECONDS = 30 * 24 * 3600.0
 MOST_ENTRIES = 10_000
 _TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")
+_TRIED: set[Path] = set()
 
 
 def cache_folder(*names: str, runs: bool = False) -> Path:
@@ -55,15 +56,19 @@ def writable(folder: Path) -> bool:
 
 def usable(folder: Path) -> bool:
     """Whether files can be made in a folder: tried out, as /proc and its like permit what they
-    cannot do."""
+    cannot do; of one in which they could that is not tried again, which some file systems make us
+    wait for."""
     if not writable(folder):
         return False
+    if folder in _TRIED:
+        return True
     probe = folder / f".goprobe-{os.getpid()}-{threading.get_native_id()}"
     try:
         probe.mkdir()
         probe.rmdir()
     except OSError:
         return False
+    _TRIED.add(folder)
     return True
 
 

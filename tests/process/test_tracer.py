@@ -8,7 +8,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from iced_x86 import FlowControl
+from iced_x86 import FlowControl, Instruction
 
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory, u64
@@ -295,6 +295,21 @@ def test_an_instruction_that_faults_where_it_was_moved_to(go: str) -> None:
         == plain.stderr.split("main.main()")[1].split()[0]
     )
     assert sorted(run.outcome.counts.values()) == [1, 100]
+    # So must one that notes that it ran, and then does it elsewhere.
+    steps = [one for name in ("main.load", "main.main") for one in instructions(binary, name)]
+    (store,) = [
+        n for n, one in enumerate(steps) if one.len >= 7 and str(one) == "mov qword ptr [rax],1"
+    ]
+    asked = [ProbeSite(one.ip, n, limit=1, only_whether=True) for n, one in enumerate(steps)]
+    noted = trace(binary, probes=asked)
+    done(noted, code=2)
+    assert store in noted.outcome.ran and noted.out == run.out
+    assert "unexpected signal" not in noted.err
+    assert "goroutine 1 [running]:\nmain.main()" in noted.err
+    assert (
+        noted.err.split("main.main()")[1].split()[0]
+        == plain.stderr.split("main.main()")[1].split()[0]
+    )
 
 
 STEPS = """package main
@@ -326,6 +341,16 @@ func main() {
 	fmt.Println(work(10) + through(work, 10))
 }
 """
+
+
+def _behind_return(steps: list[Instruction]) -> bool:
+    """Whether the last of these instructions stands behind a return of its function."""
+    for before, one in zip(reversed(steps[:-1]), reversed(steps), strict=False):
+        if before.next_ip != one.ip:
+            return False
+        if before.flow_control == FlowControl.RETURN:
+            return True
+    return False
 
 
 @releases
@@ -361,6 +386,20 @@ def test_probes_at_every_instruction_of_a_function(go: str) -> None:
     at_call = [hit for hit in hits if hit.site.pc == call.pc]
     assert [hit.registers["rax"] for hit in at_call] == [*range(10), *range(10)]
     assert [hit.index for hit in at_call] == list(range(20))
+    # Of those that are long enough it is noted that they ran, and nothing stops for it.
+    asked = [ProbeSite(one.ip, n, limit=1, only_whether=True) for n, one in enumerate(steps)]
+    quiet = trace(binary, probes=asked)
+    done(quiet)
+    assert quiet.out == plain
+    stopped = {hit.site.probe_id for hit in quiet.outcome.probes}
+    assert not stopped & quiet.outcome.ran
+    # What comes behind a function's return is up to the scheduler and the collector: stacks grow,
+    # write barriers are on.
+    sure = {n for n, one in enumerate(steps) if not _behind_return(steps[: n + 1])}
+    assert (stopped | quiet.outcome.ran) & sure == {hit.site.probe_id for hit in hits} & sure
+    assert all(steps[n].len >= 5 for n in quiet.outcome.ran)
+    assert len(quiet.outcome.ran) > len(stopped) // 4
+    assert quiet.outcome.stops == len(stopped)
 
 
 @releases

@@ -138,7 +138,7 @@ def observe(
     benchmarks = Benchmarks(watch.program)
     looked = max(request.hits, 1)
     probes = {
-        pc: ProbeSite(pc, pc, looked if pc in often else 1)
+        pc: ProbeSite(pc, pc, looked if pc in often else 1, only_whether=pc not in offsets)
         for pc in (*offsets, *watched)
         if pc not in calls
     }
@@ -238,7 +238,7 @@ def _observed(
         ),
         results=results.by_call,
         witnessed=results.witnessed,
-        executed=results.executed,
+        executed={**results.executed, **dict.fromkeys(outcome.ran, 1)},
         dangling=tuple(sweeps.dangling.values()),
         warnings=tuple(dict.fromkeys(sweeps.warnings)),
         benchmarks=benchmarks.runs,

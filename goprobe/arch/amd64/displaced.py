@@ -35,7 +35,8 @@ class NotDisplaceableError(Exception):
 
 class CodeCopy(msgspec.Struct, frozen=True):
     """To be run at `slot`: `code`, whose first instruction is `length` bytes there. After it
-    comes a jump back to `next`."""
+    comes a jump back to `next`. What comes before it in the cave (`arch/amd64/once.py`) can be run
+    again."""
 
     address: int
     slot: int
@@ -45,7 +46,7 @@ class CodeCopy(msgspec.Struct, frozen=True):
 
     def original(self, pc: int) -> int:
         """Where in the program a thread stands that stands at `pc` in the slot."""
-        return self.address if pc == self.slot else self.next
+        return self.address if pc <= self.slot else self.next
 
 
 class Jump(msgspec.Struct, frozen=True):

@@ -191,7 +191,7 @@ class StubLayout(msgspec.Struct, frozen=True, kw_only=True):
 
     Code: a stub for each site, a slot for each displaced instruction, then `more_code` for the
     ledger. Data: a first line for `countdown`, a control line for each site, the records of each
-    site, then `more_data` for the ledger.
+    site, a word for each slot, then `more_data` for the ledger.
     """
 
     stub: Stub
@@ -204,8 +204,8 @@ class StubLayout(msgspec.Struct, frozen=True, kw_only=True):
     code: int = 0
     data: int = 0
 
-    SLOT_SIZE: ClassVar[int] = 32
-    """One displaced instruction (at most 15 bytes) and a jump back."""
+    SLOT_SIZE: ClassVar[int] = 48
+    """What notes that it ran (13 bytes), one displaced instruction (at most 15) and a jump back."""
 
     @property
     def code_size(self) -> int:
@@ -230,6 +230,10 @@ class StubLayout(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def more_data_at(self) -> int:
+        return self.slot_words_at + 8 * self.slots
+
+    @property
+    def slot_words_at(self) -> int:
         control = (self.sites + 1) * CONTROL_SIZE
         return self.data + control + self.sites * self._site_records * RECORD_SIZE
 
@@ -251,6 +255,9 @@ class StubLayout(msgspec.Struct, frozen=True, kw_only=True):
 
     def slot(self, number: int) -> int:
         return self.slots_at + number * self.SLOT_SIZE
+
+    def slot_word(self, number: int) -> int:
+        return self.slot_words_at + 8 * number
 
     def control(self, site: int) -> int:
         return self.data + (site + 1) * CONTROL_SIZE

@@ -23,6 +23,7 @@ from goprobe.arch.displaced import (
     NotDisplaceableError,
     displace,
 )
+from goprobe.arch.once import noting
 from goprobe.arch.registers import Words
 from goprobe.arch.stub import (
     CLAIMED,
@@ -84,6 +85,8 @@ class Cave:
             more_data=ledger.data_size,
         )
         self._by_number: list[Point] = []
+        self._noted: dict[int, int] = {}
+        self._slots = bytearray()
         self._originals: list[tuple[int, bytes]] = []
         self._uncounted = [0] * len(sites)
         self._memory = -1
@@ -164,7 +167,7 @@ class Cave:
         self.callees = self._redirect(where, starts)
         self._redirect_allocator(where, starts)
         self._arm(where, starts)
-        self._write(self.layout.code, self.layout.assemble(self.callees))
+        self._write(self.layout.code, self.layout.assemble(self.callees) + self._slots)
         self._write(self.layout.more_code_at, self.ledger.assemble())
         self._fill_ledger()
         for start, text in texts:
@@ -206,12 +209,15 @@ class Cave:
         return callees
 
     def _arm(self, where: Mapping[int, bytearray], starts: Sequence[int]) -> None:
-        plan = self._plan
+        plan, layout = self._plan, self.layout
+        self._slots = bytearray(layout.more_code_at - layout.slots_at)
         for number, link in enumerate(plan.returns | plan.probes):
             address = link + self.bias
             text, at = _locate(where, starts, address)
             point = Point(address=address, number=number, original=text[at])
             self._by_number.append(point)
+            if link not in plan.returns and self._notes(point, plan.probes[link], text, at):
+                continue
             if link in plan.probes:
                 point.probe = plan.probes[link]
                 point.probe_left = self.wanted(point.probe)
@@ -223,7 +229,28 @@ class Cave:
                 text[at] = patches.BREAKPOINT
                 self.points[address] = point
 
+    def _notes(self, point: Point, probe: int, text: bytearray, at: int) -> bool:
+        """Whether an instruction tells by itself that it ran; then it is made to."""
+        if not self.probes[probe].only_whether:
+            return False
+        slot, word = self.layout.slot(point.number), self.layout.slot_word(point.number)
+        made = noting(bytes(text[at : at + MAX_INSTRUCTION]), point.address, slot, word)
+        if made is None:
+            return False
+        text[at : at + len(made.patch)] = made.patch
+        into = slot - self.layout.slots_at
+        self._slots[into : into + len(made.code)] = made.code
+        self._words[(word - self.layout.data) // 8] = self._noted[point.number] = made.word
+        point.action, point.probe, point.inserted = made.action, probe, False
+        return True
+
     # While it runs
+
+    def ran(self) -> frozenset[int]:
+        """The ids of the probes that told by themselves that they ran."""
+        first = (self.layout.slot_words_at - self.layout.data) // 8
+        noted = (n for n, word in self._noted.items() if self._words[first + n] != word)
+        return frozenset(self.probes[self._by_number[n].probe].probe_id for n in noted)
 
     def wanted(self, probe: int) -> int:
         """How many executions of a probe are looked at."""

@@ -338,6 +338,7 @@ class Engine:
             made=self._cave.made(),
             hits=(*self._listeners.hits, *self._traps.remaining()),
             probes=tuple(self._listeners.probes),
+            ran=self._cave.ran(),
             exit_code=ended.code,
             signal=ended.signal,
             partial=bool(why),

@@ -238,12 +238,12 @@ def _is_small(words: Words, word_at: Callable[[int], int]) -> bool:
 
 def _bitmap(ranges: Iterable[tuple[int, int]], low: int, high: int) -> bytes:
     """A bit for each 16 bytes of [low, high): whether they belong to one of the ranges."""
-    import numpy as np
-
-    bits = np.zeros((high - low) // GRAIN + 64, dtype=np.uint8)
+    size = ((high - low) // GRAIN // 64 + 2) * 8
+    bits = 0
     for start, end in ranges:
-        bits[max(start - low, 0) // GRAIN : (min(end, high) - low + GRAIN - 1) // GRAIN] = 1
-    return np.packbits(bits, bitorder="little").tobytes()
+        first, last = max(start - low, 0) // GRAIN, (min(end, high) - low + GRAIN - 1) // GRAIN
+        bits |= (1 << max(last, first)) - (1 << first)
+    return bits.to_bytes(size, "little")
 
 
 def merged(ranges: Collection[tuple[int, int]]) -> Sequence[tuple[int, int]]:

@@ -1,0 +1,55 @@
+"""Code that notes that an instruction ran, without stopping the thread, and then does it.
+
+    the instruction:  jmp slot
+    slot:             jmp [word]            to `note` until it has run once, then to `go on`
+    note:             mov byte [word], ...  of the word's bytes the lowest: now it says `go on`
+    go on:            the instruction, and a jump back (`displaced.py`)
+
+No register and no flag is touched. What ran often costs two jumps and a word that is read only, so
+that threads do not wait for each other. All can be run again from its start: a thread that is about
+to take a signal is put back to the instruction's own address (`CodeCopy.original`).
+
+Only instructions as long as the jump can be covered: nobody jumps into the middle of one. x86-64.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import msgspec
+
+from goprobe.arch.amd64.displaced import CodeCopy, NotDisplaceableError, displace
+
+JUMP_SIZE = 5  # jmp rel32: Intel SDM volume 2
+_NOTE, _ON = (
+    6,
+    13,
+)  # bytes from a slot's start: behind jmp [rip+...], behind mov byte [rip+...], ...
+_REL32 = struct.Struct("<i")
+
+
+class Noting(msgspec.Struct, frozen=True):
+    """`patch` covers the instruction, `code` lies at the slot, `word` is what its word begins
+    with; it holds anything else once the instruction has run. `action` is as of a breakpoint."""
+
+    patch: bytes
+    code: bytes
+    word: int
+    action: CodeCopy
+
+
+def noting(code: bytes, address: int, slot: int, word_at: int) -> Noting | None:
+    """For the instruction that `code` begins with; None where it cannot be noted so. A slot begins
+    at a multiple of 16, so that one byte of the word tells its two values apart."""
+    if slot % 16:
+        raise ValueError("a slot begins in the middle")
+    try:
+        action = displace(code, address, slot + _ON)
+    except NotDisplaceableError:
+        return None
+    if not isinstance(action, CodeCopy) or action.next - address < JUMP_SIZE:
+        return None
+    go = b"\xff\x25" + _REL32.pack(word_at - (slot + _NOTE))
+    note = b"\xc6\x05" + _REL32.pack(word_at - (slot + _ON)) + bytes(((slot + _ON) & 0xFF,))
+    patch = b"\xe9" + _REL32.pack(slot - (address + JUMP_SIZE))
+    return Noting(patch, go + note + action.code, slot + _NOTE, action)

@@ -1,0 +1,5 @@
+"""Instructions of the machine that are noted when they run."""
+
+from __future__ import annotations
+
+from goprobe.arch.amd64.once import Noting as Noting, noting as noting
