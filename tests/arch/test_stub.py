@@ -112,7 +112,9 @@ def test_nothing_overlaps(sites: int, claim: int, inspect: int) -> None:
     assert layout.slot(7) == layout.more_code_at
     assert layout.more_code_at + layout.more_code <= layout.code + layout.code_size - 8
     assert layout.more_data_at + layout.more_data <= layout.data + layout.data_size
-    assert layout.records_of(sites) == layout.more_data_at
+    assert layout.records_of(sites) == layout.slot_word(0)
+    assert layout.slot_word(7) == layout.more_data_at
+    assert not layout.slot(3) % 16
     for site in (0, sites - 1):
         offset = layout.record_offset(site, (claim + 1) * RECORD_SIZE)
         assert layout.records_of(site) - layout.data < offset

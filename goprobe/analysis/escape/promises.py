@@ -119,6 +119,12 @@ def declared_in(lines: Iterable[str]) -> list[str]:
     return names
 
 
+def name_declared(line: str) -> str:
+    """The name alone of the function that a line of source declares, "" where it declares none."""
+    match = _DECLARED.match(line)
+    return match[3] if match else ""
+
+
 def spans_around(file: str, text: str, line: int) -> tuple[LineRange, ...]:
     """The function of a source file that a line belongs to, literals in it included; () for none,
     and where `//line` says that the lines are others."""
