@@ -10,7 +10,6 @@ import contextlib
 import mmap
 import os
 import struct
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
@@ -47,8 +46,8 @@ from goprobe.process.tracer import inject
 from goprobe.process.tracer.events import CountedCall, ProbeSite
 from goprobe.process.tracer.ledger import AllocatorCalls, Ledger, Made
 from goprobe.process.tracer.points import Point, plan_points
+from goprobe.process.tracer.stretches import located, runs_of
 
-_RUN_GAP = 4096  # bytes: what lies closer than a page is read and written in one go
 _TEXT_LIMIT = 1 << 30
 _REL32 = struct.Struct("<i")
 
@@ -156,7 +155,7 @@ class Cave:
         addresses = [site.pc + self.bias for site in self.sites]
         addresses += [at + self.bias for at in self._plan.returns | self._plan.probes]
         addresses += [pc + self.bias for pc, _ in self.ledger.calls.calls]
-        runs = _runs(addresses)
+        runs = runs_of(addresses)
         if any(start < low or end > high + MAX_INSTRUCTION for start, end in runs):
             raise UsageError("an address to trace lies outside the program")
         texts = [(start, bytearray(self._read(start, end - start))) for start, end in runs]
@@ -184,7 +183,7 @@ class Cave:
         """Turn the runtime's own calls of its allocator to the ledger's routines."""
         for link, callee in self.ledger.calls.calls:
             pc = link + self.bias
-            text, at = _locate(where, starts, pc)
+            text, at = located(where, starts, pc)
             if patches.callee(text, at, link) != callee:
                 raise UsageError(f"the program has no call to {callee:#x} at {link:#x}")
             patches.set_callee(text, at, pc, self.ledger.enters(callee))
@@ -194,7 +193,7 @@ class Cave:
         callees: list[int] = []
         for number, site in enumerate(self.sites):
             pc = site.pc + self.bias
-            text, at = _locate(where, starts, pc)
+            text, at = located(where, starts, pc)
             callee = patches.callee(text, at, pc)
             if callee is None or site.callee not in (0, callee - self.bias):
                 raise UsageError(f"the program has no call to {site.callee:#x} at {site.pc:#x}")
@@ -213,7 +212,7 @@ class Cave:
         self._slots = bytearray(layout.more_code_at - layout.slots_at)
         for number, link in enumerate(plan.returns | plan.probes):
             address = link + self.bias
-            text, at = _locate(where, starts, address)
+            text, at = located(where, starts, address)
             point = Point(address=address, number=number, original=text[at])
             self._by_number.append(point)
             if link not in plan.returns and self._notes(point, plan.probes[link], text, at):
@@ -392,21 +391,3 @@ def _bias(pid: int, binary: str) -> tuple[int, int]:
     if not entry or len(header) < HEADER_SIZE or not is_ours(header):
         raise UsageError(f"{binary} is not an ELF program")
     return entry - read_header(header).entry, entry
-
-
-def _runs(addresses: Sequence[int]) -> list[tuple[int, int]]:
-    """Stretches of code that hold all addresses, with room for a call at each."""
-    runs: list[tuple[int, int]] = []
-    for address in sorted(addresses):
-        if runs and address - runs[-1][1] < _RUN_GAP:
-            runs[-1] = (runs[-1][0], address + patches.CALL_SIZE)
-        else:
-            runs.append((address, address + patches.CALL_SIZE))
-    return runs
-
-
-def _locate(
-    where: Mapping[int, bytearray], starts: Sequence[int], address: int
-) -> tuple[bytearray, int]:
-    start = starts[bisect_right(starts, address) - 1]
-    return where[start], address - start
