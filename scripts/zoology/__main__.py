@@ -36,6 +36,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/zoo", description=__doc__)
     parser.add_argument("name", nargs="*", choices=[*known, []], help="default: all")
     parser.add_argument("--ci", action="store_true", help="the part that CI runs")
+    parser.add_argument(
+        "--stay", type=float, default=0.0, metavar="SECONDS",
+        help="how long each works on, before who was lost is asked for once more",
+    )  # fmt: skip
     parser.add_argument("--list", action="store_true", help="name the programs, run none")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep goprobe's answers there")
     options = parser.parse_args()
@@ -51,7 +55,7 @@ def main() -> int:
     counts = Counter[str]()
     try:
         for name in names:
-            _look(known[name], patience, tries, options.keep, rows, counts)
+            _look(known[name], patience, options.stay, tries, options.keep, rows, counts)
     finally:  # what was seen so far is told, also where there is no time for the rest
         print(table(rows))
         print(
@@ -65,13 +69,14 @@ def main() -> int:
 def _look(
     program: Program,
     patience: float,
+    stay: float,
     tries: int,
     keep: Path | None,
     rows: list[Row],
     counts: Counter[str],
 ) -> None:
     try:
-        seen = _visited(program, patience, tries)
+        seen = _visited(program, patience, stay, tries)
     except NotBroughtError as error:
         print(f"{program.name}: skipped: {error}", flush=True)
         counts["skipped"] += 1
@@ -86,10 +91,10 @@ def _look(
         _keep(keep / program.name, seen.looks)
 
 
-def _visited(program: Program, patience: float, tries: int) -> Visit:
+def _visited(program: Program, patience: float, stay: float, tries: int) -> Visit:
     for left in reversed(range(tries)):
         try:
-            seen = visit(program, patience)
+            seen = visit(program, patience, stay)
         except NotKeptError:
             if not left:
                 raise

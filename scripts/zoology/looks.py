@@ -41,6 +41,7 @@ def look(ask: Asker, pid: int, *, briefly: bool = False) -> Looks:
     looks.ran["maps"] = ask("maps", number, "--json")
     looks.smaps = (before, _smaps(pid))
     looks.ran["goroutines"] = ask("goroutines", number, "--stacks", "--all", "--json")
+    looks.ran["leaked"] = ask("goroutines", number, "--leaked", "--json")
     looks.ran["types"] = ask("heap", number, "--types", "--retained", "--json")
     looks.ran["dangling"] = ask("heap", number, "--dangling", "--json")
     if not briefly:

@@ -12,6 +12,7 @@ from scripts.zoology.asking import asker
 from scripts.zoology.built import built
 from scripts.zoology.checks.answers import answers
 from scripts.zoology.checks.kernel import kernel
+from scripts.zoology.checks.lost import lost
 from scripts.zoology.checks.runtime import runtime
 from scripts.zoology.finding import Finding
 from scripts.zoology.keeper import NotKeptError, kept
@@ -30,8 +31,9 @@ class Visit:
     looks: Looks
 
 
-def visit(program: Program, patience: float) -> Visit:
-    """Raises NotBroughtError, NotKeptError."""
+def visit(program: Program, patience: float, stay: float) -> Visit:
+    """The program is left to work for `stay` seconds before it is asked once more. Raises
+    NotBroughtError, NotKeptError."""
     with kept(program) as site:
         try:
             program.work(site)
@@ -46,6 +48,7 @@ def visit(program: Program, patience: float) -> Visit:
             checked = [*answers(looks), *kernel(looks), *runtime(program, site, ask, patience)]
             patience = 0.0  # once is enough
             findings += [(name, finding) for finding in checked]
+        findings += [(name, finding) for finding in lost(program, site, ask, everyone[0], stay)]
         findings.append(("", _alive(program, site)))
         return Visit(_row(program, site, everyone, findings), tuple(findings), everyone[0])
 

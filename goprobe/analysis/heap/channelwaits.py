@@ -3,6 +3,7 @@ thousand at once."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
@@ -94,16 +95,19 @@ class ChannelWaits:
 
     def channel(self, address: int) -> Channel | None:
         """One that any of them waits on; None where it cannot be read."""
-        row = int(np.searchsorted(self._channels, np.uint64(address)))
-        if row == len(self._channels) or int(self._channels[row]) != address:
+        channels, (length, capacity, closed, elemtype, timer) = self._columns
+        row = bisect_left(channels, address)
+        if row == len(channels) or channels[row] != address or not self._there[row]:
             return None
-        numbers = (int(column[row]) for column in self._columns)
-        return Channel(address, *numbers) if self._there[row] else None
+        return Channel(
+            address, length[row], capacity[row], closed[row], elemtype[row], timer[row]
+        )  # fmt: skip
 
     @cached_property
-    def _columns(self) -> tuple[Words, ...]:
+    def _columns(self) -> tuple[memoryview, tuple[memoryview, ...]]:
+        """The channels, and their fields: as memoryviews, which tell of one at a time faster."""
         names = ("qcount", "dataqsiz", "closed", "elemtype", "timer")
-        return tuple(self._fields[name] for name in names)
+        return self._channels.data, tuple(self._fields[name].data for name in names)
 
     def _awake(self) -> Ints:
         outside = np.isin(self._on, OUTSIDE)

@@ -240,11 +240,14 @@ class HeapGraph:
 
     def is_tiny(self, node: int) -> bool:
         """Whether an object's slot may hold several objects below 16 bytes."""
-        return bool(self.share_slots(np.array([node]))[0])
+        return bool(self.snapshot.spans.spanclass[self.objects.span[node]] == self._tiny_class)
 
     def share_slots(self, nodes: Ints) -> NDArray[np.bool_]:
         """Of objects, whether the slot of each may hold several objects below 16 bytes."""
         spans = self.snapshot.spans
-        tiny = self.world.layout.constants["tinySpanClass"]
-        of_tiny: NDArray[np.bool_] = spans.spanclass[self.objects.span[nodes]] == tiny
+        of_tiny: NDArray[np.bool_] = spans.spanclass[self.objects.span[nodes]] == self._tiny_class
         return of_tiny
+
+    @cached_property
+    def _tiny_class(self) -> int:
+        return self.world.layout.constants["tinySpanClass"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from msgspec.structs import replace
 
@@ -24,6 +24,7 @@ from goprobe.runtime.values.decoded import Limits, inline_key
 from goprobe.runtime.values.gomap import MOST_KEY_BYTES, MapPlace, MapReader
 from goprobe.runtime.values.values import Decoder
 
+_FEW = 1 << 10
 _OF_KEYS = Limits(string=48, text=64, elements=4, depth=2, nodes=50)
 
 
@@ -41,6 +42,7 @@ class Names:
         debug = graph.world.program.debug
         self._types = debug.types if debug.present else None
         self._fields: dict[tuple[int, int], tuple[GoType, str]] = {}
+        self._shape_of = lru_cache(maxsize=_FEW)(self._shape_at)  # paths go through the same ones
 
     # Nodes
 
@@ -99,8 +101,8 @@ class Names:
         if not graph.nodes.is_object(source):
             kind = graph.nodes.group(source).type
             return self._field_at(kind, offset * 8) if kind else ""
-        at = offset * 8 - int(graph.lead[graph.objects.span[source]])
-        shape = graph.shapes[int(graph.typing.shape[source])]
+        shape, lead = self._shape_of(source)
+        at = offset * 8 - lead
         if shape.part[0]:
             part, into = graph.shapes[shape.part[0]], shape.part[1]
             if part.go_type is None or not into <= at < into + max(part.size, 1):
@@ -118,6 +120,12 @@ class Names:
             return f"+{at:#x}"
         field = self._field_at(shape.go_type, at % max(shape.size, 8))
         return "" if shape.name.startswith("map[") else field
+
+    def _shape_at(self, node: int) -> tuple[Shape, int]:
+        """Of an object, and how many bytes lie before its value."""
+        graph = self._graph
+        lead = int(graph.lead[graph.objects.span[node]])
+        return graph.shapes[int(graph.typing.shape[node])], lead
 
     def _field_at(self, go_type: GoType, offset: int) -> str:
         """As `field_at`; a hundred thousand paths go through the same few fields."""
@@ -193,6 +201,10 @@ class Names:
     def path_text(self, way: Sequence[tuple[int, int]], last: str = "") -> str:
         """A path from a root on: (node, edge that led to it) each, the root's edge left out; `last`
         is the part of the last one that is meant."""
+        return joined(*self.steps(way), last)
+
+    def steps(self, way: Sequence[tuple[int, int]]) -> tuple[str, list[str]]:
+        """The same in parts: what its root is called, and how each leads to the next one."""
         nodes = self._graph.nodes
         text = ""
         steps: list[str] = []
@@ -201,7 +213,12 @@ class Names:
                 text = root_name(nodes.group(node))
             if i + 1 < len(way):
                 steps.append(self.field(node, way[i + 1][1]))
-        return selected(text, _folded([*steps, last] if last else steps))
+        return text, steps
+
+
+def joined(root: str, steps: Sequence[str], *more: str) -> str:
+    """A path as text, of its parts (see Names.steps)."""
+    return selected(root, _folded([*steps, *filter(None, more)]))
 
 
 def selected(name: str, part: str) -> str:

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from goprobe.analysis.locate.locator import Locator
 from goprobe.analysis.trace.stopview import StopView
+from goprobe.analysis.trace.trust import Judged, Trust
 from goprobe.arch.registers import GENERAL, PC, SP
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.stacks.frames import FrameView
@@ -20,7 +21,8 @@ _LIMITS = Limits(string=256, text=512, elements=16, depth=4, nodes=500)
 
 class GoroutineView(StopView):
     """`registers` are those of the thread that runs it, on its own stack; none of one that is
-    parked, whose frames all stand at calls."""
+    parked, whose frames all stand at calls. `judged` is what is known of the variables of those
+    looked at before."""
 
     def __init__(
         self,
@@ -29,14 +31,23 @@ class GoroutineView(StopView):
         stacks: Stacks,
         locator: Locator,
         registers: Mapping[str, int],
+        judged: Judged,
     ) -> None:
         super().__init__(world, 0, registers, _LIMITS, locator=locator)
         self._own_goroutine = goroutine
         self._stacks = stacks
+        self._judged = judged
 
     @cached_property
     def _on(self) -> tuple[Goroutine | None, str]:
         return self._own_goroutine, "own"
+
+    @cached_property
+    def _trust(self) -> Trust:
+        world = self.world
+        return Trust(
+            world.program, world.bias, self.registers, self._own_goroutine.pc, self._judged
+        )
 
     @cached_property
     def frames(self) -> tuple[FrameView, ...]:

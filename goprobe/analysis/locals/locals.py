@@ -22,6 +22,7 @@ from goprobe.analysis.goroutines.goroutines import group, known_modules
 from goprobe.analysis.goroutines.survey import survey
 from goprobe.analysis.locals.goroutineview import GoroutineView, registers_of
 from goprobe.analysis.locate.locator import Locator
+from goprobe.analysis.trace.trust import Judged
 from goprobe.errors import CannotWorkError, CopyLostError, UnreadableError
 from goprobe.model.attached import CallSite, GoroutinesReport, GoroutineState
 from goprobe.model.value import Variable
@@ -107,6 +108,7 @@ class Locals:
         self._world = world
         self._locator = Locator(world)
         self._stacks = Stacks(world)
+        self._judged: Judged = {}
         self._by_id = {g.id: g for g in world.goroutines.known if not g.dead}
 
     def of(self, states: Sequence[GoroutineState]) -> tuple[GoroutineState, ...]:
@@ -129,7 +131,7 @@ class Locals:
         self, state: GoroutineState, g: Goroutine, frames: Sequence[CallSite]
     ) -> GoroutineState:
         registers = registers_of(self._world, g)
-        view = GoroutineView(self._world, g, self._stacks, self._locator, registers)
+        view = GoroutineView(self._world, g, self._stacks, self._locator, registers, self._judged)
         if [f.pc for f in view.frames] != [f.pc for f in frames]:
             return replace(state, why_no_locals="its stack was read at two places")
         by_frame: dict[int, list[Variable]] = defaultdict(list)

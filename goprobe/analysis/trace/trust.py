@@ -15,6 +15,8 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from goprobe.analysis.trace.assignments import Assignment, Assignments, assignments
 from goprobe.analysis.trace.goscopes import names_outer, scope_of, statements_of
 from goprobe.analysis.trace.gosyntax import Literal, functions_of
@@ -33,6 +35,10 @@ from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.values.functionvars import FunctionVariables
 from goprobe.runtime.values.pieces import is_taken_apart, leaves
 
+Judged = dict[tuple[Local, str, bool, bool, int, FrameView], Doubt | None]
+"""By the variable, its name, whether it has no place, and was moved; where the goroutine was
+resumed; and the frame, whatever its addresses."""
+
 _CLOSURE = re.compile(r"\.func\d+")
 _RANGE_BODY = re.compile(r"-range\d+$")
 _NESTED = re.compile(r"\.func\d+|-range\d+")
@@ -41,16 +47,23 @@ _WORD = 8
 
 class Trust:
     """Judges the bindings of the frames of one goroutine, which was last resumed at `resumed`
-    (0: not known) and whose thread's registers these are."""
+    (0: not known) and whose thread's registers these are. What it finds of callers' frames it
+    keeps in `known`, for all goroutines of one program that stand alike."""
 
     def __init__(
-        self, program: GoProgram, bias: int, registers: Mapping[str, int], resumed: int = 0
+        self,
+        program: GoProgram,
+        bias: int,
+        registers: Mapping[str, int],
+        resumed: int = 0,
+        known: Judged | None = None,
     ) -> None:
         self._program = program
         self._bias = bias
         self._registers = registers
         self._resumed = resumed
         self._literals: dict[str, int] = {}
+        self._known: Judged = {} if known is None else known
 
     def judged(
         self, bindings: Sequence[Binding], frame: FrameView
@@ -86,6 +99,22 @@ class Trust:
 
     def doubt(self, binding: Binding, frame: FrameView) -> Doubt | None:
         """None where the value may be told."""
+        if frame.innermost:  # of which the registers tell, too
+            return self._doubt(binding, frame)
+        where = replace(frame, sp=0, cfa=0)
+        key = (
+            binding.local,
+            binding.name,
+            binding.place is None,
+            binding.moved,
+            self._resumed,
+            where,
+        )
+        if key not in self._known:
+            self._known[key] = self._doubt(binding, frame)
+        return self._known[key]
+
+    def _doubt(self, binding: Binding, frame: FrameView) -> Doubt | None:
         debug = self._program.debug
         function = debug.function_at(frame.lookup - self._bias)
         # Without optimisation a variable has its place in the frame for itself, and keeps it.

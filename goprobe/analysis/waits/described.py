@@ -243,7 +243,9 @@ class Described:
         holders = self._holders
         if thing.waits.kind == "channel":
             thing = self._what.with_timer(thing, self._timers.get(thing.key[1]))
-        every = sorted(self._who_has(thing), key=lambda h: self._waits_too(h.goroutine, thing.key))
+        every = self._who_has(thing)
+        if len(every) > 1:
+            every = sorted(every, key=lambda h: self._waits_too(h.goroutine, thing.key))
         shown = tuple(holders.holder(h, thing.part) for h in every[:_MOST_HOLDERS])
         made = replace(
             thing.waits,
@@ -259,11 +261,10 @@ class Described:
         if self._graph.is_tiny(thing.node):  # what leads there may lead to another value in it
             way = next((having.way for having in every if not having.goroutine), [])
             return self._names.path_text(way, thing.part) if way else ""
-        way = self._holders.shortest(thing.node)
         for having, holder in zip(every, shown, strict=False):
-            if not having.goroutine and having.way == way:
+            if not having.goroutine and having.way == self._holders.shortest(thing.node):
                 return holder.name
-        return self._names.path_text(way, thing.part) if way else ""
+        return self._holders.shortest_name(thing.node, thing.part)
 
     def _owned(self, waits: WaitsOn) -> WaitsOn:
         owners = self._blocking.owners(waits)

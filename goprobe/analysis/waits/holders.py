@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import msgspec
 import numpy as np
 
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.names import Names, selected
+from goprobe.analysis.heap.names import Names, joined, selected
 from goprobe.analysis.heap.reach import START, UNREACHED, reach
 from goprobe.analysis.heap.stackedges import StackEdges
 from goprobe.model.attached import Holder
@@ -25,6 +25,7 @@ from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.roots.groups import RootGroup, RootKind
 from goprobe.runtime.roots.stackroots import TEMPORARY
 
+_FEW = 1 << 10
 _STEPS = 6  # pointers between a variable and what is waited on
 _MOST_NODES = 1 << 16
 _MOST_LOOKED_AT = 1 << 12  # objects that lead to one thing
@@ -51,6 +52,8 @@ class Holders:
 
     def __init__(self, graph: HeapGraph, names: Names, wanted: Iterable[int], queues: Ids) -> None:
         self._graph, self._names = graph, names
+        # Of a hundred thousand channels many lie in one slice.
+        self._steps_to = lru_cache(maxsize=_FEW)(lambda node: names.steps(self.shortest(node)))
         goroutines = [g for g in graph.world.goroutines.alive if g.high > g.low]
         self._ids = [g.id for g in goroutines]
         # The runtime's own structs lead from anything to everything: from a timer to its p, and so
@@ -80,7 +83,7 @@ class Holders:
         """Who has what lies at an address in a node, each goroutine once, by its shortest way;
         package-level variables, too."""
         having: dict[int, Having] = {}
-        edges = self._edges_to(node, address)
+        edges = self._edges_to(node, address)  # None: by whichever
         level: list[tuple[int, Way]] = [(node, [])]
         seen = {node}
         while level and len(seen) < _MOST_LOOKED_AT:
@@ -88,7 +91,7 @@ class Holders:
             for at, way in level:
                 self._enter(at, way, having, edges)
                 for source, edge in self._into.get(at, ()):
-                    if at == node and edge not in edges:
+                    if at == node and edges is not None and edge not in edges:
                         continue
                     if source not in seen and len(seen) < _MOST_LOOKED_AT:
                         seen.add(source)
@@ -96,15 +99,16 @@ class Holders:
             level = following
         return sorted(having.values(), key=lambda h: (not h.own, len(h.way), h.goroutine))
 
-    def _edges_to(self, node: int, address: int) -> frozenset[int]:
-        """The pointers that lead to what lies at an address in a node: several small values without
-        pointers may share one (the tiny allocator, malloc.go), and have pointers of their own."""
+    def _edges_to(self, node: int, address: int) -> frozenset[int] | None:
+        """The pointers that lead to what lies at an address in a node; None for all that lead to
+        the node. Several small values without pointers may share one (the tiny allocator,
+        malloc.go), and have pointers of their own."""
+        if not address or not self._graph.is_tiny(node):
+            return None
         nodes = self._graph.nodes
         edges = [edge for _, edge in self._into.get(node, ())]
-        edges += [edge for _, edge in self._from_stacks.get(node, ())]
-        edges += self._from_globals.get(node, ())
-        if not self._graph.is_tiny(node) or not address:
-            return frozenset(edges)
+        edges += [edge for _, edge, _ in self._from_stacks.get(node, ())]
+        edges += [edge for edge, _ in self._from_globals.get(node, ())]
         into = address - int(self._graph.objects.base[node])
         begins = max((int(nodes.into[e]) for e in edges if int(nodes.into[e]) <= into), default=0)
         return frozenset(e for e in edges if begins <= int(nodes.into[e]) <= into)
@@ -129,14 +133,25 @@ class Holders:
     def shortest(self, node: int) -> Way:
         """The shortest way to a node from a package-level variable of the program; none where
         there is none."""
-        if node < 0 or self._via[node] == UNREACHED:
+        via = self._via.data
+        if node < 0 or via[node] == UNREACHED:
             return []
         way: Way = []
         at = node
-        while (edge := int(self._via[at])) != START:
+        while (edge := via[at]) != START:
             way.append((at, edge))
             at = self._graph.nodes.source_of(edge)
-        return [(at, -1), *reversed(way)]
+        way.append((at, -1))
+        way.reverse()
+        return way
+
+    def shortest_name(self, node: int, last: str = "") -> str:
+        """How Go selects a node on that way; "" where there is none."""
+        if node < 0 or (edge := self._via.data[node]) in (UNREACHED, START):
+            return ""
+        source = self._graph.nodes.source_of(edge)
+        root, steps = self._steps_to(source)
+        return joined(root, steps, self._names.field(source, edge), last)
 
     # What is worked out once
 
@@ -168,26 +183,30 @@ class Holders:
         self._known = known
         return into
 
-    def _stack_edges(self) -> dict[int, list[tuple[int, int]]]:
-        """Pointers on stacks to what leads there: (goroutine, edge) by the node pointed at."""
+    def _stack_edges(self) -> dict[int, list[tuple[int, int, int]]]:
+        """Pointers on stacks to what leads there: (goroutine, edge, the root that it comes out of)
+        by the node pointed at."""
         stacks = self._stacks
         chosen = np.flatnonzero(self._known[stacks.targets])
-        owners = stacks.owners()[chosen]
-        by_node: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        for edge, owner in zip(stacks.edges[chosen].tolist(), owners.tolist(), strict=True):
-            by_node[int(self._graph.nodes.target[edge])].append((self._ids[owner], edge))
+        edges, source = stacks.edges[chosen], self._graph.nodes.sources_of(stacks.edges[chosen])
+        columns = (stacks.targets[chosen], stacks.owners()[chosen], edges, source)
+        by_node: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        for node, owner, edge, root in zip(*(c.tolist() for c in columns), strict=True):
+            by_node[node].append((self._ids[owner], edge, root))
         return by_node
 
-    def _global_edges(self) -> dict[int, list[int]]:
+    def _global_edges(self) -> dict[int, list[tuple[int, int]]]:
+        """The same of package-level variables: (edge, root)."""
         nodes, n = self._graph.nodes, len(self._graph.objects)
         edges = np.arange(nodes.heap_edges, len(nodes.target))
         target = nodes.target[edges]
         edges = edges[(target < n) & self._known[target]]
         source = nodes.sources_of(edges)
-        by_node: dict[int, list[int]] = defaultdict(list)
-        for edge, node in zip(edges.tolist(), source.tolist(), strict=True):
-            if self._is_global(node):
-                by_node[int(nodes.target[edge])].append(edge)
+        columns = (nodes.target[edges], edges, source)
+        by_node: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for node, edge, root in zip(*(c.tolist() for c in columns), strict=True):
+            if self._is_global(root):
+                by_node[node].append((edge, root))
         return by_node
 
     def _is_global(self, node: int) -> bool:
@@ -199,22 +218,23 @@ class Holders:
             ("runtime.", "*runtime.")
         )
 
-    def _enter(self, node: int, way: Way, having: dict[int, Having], edges: frozenset[int]) -> None:
+    def _enter(
+        self, node: int, way: Way, having: dict[int, Having], edges: frozenset[int] | None
+    ) -> None:
         """Those whose variables point at a node; at the last one (no `way` is left) by `edges`."""
         nodes = self._graph.nodes
-        for goroutine, edge in self._from_stacks.get(node, ()):
-            if not way and edge not in edges:
+        edges = None if way else edges
+        for goroutine, edge, source in self._from_stacks.get(node, ()):
+            if edges is not None and edge not in edges:
                 continue
-            source = nodes.source_of(edge)
             group = nodes.group(source)
             own = is_own(group)
             before = having.get(goroutine)
             if (before is None or (own and not before.own)) and not _of_runtime(group):
                 whole: Way = [(source, -1), (node, edge), *way]
                 having[goroutine] = Having(goroutine, group, whole, own)
-        for edge in self._from_globals.get(node, ())[:1]:
-            source = nodes.source_of(edge)
-            if 0 not in having and (way or edge in edges):
+        for edge, source in self._from_globals.get(node, ())[:1]:
+            if 0 not in having and (edges is None or edge in edges):
                 whole = [(source, -1), (node, edge), *way]
                 having[0] = Having(0, nodes.group(source), whole, True)
 

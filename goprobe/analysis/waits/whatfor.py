@@ -87,6 +87,7 @@ class WhatFor:
         self._tids = {t.address: t.tid for t in world.goroutines.threads}
         self._known: dict[tuple[int, int, str], Thing] = {}
         self._apart: dict[WaitsOn, int] = {}
+        self._channels: dict[int, int] = {}
         self._candidates = {c.g.id: c for c in leaks.candidates}
 
     def things(self, g: Goroutine) -> tuple[Thing, ...]:
@@ -106,9 +107,7 @@ class WhatFor:
     def timers(self, pointers: tuple[Words, Words]) -> Mapping[int, Timer]:
         """Those of the channels that `things` told of, by the channels' addresses; `pointers` are
         (channel, place) of those that lead to them, in columns."""
-        addresses = {thing.key[1] for thing in self._known.values() if thing.key[0] == "channel"}
-        channels = filter(None, map(self._waits.channel, sorted(addresses)))
-        return self._timers.of_channels({c.address: c.timer for c in channels}, pointers)
+        return self._timers.of_channels(self._channels, pointers)
 
     def with_timer(self, thing: Thing, timer: Timer | None) -> Thing:
         """The same, with when the `timer` fires that a channel has."""
@@ -127,7 +126,9 @@ class WhatFor:
         if not candidate.waits:
             why = candidate.unsure or candidate.awake or "none of its cases has a channel"
             return (self._alone(WaitsOn(kind=_kind(reason), why=why)),)
-        things = dict.fromkeys(self._thing(candidate, wait, reason) for wait in candidate.waits)
+        things = [self._thing(candidate, wait, reason) for wait in candidate.waits]
+        if len(things) > 1:
+            things = list(dict.fromkeys(things))
         why = candidate.awake if candidate.awake == WOKEN else candidate.unsure
         if why:
             return tuple(replace(t, waits=replace(t.waits, why=why)) for t in things)
@@ -147,13 +148,19 @@ class WhatFor:
         return self._known[key]
 
     def _on_channel(self, address: int, node: int, operation: str) -> Thing:
-        made = WaitsOn(kind="channel", address=Address(address), operation=operation)
         channel = self._waits.channel(address)
         if channel is None:
-            return Thing(("channel", address), node, "", replace(made, why="it cannot be read"))
+            why = "it cannot be read"
+            made = WaitsOn(
+                kind="channel", address=Address(address), operation=operation, why=why
+            )  # fmt: skip
+            return Thing(("channel", address), node, "", made)
+        self._channels[address] = channel.timer
         elem = self._world.typedata.name(channel.elemtype)
-        made = replace(
-            made,
+        made = WaitsOn(
+            kind="channel",
+            address=Address(address),
+            operation=operation,
             type=f"chan {elem}" if elem else "",
             length=channel.length,
             capacity=channel.capacity,

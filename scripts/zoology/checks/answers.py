@@ -30,7 +30,7 @@ def _complains(ran: Ran) -> bool:
     if any(word in ran.err for word in ("Traceback", "bug in goprobe")):
         return True
     if ran.code == _FINDINGS:
-        return "--dangling" not in ran.command
+        return not any(gate in ran.command for gate in ("--dangling", "--leaked"))
     # An object that the program has freed since is no object.
     return ran.code != 0 and not (ran.code == _USAGE and any(w in ran.err for w in _NO_OBJECT))
 

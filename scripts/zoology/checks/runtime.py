@@ -109,9 +109,9 @@ def _reachable(ask: Asker, pid: int) -> int:
 
 def _goroutines(pages: str, ask: Asker, pid: int) -> Finding:
     """Goroutines that stand in the program's own list before and after, with one stack."""
-    before = _stacks(pages)
+    before = stacks(pages)
     report = ask("goroutines", str(pid), "--stacks", "--all", "--json").report
-    after = _stacks(pages)
+    after = stacks(pages)
     told: dict[int, Any] = {g["id"]: g for g in report.get("goroutines", [])}
     still = {i: top for i, top in before.items() if after.get(i) == top}
     wrong = [f"goroutine {i} is missing" for i in still if i not in told]
@@ -129,7 +129,8 @@ def _goroutines(pages: str, ask: Asker, pid: int) -> Finding:
     return Finding("goroutines against the program's own", not wrong, says)
 
 
-def _stacks(pages: str) -> dict[int, tuple[str, str]]:
+def stacks(pages: str) -> dict[int, tuple[str, str]]:
+    """The program's own list."""
     return dump(fetched(f"{pages}/goroutine?debug=2").decode("utf-8", "replace"))
 
 
