@@ -132,7 +132,7 @@ def _ours(world: World) -> tuple[Told, list[Goroutine]]:
     for g in world.goroutines.known:
         if g.status != "waiting" or len(parked) >= _MOST:
             continue
-        view = _Whole(world, g, stacks, locator, {})
+        view = _Whole(world, g, stacks, locator, {}, {})
         place = tuple(frame.pc for frame in view.frames)
         if place in parked or len(place) < 2:
             continue

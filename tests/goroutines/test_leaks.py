@@ -281,5 +281,9 @@ def compared(program: Running) -> tuple[int, set[int], set[int], set[int]]:
     the one before."""
     target = open_target(program.pid)
     before, said = leaked(target), detected(program)
+    if found(before) - said:
+        # Its collection may find by chance what leads to one of them (of MutexStack's, whose locks
+        # share a block of the tiny allocator, in 2 of 50 runs); a later one does not.
+        said |= detected(program)
     after = before if found(before) == said else leaked(target)
     return len(said), found(before) - said, said - found(after), undecided(after)

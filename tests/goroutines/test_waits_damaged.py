@@ -13,6 +13,7 @@ import pytest
 
 from goprobe.analysis.waits.waits import in_graph
 from goprobe.model.attached import GoroutinesReport
+from goprobe.process.proc.maps import read_maps
 from goprobe.report import RenderOptions, render
 from goprobe.runtime.layout.layout import Layout
 from goprobe.target.live import open_target, stopped_target
@@ -178,6 +179,20 @@ def test_a_queue_that_leads_back_to_itself_is_followed_once(standing: Standing) 
     with standing.changed(*words):
         report = in_graph(open_target(standing.program.pid))
     assert any(s.id == number for s in report.goroutines)
+
+
+def test_channels_that_lie_where_memory_ends(standing: Standing) -> None:
+    """Of all of them only the first word can be read."""
+    pid = standing.program.pid
+    (stack,) = [m for m in read_maps(pid) if m.path == "[stack]"]
+    at = [standing.at("sudog", sudog, "c") for sudog, c in standing.channels.items() if c]
+    with standing.changed(*((place, stack.high - 8) for place in at)):
+        report = in_graph(open_target(pid))
+        alone = in_graph(open_target(pid), only_leaked=True)
+    channels = [w for s in report.goroutines for w in s.waits_on if w.address == stack.high - 8]
+    assert channels
+    assert {w.why for w in channels} <= {"it cannot be read", "it is being woken"}
+    assert not any(w.address == stack.high - 8 for s in alone.goroutines for w in s.waits_on)
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,8 @@ class Columns:
         self._words = copy.words
         missing = positions == MISSING
         self._missing = missing if missing.any() else None
+        # What was copied may be less than one of the structs: the end of what is mapped.
+        self._none = bool(missing.all())
         self._at = positions >> 3 if self._missing is None else np.where(missing, 0, positions) >> 3
 
     def __len__(self) -> int:
@@ -45,7 +47,7 @@ class Columns:
         return self._word(field.offset + _WORD * index)
 
     def _word(self, offset: int) -> Words:
-        if not len(self._words):
+        if self._none:
             return np.zeros(len(self._at), np.uint64)
         values: Words = self._words[self._at + (offset >> 3)]
         return values if self._missing is None else np.where(self._missing, np.uint64(0), values)

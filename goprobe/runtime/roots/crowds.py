@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.counts import counted
-from goprobe.process.memory.copies import MISSING, Words, copy_ranges, words_at
+from goprobe.process.memory.copies import MISSING, Words, copy_ranges
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.heap.spantable import Ints
@@ -94,9 +94,14 @@ def _deferring(memory: Memory, layout: Layout, members: Members) -> NDArray[np.b
     some = np.zeros(len(members), np.bool_)
     if not layout.has("_defer"):
         return some
-    for name in ("_defer", "_panic"):
-        words, there = words_at(memory, members.address + np.uint64(layout.offset("g", name)))
-        some |= ~there | (words != 0)
+    offsets = [layout.offset("g", name) for name in ("_defer", "_panic")]  # neighbours: one read
+    low, size = min(offsets), max(offsets) - min(offsets) + _WORD
+    copy = copy_ranges(memory, members.address + np.uint64(low), size)
+    at = copy.positions(members.address + np.uint64(low), size)
+    there = np.flatnonzero(at != MISSING)
+    some[at == MISSING] = True
+    for offset in offsets:
+        some[there] |= copy.numbers(at[there] + (offset - low), _WORD) != 0
     return some
 
 
