@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from goprobe.analysis.goroutines import survey
 from goprobe.analysis.goroutines.goroutines import goroutines
 from goprobe.model.attached import GoroutineGroup, GoroutinesReport, GoroutineState
 from goprobe.runtime.goroutines import table
-from goprobe.target.live import open_target
+from goprobe.target.live import open_target, stopped_target
 from tests.support.go import Running, build, has_gcc, matrix, running
 
 TARGETS = Path(__file__).parents[2] / "testdata" / "targets"
@@ -172,6 +173,64 @@ def test_how_long_they_wait(compared: Compared) -> None:
     # The runtime notes the time only when a collection sees them waiting.
     noted = [g.waiting_us for g in compared.found.values() if g.waiting_us is not UNSET]
     assert all(0 < us < 3600 * 10**6 for us in noted)
+
+
+WAITING = """package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+)
+
+func main() {
+	var lock sync.Mutex
+	lock.Lock()
+	none := make(chan int)
+	for range make([]int, 4) {
+		go func() { <-none }()
+		go func() { lock.Lock() }()
+	}
+	time.Sleep(100 * time.Millisecond)
+	fmt.Println("ready")
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		all := make([]byte, 1<<16)
+		fmt.Println(string(all[:runtime.Stack(all, true)]))
+		fmt.Println("end")
+	}
+	lock.Unlock()
+}
+"""
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_minutes_are_those_that_the_runtime_prints(go: str) -> None:
+    """Where it has noted since when they wait, as a collection does: here the test does."""
+    with running(build(WAITING, go=go)) as program:
+        target = open_target(program.pid)
+        with stopped_target(target) as stopped:
+            places = [
+                g.address + target.layout.offset("g", "waitsince")
+                for g in stopped.world.goroutines.known
+                if g.status == "waiting" and g.id > 1
+            ]
+        now = time.monotonic_ns()
+        with open(f"/proc/{program.pid}/mem", "r+b", buffering=0) as memory:
+            for i, place in enumerate(places):
+                memory.seek(place)
+                memory.write((now - (30 + 60 * i) * 10**9).to_bytes(8, "little"))
+        told = {g.id: g.waiting_us for g in goroutines(target).goroutines}
+        program.say("stacks")
+        text = "\n".join(program.read_until("end"))
+        printed = re.findall(r"^goroutine (\d+) \[[^\],]+, (\d+) minutes\]", text, re.M)
+    assert len(printed) >= 7
+    for number, minutes in printed:
+        waited = told[int(number)]
+        assert waited is not UNSET
+        assert waited // 60_000_000 == int(minutes)
 
 
 def test_groups(compared: Compared) -> None:
