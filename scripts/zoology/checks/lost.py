@@ -34,7 +34,7 @@ def lost(program: Program, site: Site, ask: Asker, looks: Looks, stay: float) ->
     ]
     says = wrong[0] if wrong else f"{len(first)}, and {len(later)} at the end"
     yield Finding("lost ones stay lost", not wrong, says)
-    if (pages := program.pprof(site)) and later:
+    if pages := program.pprof(site):
         yield _by_itself(pages, later)
 
 
