@@ -265,6 +265,9 @@ def test_where_code_acts_it_shows_that_it_runs() -> None:
     assert starts(code, 9, 19) == (Weight.ACTS, [9])
     assert starts(code, 0, 5) == (Weight.MOVES, [0])
     assert starts(code, 20, 28) == (Weight.RECKONS, [25])
+    # Where the branch has another line, what is compared shows it all the same.
+    assert starts(code, 0, 7) == (Weight.ACTS, [0])
+    assert starts(code, 5, 7) == (Weight.ACTS, [5])
 
 
 def test_each_way_into_acting_code_is_a_start() -> None:

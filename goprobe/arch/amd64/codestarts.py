@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from iced_x86 import Decoder, FlowControl, Instruction
+from iced_x86 import Decoder, FlowControl, Instruction, Mnemonic
 
 from goprobe.arch.amd64.controlflow import BRANCHES, CODE_LIMIT, ENDS
 from goprobe.arch.amd64.moves import Moves
 
 _NO_FURTHER = ENDS | {FlowControl.UNCONDITIONAL_BRANCH}
+_COMPARING = frozenset({Mnemonic.CMP, Mnemonic.TEST, Mnemonic.BT})
 
 
 class Weight(IntEnum):
@@ -50,6 +51,13 @@ class CodeStarts:
         """Whether the instruction there writes to memory: such have an order among themselves."""
         return pc in self._instructions and self._moves.writes(self._instructions[pc])
 
+    def _decides(self, ins: Instruction) -> bool:
+        """Whether a branch does what the instruction says: where blocks were merged it may bear the
+        line of what stood between (an `if` below another one that became a conditional move)."""
+        after = self._instructions.get(ins.next_ip)
+        branches = after is not None and after.flow_control == FlowControl.CONDITIONAL_BRANCH
+        return branches and ins.mnemonic in _COMPARING
+
     def _acting(self, inside: list[Instruction]) -> list[int]:
         starts = list[int]()
         entered: int | None = None
@@ -57,7 +65,7 @@ class CodeStarts:
         for ins in inside:
             if ins.ip in self._targets or not arrives:
                 entered = ins.ip
-            if entered is not None and self._moves.acts(ins):
+            if entered is not None and (self._moves.acts(ins) or self._decides(ins)):
                 starts.append(entered)
                 entered = None
             arrives = ins.flow_control not in _NO_FURTHER
