@@ -60,3 +60,11 @@ def test_the_hooks_are_command_lines_that_there_are() -> None:
         command = next(c for c in COMMANDS if c.name == name)
         known = {f for p in parameters_of(command.run) for f in getattr(p.declared, "flags", ())}
         assert set(options.split()) <= known
+
+
+def test_no_value_of_the_hooks_reads_as_another_mapping() -> None:
+    # YAML takes ": " in what stands without quotes for a mapping, and pre-commit refuses the file.
+    for name in (".pre-commit-hooks.yaml", "action.yml"):
+        for line in (PROJECT / name).read_text().partition("runs:")[0].splitlines():
+            _, _, value = line.strip().removeprefix("- ").partition(": ")
+            assert value.startswith(('"', "#")) or ": " not in value, (name, line)
