@@ -115,3 +115,22 @@ def test_a_variable_of_no_size_on_the_heap_is_told_once(go: str) -> None:
         stop = next(program.run(breaks=["main.stop"]))
         told = [v for v in stop.variables if (v.function, v.name) == ("main.main", "none")]
     assert [value(v).text for v in told] == ["{}"]
+
+
+@pytest.mark.parametrize("flags", [(), UNOPTIMIZED], ids=["optimised", "-N -l"])
+def test_one_word_of_a_parameter_in_memory_is_not_told_as_the_whole(
+    go: str, flags: tuple[str, ...]
+) -> None:
+    told: dict[int, list[str]] = {}
+    with goprobe.launch(str(build(SOURCES / "lone-word.go", go=go, flags=flags))) as program:
+        for stop in program.run(breaks=["main.(*box).size", "main.size"]):
+            b = stop["b"].part
+            shown = (value(b).len, value(b).cap) if b.value is not UNSET else b.why
+            told[stop.line] = [str(shown)]
+    generic, plain = told.values()
+    if flags:
+        assert (generic, plain) == (["(3, 5)"], ["(4, 6)"])
+    else:
+        reason = "its debug information does not tell which of its words it describes"
+        assert generic in ([reason], ["(3, UNSET)"])  # since Go 1.27 another entry names it
+        assert plain == ["(4, UNSET)"]

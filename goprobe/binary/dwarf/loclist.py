@@ -29,6 +29,11 @@ class LocationEntry(msgspec.Struct, frozen=True):
     high: int
     expression: bytes
 
+    @property
+    def always(self) -> bool:
+        """Whether that is no list's: one place for the whole of the variable's life."""
+        return self.high == _ALWAYS
+
 
 def location_list(
     sections: Sections, unit: Unit, value: int | bytes | str | None

@@ -317,12 +317,12 @@ class FrameVariables:
         types = self._program.debug.types
         if len(pieces) == 1 and pieces[0].size in (0, go_type.size):
             passed = None if frame.depth else about.passed_in_memory(local)
-            at = pieces[0].address
-            if passed is None or at is None or not is_taken_apart(types, go_type):
+            at, words = pieces[0].address, tuple(leaves(types, go_type))
+            if at is None or len(words) < 2 or not is_taken_apart(types, go_type):
                 return (PlacedPiece(0, pieces[0]),)
-            words = tuple(leaves(types, go_type))
-            if len(words) < 2:
-                return (PlacedPiece(0, pieces[0]),)
+            if passed is None:
+                lone = not pieces[0].size and at >= frame.cfa and about.is_by_words(local)
+                return () if lone else (PlacedPiece(0, pieces[0]),)
             # Where only one of its words has a name, that word's place is given as the whole's.
             return tuple(
                 PlacedPiece(w.offset, replace(pieces[0], size=w.size if w.offset else go_type.size))

@@ -303,6 +303,13 @@ class FunctionVariables:
         where = self.arrivals.get(local.name, ())
         return where[0] if len(where) == 1 and isinstance(where[0], FrameSlot) else None
 
+    def is_by_words(self, local: Local) -> bool:
+        """Whether an optimised function's parameter has its places in a list, as what is taken
+        apart into words has; what stays whole has one place, and a result no list but for its own
+        frame (PutLocationList, cmd/compile, ssa/debug.go, Go 1.21 to 1.27)."""
+        listed = not any(entry.always for entry in local.locations)
+        return local.parameter and not local.result and listed and self._is_optimised
+
     @cached_property
     def _is_optimised(self) -> bool:
         return self._parts.debug.is_optimised(self.function)
