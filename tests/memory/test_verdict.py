@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from goprobe.analysis.heap.heap import heap
+from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.memory import there
 from goprobe.analysis.memory.memory import memory
 from goprobe.model.memory import MemoryReport
 from goprobe.process.proc import maps, pagemap
 from goprobe.target.live import open_target
 from tests.support.cgroups import memory_cgroup
-from tests.support.go import build, matrix, running
+from tests.support.go import build, has_gcc, matrix, running
 
 PROGRAM = Path("testdata/targets/memorycauses.go")
+ARENAS = Path("testdata/targets/userarenas.go")
 MIB = 1 << 20
 # The part that is to be found, how large it is in MiB, and what the verdict has to say of it.
 CAUSES = {
@@ -57,6 +60,26 @@ def test_what_lives_is_no_surprise(go: str, tmp_path: Path) -> None:
     report = _told("live", tmp_path, go)
     assert not report.surprises and "nothing is out of proportion" in report.verdict
     assert "goprobe heap PID --types --retained" in report.verdict
+
+
+@pytest.mark.parametrize(
+    ("go", "flags"), [*((go, ()) for go in matrix()), (matrix()[-1], ("-race",))]
+)
+def test_arenas_of_the_program_are_objects_not_free_pages(go: str, flags: tuple[str, ...]) -> None:
+    """The page allocator has none of their chunks, and up to Go 1.24 no list has their arenas."""
+    if flags and not has_gcc():
+        pytest.skip("no C compiler")
+    race = {"CGO_ENABLED": "1"} if flags else {}
+    binary = build(ARENAS, go=go, flags=flags, env={"GOEXPERIMENT": "arenas", **race})
+    with running(binary) as program:
+        target = open_target(program.pid)
+        report, census = memory(target), heap(target, HeapQuestions(types=True))
+    assert not report.contradictions and not census.contradictions
+    parts = {part.name: part.bytes for part in report.parts}
+    lived = sum(size for name, size in parts.items() if name.startswith("objects"))
+    assert lived == pytest.approx(report.memstats["HeapAlloc"], abs=MIB)
+    assert lived > 20 * MIB > 10 * report.absent
+    assert not any("returned and back" in name or "heap object" in name for name in parts)
 
 
 def test_what_is_swapped_out_is_told_by_what_it_is(tmp_path: Path) -> None:

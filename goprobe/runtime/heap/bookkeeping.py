@@ -84,15 +84,16 @@ def _differences(census: Census) -> tuple[int, int, int, int]:
     """Found less counted, of bytes in use, of bytes of manual spans and of objects; and how many
     objects are in spans that were being swept. 0 where there is nothing to compare."""
     spans, totals = census.spans, census.totals
-    if spans.user_arena.any():  # experimental; the runtime's sums leave parts of these out
-        return 0, 0, 0, 0
     in_use = census.span_bytes - totals.span_bytes
     manual = census.manual_bytes - totals.manual_bytes if totals.manual_bytes >= 0 else 0
     step = phase(spans, census.sweepgen)
     cached = (step == CACHED) | (step == CACHED_UNSWEPT)
     # A thread counts what it took from a span when it gives the span back.
     taken = int((spans.alloc_count - spans.counted_before)[cached].sum())
-    counted = int(spans.alloc_count.sum()) - taken
+    # A chunk of an arena counts as freed when it is given back, whatever still points at it
+    # (setUserArenaChunkToFault, arena.go): it is noscan then.
+    given_back = (spans.user_arena != 0) & (spans.spanclass == 1)
+    counted = int(spans.alloc_count.sum()) - taken - int(spans.alloc_count[given_back].sum())
     objects = counted - totals.objects if totals.objects >= 0 else 0
     return in_use, manual, objects, int(spans.nelems[step == SWEEPING].sum())
 

@@ -7,7 +7,7 @@ random). Bulk questions about the whole heap are census.py's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 
 import msgspec
@@ -23,13 +23,18 @@ _GLANCED = ("startAddr", "npages", "state", "spanclass", "elemsize")
 _ADDRESS_MASK = (1 << 64) - 1
 SPAN_LIMIT = 1 << 24
 _ARENA_LIMIT = 1 << 20
+# mallocinit, malloc.go, Go 1.21 to 1.24: the first address that is asked for where no race detector
+# is, and how many entries of mheap_.arenas are looked at in one read.
+_USER_ARENAS = 0x40C0 << 32
+_ENTRIES = 512
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
     """A run of pages. Addresses are the target's, sizes in bytes.
 
     `address` is where the mspan struct itself lies. `state` is mSpanDead/InUse/Manual; objects
-    exist only in spans in use. `size_class` is spanclass >> 1 (0: one large object).
+    exist only in spans in use. `size_class` is spanclass >> 1 (0: one large object). `user_arena`:
+    it is a chunk of what the program allocates in by package arena.
     """
 
     address: int
@@ -46,6 +51,7 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
     large_type: int
     sweepgen: int
+    user_arena: bool
 
     @property
     def end(self) -> int:
@@ -200,31 +206,68 @@ class Heap:
 
     @cached_property
     def arenas(self) -> tuple[Arena, ...]:
-        """Every arena, in address order, of the slices that the runtime keeps of them."""
-        arenas = (self.arena_at(self._arena_base(i)) for i in self._arena_indexes())
-        return tuple(sorted((a for a in arenas if a), key=lambda a: a.base))
+        """Every arena, in address order."""
+        return self._arenas_of(self._listed() | self._of_users())
 
-    def arena_ranges(self) -> tuple[tuple[int, int], ...]:
-        """[low, high) of all arenas, neighbours joined: a few small reads, whatever their number.
+    @cached_property
+    def user_arenas(self) -> tuple[Arena, ...]:
+        """Those of package arena: in chunks, of which the page allocator knows nothing."""
+        return self._arenas_of(self._of_users())
+
+    def _arenas_of(self, indexes: Iterable[int]) -> tuple[Arena, ...]:
+        arenas = (self.arena_at(self._arena_base(i)) for i in sorted(indexes))
+        return tuple(a for a in arenas if a)
+
+    def arena_ranges(self, *, users: bool = True) -> tuple[tuple[int, int], ...]:
+        """[low, high) of all arenas, or but for `user_arenas`, neighbours joined: a few small
+        reads, whatever their number.
 
         Raises UnreadableError.
         """
         ranges: list[tuple[int, int]] = []
-        for low in sorted(self._arena_base(i) for i in self._arena_indexes()):
+        indexes = self._listed() | self._of_users() if users else self._listed()
+        for low in sorted(map(self._arena_base, indexes)):
             if ranges and ranges[-1][1] == low:
                 ranges[-1] = (ranges[-1][0], low + self._arena_bytes)
             else:
                 ranges.append((low, low + self._arena_bytes))
         return tuple(ranges)
 
-    def _arena_indexes(self) -> list[int]:
-        indexes: set[int] = set()
-        for name in ("allArenas", "heapArenas", "userArenaArenas"):
-            if self._layout.has("mheap", name):
-                header = self.address + self._layout.offset("mheap", name)
-                at, count = (u64(self._memory, header + _WORD * i) for i in range(2))
-                indexes.update(self._read_indexes(at, count))
-        return sorted(indexes)
+    def _listed(self) -> set[int]:
+        """Indexes of the arenas that spans of the page allocator lie in."""
+        return self._list("allArenas") | self._list("heapArenas")
+
+    def _of_users(self) -> set[int]:
+        """Up to Go 1.24 no list has them (mheap.sysAlloc's `register`, malloc.go): they lie from a
+        place of their own on, with the race detector behind the others."""
+        if not self._layout.has("mheap", "allArenas"):
+            return self._list("userArenaArenas")
+        listed = self._listed()
+        first = ((_USER_ARENAS - self._base_offset) & _ADDRESS_MASK) // self._arena_bytes
+        return self._made(first) | self._made(min(listed, default=first)) - listed
+
+    def _made(self, first: int) -> set[int]:
+        """Indexes of arenas, from one on until there are none for a while."""
+        low, high = self.arena_table
+        made: set[int] = set()
+        end = min(high, low + _WORD * (first + _ARENA_LIMIT))
+        for at in range(low + _WORD * first, end, _WORD * _ENTRIES):
+            try:
+                raw = self._memory.read(at, min(_WORD * _ENTRIES, high - at))
+            except UnreadableError:
+                break
+            here = [i for i, entry in enumerate(memoryview(raw).cast("Q")) if entry]
+            if not here:
+                break
+            made.update((at - low) // _WORD + i for i in here)
+        return made
+
+    def _list(self, name: str) -> set[int]:
+        if not self._layout.has("mheap", name):
+            return set()
+        header = self.address + self._layout.offset("mheap", name)
+        at, count = (u64(self._memory, header + _WORD * i) for i in range(2))
+        return set(self._read_indexes(at, count))
 
     def _read_indexes(self, address: int, count: int) -> list[int]:
         if not address or count > _ARENA_LIMIT:
@@ -275,6 +318,7 @@ class Heap:
             limit=record["limit"],
             large_type=record.get("largeType"),
             sweepgen=record["sweepgen"],
+            user_arena=bool(record["isUserArenaChunk"]),
         )
 
     def scavenged_runs(self, low: int, high: int) -> Iterator[tuple[int, int, bool]]:
@@ -327,6 +371,11 @@ class Heap:
             )
         raw = self._memory.read(at, count * _WORD) if count else b""
         return memoryview(raw).cast("Q").tolist()
+
+    def is_faulted(self, span: Span) -> bool:
+        """A chunk of an arena that the program freed: it is address space only, and stays in use
+        until nothing points at it any more (setUserArenaChunkToFault, arena.go)."""
+        return span.user_arena and span.noscan
 
     def in_use(self, span: Span) -> bool:
         return span.state == self._layout.constants["mSpanInUse"]

@@ -5,6 +5,9 @@ then those given back to the system), mpagecache.go (a P's own free pages count 
 1.21 to 1.27. 128 bytes tell of 4 MiB, so that a heap of any size is soon read. What is in use has
 the other bit cleared (pallocData.allocRange), but for the pages before a randomly chosen base of
 the heap (markRandomPaddingPages, Go 1.26 on), which are nobody's.
+
+Chunks of user arenas (arena.go, allocUserArenaChunk) are taken from the system past the allocator:
+it never has their pages, and their spans tell of them.
 """
 
 from __future__ import annotations
@@ -16,10 +19,11 @@ import msgspec
 
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory, u64
-from goprobe.runtime.heap.heap import Heap, bit_runs
+from goprobe.runtime.heap.heap import Arena, Heap, bit_runs
 from goprobe.runtime.layout.layout import Layout
 
 _WORD = 8
+_CHUNK = 8 << 20  # userArenaChunkBytes, arena.go
 
 
 class PageBits(msgspec.Struct, frozen=True):
@@ -50,9 +54,21 @@ def read_page_bits(
     for itself. Raises UnreadableError."""
     free = {base: bits for base, bits in cached if bits}
     pages: list[PageBits] = []
-    for low, high in heap.arena_ranges():
+    for low, high in heap.arena_ranges(users=False):
         pages += _of_range(memory, layout, heap, low, high)
+    for arena in heap.user_arenas:
+        pages += _of_chunks(heap, arena)
     return tuple(_without(bits, free) for bits in pages)
+
+
+def _of_chunks(heap: Heap, arena: Arena) -> Iterator[PageBits]:
+    """What was freed is given back at once, whatever still points at it."""
+    count = _CHUNK // heap.page_size
+    every = (1 << count) - 1
+    for base in range(arena.base, arena.end, _CHUNK):
+        span = heap.span_at(base)
+        used = span is not None and heap.in_use(span) and not heap.is_faulted(span)
+        yield PageBits(base, count, heap.page_size, every * used, every * (not used))
 
 
 def _without(bits: PageBits, free: dict[int, int]) -> PageBits:
