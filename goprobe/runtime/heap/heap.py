@@ -15,6 +15,7 @@ import msgspec
 from goprobe.counts import counted
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory, u64
+from goprobe.runtime.heap.arenas import USER_ARENAS, listed, of_users
 from goprobe.runtime.layout.layout import Layout, StructLayout
 from goprobe.runtime.layout.record import Record, read_record, read_records, unpacker
 
@@ -22,11 +23,6 @@ _WORD = 8
 _GLANCED = ("startAddr", "npages", "state", "spanclass", "elemsize")
 _ADDRESS_MASK = (1 << 64) - 1
 SPAN_LIMIT = 1 << 24
-_ARENA_LIMIT = 1 << 20
-# mallocinit, malloc.go, Go 1.21 to 1.24: the first address that is asked for where no race detector
-# is, and how many entries of mheap_.arenas are looked at in one read.
-_USER_ARENAS = 0x40C0 << 32
-_ENTRIES = 512
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
@@ -234,45 +230,11 @@ class Heap:
         return tuple(ranges)
 
     def _listed(self) -> set[int]:
-        """Indexes of the arenas that spans of the page allocator lie in."""
-        return self._list("allArenas") | self._list("heapArenas")
+        return listed(self._memory, self._layout, self.address)
 
     def _of_users(self) -> set[int]:
-        """Up to Go 1.24 no list has them (mheap.sysAlloc's `register`, malloc.go): they lie from a
-        place of their own on, with the race detector behind the others."""
-        if not self._layout.has("mheap", "allArenas"):
-            return self._list("userArenaArenas")
-        listed = self._listed()
-        first = ((_USER_ARENAS - self._base_offset) & _ADDRESS_MASK) // self._arena_bytes
-        return self._made(first) | self._made(min(listed, default=first)) - listed
-
-    def _made(self, first: int) -> set[int]:
-        """Indexes of arenas, from one on until there are none for a while."""
-        low, high = self.arena_table
-        made: set[int] = set()
-        end = min(high, low + _WORD * (first + _ARENA_LIMIT))
-        for at in range(low + _WORD * first, end, _WORD * _ENTRIES):
-            try:
-                raw = self._memory.read(at, min(_WORD * _ENTRIES, high - at))
-            except UnreadableError:
-                break
-            here = [i for i, entry in enumerate(memoryview(raw).cast("Q")) if entry]
-            if not here:
-                break
-            made.update((at - low) // _WORD + i for i in here)
-        return made
-
-    def _list(self, name: str) -> set[int]:
-        if not self._layout.has("mheap", name):
-            return set()
-        header = self.address + self._layout.offset("mheap", name)
-        at, count = (u64(self._memory, header + _WORD * i) for i in range(2))
-        return set(self._read_indexes(at, count))
-
-    def _read_indexes(self, address: int, count: int) -> list[int]:
-        if not address or count > _ARENA_LIMIT:
-            return []
-        return memoryview(self._memory.read(address, _WORD * count)).cast("Q").tolist()
+        first = ((USER_ARENAS - self._base_offset) & _ADDRESS_MASK) // self._arena_bytes
+        return of_users(self._memory, self._layout, self.address, self.arena_table, first)
 
     def span_at(self, address: int) -> Span | None:
         """The span that covers an address, in use or manual; None for free pages and outside."""

@@ -132,6 +132,12 @@ class HeapView:
             self.room, self.below = without_redzone(self.room), without_redzone(self.below)
             self.shared = np.zeros_like(self.shared)  # none is so small
 
+    def of_user_arenas(self, nodes: Ints) -> NDArray[np.bool_]:
+        """Chunks of user arenas (arena.go), which up to Go 1.21 have no type: of the hundred
+        thousand values in one each may tell of the next, one a round, without an end in sight."""
+        chunks: NDArray[np.bool_] = self.objects.spans.user_arena[self.objects.span[nodes]] != 0
+        return chunks
+
     def may_be(self, shape: Shape, nodes: Ints) -> NDArray[np.bool_]:
         """Whether each object may be one value of a shape."""
         span = self.objects.span[nodes]

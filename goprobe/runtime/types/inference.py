@@ -136,15 +136,9 @@ class Typist:
                 self._assign(rows, shape)
             self._stream.know_parts(fresh, deduced)
             for shape, nodes, into, length in fresh:
-                left = (self.shape[nodes] == 0) & ~self._of_many_values(nodes)
+                left = (self.shape[nodes] == 0) & ~self._view.of_user_arenas(nodes)
                 self._spread_part(shape, nodes[left], into[left], length[left])
             self._flow()
-
-    def _of_many_values(self, nodes: Ints) -> NDArray[np.bool_]:
-        """Chunks of user arenas (arena.go), which up to Go 1.21 have no type: of the hundred
-        thousand values in one each may tell of the next, one a round, without an end in sight."""
-        objects = self._view.objects
-        return objects.spans.user_arena[objects.span[nodes]] != 0
 
     def _flow(self) -> None:
         while self._pending:
