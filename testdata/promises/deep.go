@@ -322,6 +322,16 @@ type boxed[E any] struct{ e E }
 //go:noinline
 func handed[F, E any](f F, e E) { kept = &boxed[E]{e} }
 
+func fresh(n int) *int { return &n }
+
+// Inlined, the variable of fresh is moved to the heap where it is called.
+//
+//goprobe:noalloc deep
+func lends[E int | string](_ E, n int) int { // want: proved
+	kept = fresh(n) //goprobe:allow-alloc "what it keeps"
+	return n
+}
+
 func foldedLine(a int) int {
 	b := a * 3 //goprobe:noalloc
 	return b
@@ -332,7 +342,7 @@ func main() {
 	handsOn(3)
 	_ = folded(4)
 	_ = foldedAny(1, 4) + foldedAny("", 5)
-	_ = foldedLine(5)
+	_ = foldedLine(5) + lends(1, 6) + lends("", 7)
 	handed(func(boxed[int]) bool { return true }, 3)
 	fmt.Fprintln(io.Discard, sum([]int{1, 2}), chain(5), value(func() int { return 3 }))
 	fmt.Fprintln(io.Discard, variable(), method(square{3}), locks(), reads(), first(), always())

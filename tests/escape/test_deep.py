@@ -17,7 +17,7 @@ from tests.support.go import matrix, toolchain
 
 SOURCE = (FOLDER / "deep.go").read_text()
 releases = pytest.mark.parametrize("go", matrix())
-WANTED = re.findall(r"^func (\w+)\(.*// want: (\w+) ?(.*)$", SOURCE, re.M)
+WANTED = re.findall(r"^func (\w+)[(\[].*// want: (\w+) ?(.*)$", SOURCE, re.M)
 NAMED = (
     "main.add noalloc deep", "main.middle noalloc deep", "main.nobody noalloc deep",
     "main.add heaps", "strconv.Itoa noalloc deep", "main.handsOn noalloc", "main.folded noalloc",
@@ -32,7 +32,8 @@ def looked_at(go: str) -> EscapeReport:
 
 def of(report: EscapeReport, function: str) -> Assertion:
     lines = SOURCE.split("\n")
-    head = next(n for n, t in enumerate(lines, 1) if t.startswith(f"func {function}("))
+    heads = (f"func {function}(", f"func {function}[")
+    head = next(n for n, t in enumerate(lines, 1) if t.startswith(heads))
     at = next(n for n in range(head, 0, -1) if "//goprobe:" in lines[n - 1])
     return next(a for a in report.assertions if a.line == at)
 

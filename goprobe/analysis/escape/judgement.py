@@ -184,10 +184,14 @@ def code_at(
         for site in sites
         for call in site.calls
         if any(holds(frame) for frame in call.frames)
-        and not (exempt and any(exempt(frame) for frame in call.frames))
     ]
     moved = [(site, call) for site in _moved_elsewhere(here, sites) for call in site.calls]
-    return PromisedCode(tuple(dict.fromkeys((*pieces, *moved))), here, **seen)
+    own = [
+        (site, call)
+        for site, call in dict.fromkeys((*pieces, *moved))
+        if not (exempt and any(exempt(frame) for frame in call.frames))
+    ]
+    return PromisedCode(tuple(own), here, **seen)
 
 
 _MOVED, _INLINING = "moved to heap: ", "inlining call to "
