@@ -37,6 +37,9 @@ def compared(witness: Witness, asked: Asked) -> Iterator[Answer]:
 def _which(witness: Witness, asked: Asked) -> Iterator[Answer]:
     told = {g.id for g in asked.report.goroutines}
     before, after, last = (set(x) for x in (witness.before.users, witness.after.users, witness.all))
+    if not last:  # it was killed before it had told of itself
+        yield not_told("goroutines", "the program's last words are missing")
+        return
     there, ever = before & after & last, before | after | last
     if missing := sorted(there - told):
         yield wrong("goroutines", truth=f"{missing} are there", told="not told")
