@@ -66,7 +66,18 @@ func (c code) Error() string { count("main.code.Error"); return fmt.Sprint("code
 //go:noinline
 func told(err error) string { return err.Error() }
 
+//go:noinline
+func nothing() {}
+
+//go:noinline
+func same(n int) int { return n }
+
 func main() {
+	for n := 0; n < 3; n++ { // functions of one instruction
+		nothing()
+		same(n)
+	}
+	made["main.nothing"], made["main.same"] = 3, 3
 	ages := byAge{5, 2, 4, 1, 3}
 	sort.Sort(ages)
 	in := &Inner{1}

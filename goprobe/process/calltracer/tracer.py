@@ -172,9 +172,7 @@ class CallTracer(NotedCalls):
         if goroutine is None:
             self._pass(point, tid)
             return
-        if point.at in _OF_CALLS and self._values.in_registers(
-            point.number, self._machine.words, entry=point.at is At.ENTRY
-        ):
+        if point.at in _OF_CALLS and self._is_told_by_registers(point):
             hit = self._hit.registers()
             released = self._released(point, tid)
             call = self._told_at(point, goroutine, hit, since)
@@ -184,6 +182,13 @@ class CallTracer(NotedCalls):
         goroutine.held += released - since
         if call is not None:
             call.began = goroutine.moment(released)
+
+    def _is_told_by_registers(self, point: CallPoint) -> bool:
+        kinds = {point.at, point.ends} - {None}
+        return all(
+            self._values.in_registers(point.number, self._machine.words, entry=kind is At.ENTRY)
+            for kind in kinds
+        )
 
     def _released(self, point: CallPoint, tid: int) -> int:
         now = time.monotonic_ns()
@@ -206,7 +211,10 @@ class CallTracer(NotedCalls):
         at = hit.high - hit.words[SP_WORD]
         kind = point.at
         if kind is At.ENTRY:
-            return self._entered(goroutine, point.number, at, hit, since)
+            call = self._entered(goroutine, point.number, at, hit, since)
+            if point.ends is None or call is None:
+                return call
+            call.began, kind = goroutine.moment(since), point.ends
         if kind is At.RETURN or kind is At.JUMP:
             to = f"{point.target:#x}" if kind is At.JUMP else ""
             self._ended(goroutine, point.number, at, hit, since, to)
