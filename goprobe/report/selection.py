@@ -162,6 +162,7 @@ _TESTS: list[Callable[[Variable], bool]] = [
     lambda v: _of_main(v) and _has_value(v) and (v.moved or v.data is not UNSET),
     lambda v: _of_main(v) and _has_value(v),
     lambda v: _has_value(v) and v.data is not UNSET,
+    _has_value,
 ]
 
 

@@ -311,3 +311,19 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
         child.stdout.close()
         assert without_progress(child.stderr.read().decode()) == ""
         assert child.wait(120) in (141, 4)
+
+
+@pytest.mark.parametrize("flags", [(), ("-gcflags=all=-N -l",)], ids=["optimised", "plain"])
+def test_numbers_of_another_package_are_told(flags: tuple[str, ...]) -> None:
+    text = """package main
+
+import (
+	"os"
+	"strconv"
+)
+
+func main() { os.Stdout.WriteString(strconv.FormatInt(int64(len(os.Args))*1234, 10)) }
+"""
+    ran = goprobe("trace", str(build(text, flags=flags)), "--break", "strconv.FormatInt")
+    assert "strconv.FormatInt:" in ran.text and "i 1234 int64" in " ".join(ran.text.split())
+    assert "has a value yet" not in ran.text

@@ -46,7 +46,7 @@ def write(page: Page, picks: Sequence[Pick], asked: Sequence[str] = ()) -> None:
     """
     if not picks:
         names = words.listed(list(asked), "or")
-        named = f" called {names} is in scope" if asked else " of main has a value yet"
+        named = f" called {names} is in scope" if asked else " has a value yet"
         page.paragraph((f"No variable{named} at these stops.", "bold"))
         page.paragraph("Stop at a later line with --break FILE:LINE.")
         return
