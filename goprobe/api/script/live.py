@@ -68,6 +68,10 @@ _EVENTS = {
     EXIT: ("runtime.exit",),
 }  # fmt: skip
 _READ_LIMIT = 1 << 26
+_COMPARED = (
+    "what the watched header leads to does not fit the processor's watchpoints: it is compared at "
+    "each stop, and its changes stop nobody"
+)
 
 
 class LiveDriver:
@@ -89,6 +93,7 @@ class LiveDriver:
         self._lines = SourceLines(self._session.program, self._session.bias)
         self._judge = Judge(self._session, self._lines)
         self._watches = self._judge.watches
+        self._partly: set[int] = set()
         self._heap: StandingHeap | None = None
         self._finished: Function | None = None
         self._calls: LentProgram | None = None
@@ -219,6 +224,9 @@ class LiveDriver:
         if notice and not where:
             reason = notice.reason
         self._reason = reason
+        before, self._partly = self._partly, self._watches.uncovered
+        if self._partly - before:  # a header has come to lead to more
+            warnings.warn(f"{reason}: from here on, {_COMPARED}", StopWarning, stacklevel=4)
         return Moment(
             here=Here(reason, event.thread, Address(event.pc)),
             where=where,
@@ -231,12 +239,8 @@ class LiveDriver:
         return (self._watches.add(self._at(), address, size, element),)
 
     def watch_limits(self, numbers: tuple[int, ...]) -> tuple[str, ...]:
-        return tuple(
-            "what the watched header leads to does not fit the processor's watchpoints: it is "
-            "compared at each stop, and its changes stop nobody"
-            for number in numbers
-            if not self._watches.covers(number)
-        )
+        self._partly |= self._watches.uncovered
+        return tuple(_COMPARED for number in numbers if number in self._partly)
 
     def unwatch(self, number: int) -> None:
         self._require_owner()

@@ -355,7 +355,7 @@ class Stop:
         """Stop after a write that changes these bytes: a variable's (by its name, too: "t.S"), an
         element's, what a header points at, or `size` bytes at an address. Of a string and a slice
         the bytes that its header leads to are watched with it. The processor watches at most 4 x 8
-        bytes: what a header leads to beyond that is compared at each stop, and a warning says so.
+        bytes: what a header comes to lead to beyond that is compared at stops, as a warning says.
         """
         self.check()
         if isinstance(thing, str):

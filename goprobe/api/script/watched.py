@@ -63,8 +63,13 @@ class WatchedBytes(msgspec.Struct):
     before: bytes = b""
 
     @property
+    def own(self) -> list[int]:
+        """The words of the watched bytes themselves."""
+        return [*range(self.address & -WORD, self.address + self.size, WORD)]
+
+    @property
     def words(self) -> Iterable[int]:
-        own = [*range(self.address & -WORD, self.address + self.size, WORD)]
+        own = self.own
         data = [*range(self.data_at & -WORD, self.data_at + len(self.data), WORD)]
         fits = len({*own, *data}) <= WATCHES and not self.header_only
         return [*own, *data] if fits else own

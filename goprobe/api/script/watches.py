@@ -104,10 +104,11 @@ class Watches:
         """Where the bytes of each watch lie by now."""
         return {number: w.address for number, w in self._watched.items()}
 
-    def covers(self, number: int) -> bool:
-        """Whether the processor watches all of it; else what a header leads to is compared at each
-        stop alone."""
-        return self._watched[number].data_is_watched
+    @property
+    def uncovered(self) -> set[int]:
+        """Watches of which the processor does not watch all: what a header leads to is compared at
+        each stop alone."""
+        return {number for number, w in self._watched.items() if not w.data_is_watched}
 
     def is_ours(self, event: StopEvent) -> bool:
         """Whether GDB stopped for a watch, and not for what the script broke at."""
@@ -286,7 +287,19 @@ class Watches:
     def _wanted(self) -> set[int]:
         return {word for w in self._watched.values() if not w.paused for word in w.words}
 
+    def _share(self) -> None:
+        """What headers lead to by now has what room the watched bytes themselves leave, the first
+        watch first."""
+        taken = {word for w in self._watched.values() for word in w.own}
+        for watched in self._watched.values():
+            watched.header_only = False
+            both = taken.union(watched.words)
+            watched.header_only = len(both) > WATCHES
+            if not watched.header_only:
+                taken = both
+
     def _arm(self) -> None:
+        self._share()
         session, wanted = self._session, self._wanted()
         armed = {word for run in self._runs for word in run if word in wanted}
         more = sorted(wanted - armed)[: WATCHES - len(armed)]
