@@ -9,8 +9,10 @@ import pytest
 from goprobe.analysis.heap.heap import heap
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.memory import there
+from goprobe.analysis.memory.facts import Facts
 from goprobe.analysis.memory.memory import memory
-from goprobe.model.memory import MemoryReport
+from goprobe.analysis.memory.verdict import surprises
+from goprobe.model.memory import KernelMemory, MemoryPart, MemoryReport
 from goprobe.process.proc import maps, pagemap
 from goprobe.target.live import open_target
 from tests.support.cgroups import memory_cgroup
@@ -80,6 +82,14 @@ def test_arenas_of_the_program_are_objects_not_free_pages(go: str, flags: tuple[
     assert lived == pytest.approx(report.memstats["HeapAlloc"], abs=MIB)
     assert lived > 20 * MIB > 10 * report.absent
     assert not any("returned and back" in name or "heap object" in name for name in parts)
+
+
+def test_zeros_of_a_core_are_not_said_to_be_gdbs() -> None:
+    """The kernel writes cores, too."""
+    books = MemoryPart("arena metadata", 64 * MIB, "Go runtime")
+    kernel = KernelMemory(rss=books.bytes, why_no_cgroup="a core file says nothing of it")
+    (told,) = surprises(Facts((books,), kernel, None, {}, {}))
+    assert "zeros stand for that" in told.change and "GDB" not in told.change
 
 
 def test_what_is_swapped_out_is_told_by_what_it_is(tmp_path: Path) -> None:

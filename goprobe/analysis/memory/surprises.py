@@ -113,7 +113,7 @@ def _books(facts: Facts) -> Iterator[Surprise]:
         "it stays as it was when the heap was largest"
         if facts.kernel.smaps_rss is not UNSET
         else "the core has all that is reserved for it, most of which was never in memory "
-        "(GDB writes zeros for that)",
+        "(zeros stand for that)",
     )
 
 
