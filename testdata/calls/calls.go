@@ -136,7 +136,14 @@ func once() {
 	fmt.Println(add(4))
 }
 
+type label string
+
+//go:noinline
+func leads(s *string, a, b any, e *string, l *label) any { return b }
+
 func main() {
+	word, empty, tag := "nil", "", label("x y")
+	leads(&word, &word, &tag, &empty, &tag)
 	if len(os.Args) > 1 && os.Args[1] == "serve" {
 		fmt.Println("ready")
 		for i := 0; ; i++ {

@@ -90,6 +90,11 @@ def test_arguments_results_and_ends_are_the_programs(go: str, built: str) -> Non
         assert blank["arguments"][-1]["value"] == 4
     assert blank["results"][0]["value"] == 5
 
+    (leads,) = _of(calls, "main.leads")  # pointers to strings are no strings, and lead to such
+    assert _texts(leads["arguments"]) == ['&"nil"', '&"nil"', '&"x y"', '&""', '&"x y"']
+    assert not any("value" in a for a in leads["arguments"])
+    assert _texts(leads["results"]) == ['&"x y"']
+
     fails = _of(calls, "main.fails")
     assert [f["arguments"][0]["value"] for f in fails] == [0, 1, 2]
     assert {(f["end"], f["why"]) for f in fails} == {("panic", 'panic: "boom 7"')}

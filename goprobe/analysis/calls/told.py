@@ -14,6 +14,7 @@ from goprobe.counts import counted
 from goprobe.model.calls import CallValue, Plain
 from goprobe.model.value import Data, Element
 from goprobe.process.calltracer.plan import Hit
+from goprobe.runtime.values.decoded import is_boxed_text
 from goprobe.runtime.values.text import quote, quoted
 
 STRING_LIMIT = 256
@@ -133,19 +134,27 @@ def _shown(part: Element, data: Data | None) -> tuple[str, Plain | UnsetType]:
         named = ""
         if value.dynamic_type is not UNSET and data.text.startswith("{"):
             named = value.dynamic_type.removeprefix("*")
-        return f"&{named}{data.text}", UNSET
+        return f"&{named}{quoted(data.text) if _is_of_string(data) else data.text}", UNSET
     return value.text, _plain(value.text)
 
 
 def _is_string(part: Element, data: Data | None, *, held: bool) -> bool:
     value = part.value
-    if held:  # the boxed string's own data are its bytes, which have no type
-        if data is None or data.data is UNSET:
-            return False
-        return data.data.type is UNSET and data.elements is UNSET
+    if held:
+        return data is not None and is_boxed_text(value, data)
     if value.len is UNSET or value.cap is not UNSET or part.elements is not UNSET:
         return False
     return not value.text if data is None else data.type is UNSET
+
+
+def _is_of_string(pointee: Data) -> bool:
+    """Whether a pointer leads to a string: that leads on to its bytes, which have no type."""
+    if not pointee.text:
+        return pointee.len == 0
+    content = pointee.data
+    if content is UNSET or pointee.elements is not UNSET:
+        return False
+    return content.type is UNSET and content.elements is UNSET and content.size == pointee.len
 
 
 def _plain(text: str) -> Plain | UnsetType:
