@@ -139,11 +139,11 @@ func once() {
 type label string
 
 //go:noinline
-func leads(s *string, a, b any, e *string, l *label) any { return b }
+func leads(s *string, a, b any, e *string, l *label, n any) any { return b }
 
 func main() {
 	word, empty, tag := "nil", "", label("x y")
-	leads(&word, &word, &tag, &empty, &tag)
+	leads(&word, &word, &tag, &empty, &tag, uintptr(0x1234))
 	if len(os.Args) > 1 && os.Args[1] == "serve" {
 		fmt.Println("ready")
 		for i := 0; ; i++ {

@@ -91,7 +91,7 @@ def test_arguments_results_and_ends_are_the_programs(go: str, built: str) -> Non
     assert blank["results"][0]["value"] == 5
 
     (leads,) = _of(calls, "main.leads")  # pointers to strings are no strings, and lead to such
-    assert _texts(leads["arguments"]) == ['&"nil"', '&"nil"', '&"x y"', '&""', '&"x y"']
+    assert _texts(leads["arguments"]) == ['&"nil"', '&"nil"', '&"x y"', '&""', '&"x y"', "0x1234"]
     assert not any("value" in a for a in leads["arguments"])
     assert _texts(leads["results"]) == ['&"x y"']
 

@@ -24,7 +24,6 @@ UNSIGNED = {
     GoKind.UINT: 8, GoKind.UINT8: 1, GoKind.UINT16: 2, GoKind.UINT32: 4, GoKind.UINT64: 8,
 }  # fmt: skip
 _POINTERS = 4  # to pointers, that are followed
-_ADDRESS = re.compile(r"0x[0-9a-f]+")
 _NUMBER = re.compile(r"-?\d+")
 _FLOAT = re.compile(r"-?\d+(\.\d*)?(e[-+]\d+)?")
 
@@ -130,7 +129,10 @@ def _shown(part: Element, data: Data | None) -> tuple[str, Plain | UnsetType]:
         return value.text, UNSET
     if value.text == "nil":
         return "nil", None
-    if data is not None and _ADDRESS.fullmatch(value.text) and data.type is not UNSET:
+    leads = (
+        data is not None and value.text == f"{int(data.address):#x}"
+    )  # a uintptr's is no address
+    if data is not None and leads and data.type is not UNSET:
         named = ""
         if value.dynamic_type is not UNSET and data.text.startswith("{"):
             named = value.dynamic_type.removeprefix("*")
