@@ -5,6 +5,7 @@ from __future__ import annotations
 from goprobe.arch.amd64.registers import (
     CLOSURE as CLOSURE,
     FIRST_ARGUMENT as FIRST_ARGUMENT,
+    FIRST_WORD as FIRST_WORD,
     FLAGS as FLAGS,
     FLOAT_ARGUMENTS as FLOAT_ARGUMENTS,
     FP as FP,

@@ -101,6 +101,25 @@ func leaves(n int) {
 	leaves(n - 1)
 }
 
+//go:noinline
+func broken(n int) { panic("broken") }
+
+//go:noinline
+func guards(n int) {
+	defer func() { recover() }()
+	broken(n)
+}
+
+//go:noinline
+func afterwards(n int) int {
+	var room [512]int // deeper than the call that has ended by a panic
+	room[n&255] = n
+	return inner(n) + room[n&127]
+}
+
+//go:noinline
+func inner(n int) int { return n + 1 }
+
 func apart(f func()) {
 	done := make(chan bool)
 	go func() {
@@ -112,6 +131,10 @@ func apart(f func()) {
 
 func main() {
 	apart(exits)
+	apart(func() {
+		guards(1)
+		afterwards(2)
+	})
 	apart(func() { leaves(1) })
 	fmt.Println(guarded(&tx{}))
 	func() {

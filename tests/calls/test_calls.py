@@ -137,6 +137,12 @@ def test_each_call_ends_by_the_panic_that_left_it(go: str, flags: tuple[str, ...
     assert left("deep") == ['panic: "bottom"'] * 3 and left("exits") == ["runtime.Goexit"]
     assert left("leaves") == ["runtime.Goexit"] * 2
 
+    only, _, _ = _calls(str(binary), "main.broken", "main.inner")  # who recovers is not watched
+    assert [(c["function"], c["end"], c["depth"]) for c in only] == [
+        ("main.broken", "panic", 0),
+        ("main.inner", "return", 0),
+    ]
+
     within: dict[int, list[dict[str, Any]]] = {}  # a call takes as long as those in it, at least
     for call in sorted(calls, key=lambda c: int(c["call"])):
         around = within.setdefault(call["goroutine"], [])

@@ -291,10 +291,10 @@ def _planned(
                 tuple((address + bias, target + bias) for address, target in at.jumps),
             )
         )
-    gopanic, goexit, goexit1 = (_landmark(program, bias, f"runtime.{m}") for m in _MARKS)
+    entries = {name: _landmark(program, bias, f"runtime.{symbol}") for name, symbol in _MARKS}
     goid = program.facts.layout.struct("g").offset("goid")
     room = rooms(program, bias, (w.entry for w in watched), len(_MARKS) + 1)
-    return WatchPlan(tuple(watched), Landmarks(gopanic, goexit, goexit1, goid), room, counts), notes
+    return WatchPlan(tuple(watched), Landmarks(**entries, goid=goid), room, counts), notes
 
 
 def _with_stubs(
@@ -327,7 +327,9 @@ def _is_plain(function: Function) -> bool:
     return outside and function.file.endswith(".go")
 
 
-_MARKS = ("gopanic", "Goexit", "goexit1")
+_MARKS = (
+    ("gopanic", "gopanic"), ("goexit", "Goexit"), ("goexit1", "goexit1"), ("recovery", "recovery")
+)  # fmt: skip
 
 
 def _landmark(program: GoProgram, bias: int, name: str) -> int:

@@ -1,5 +1,5 @@
 """Which frame a panic was leaving when a function that the frame had deferred panicked anew, or
-called runtime.Goexit.
+called runtime.Goexit; and which one goes on where a panic is recovered.
 
 A panic knows it since Go 1.22 (_panic.sp, panic.go); before, the frame's own record of what it
 deferred does, which knows its panic (_defer._panic, runtime2.go).
@@ -20,8 +20,9 @@ _DEFERRED_LIMIT = 1 << 12
 
 
 class _Offsets(msgspec.Struct, frozen=True):
-    """Of `panic` and `defer` in a g, of the stack pointer in a panic (`of_panic`, None before Go
-    1.22), and in what was deferred (`of_defer`) beside the panic and the next record."""
+    """Of `panic`, `defer` and (before Go 1.22) the stack pointer that is `recovered` in a g, of the
+    stack pointer in a panic (`of_panic`, None before Go 1.22), and in what was deferred
+    (`of_defer`) beside the panic and the next record."""
 
     panic: int
     of_panic: int | None
@@ -29,6 +30,7 @@ class _Offsets(msgspec.Struct, frozen=True):
     link: int
     of_defer: int
     raised_by: int
+    recovered: int
 
 
 class PendingPanic:
@@ -59,6 +61,21 @@ class PendingPanic:
             at = read(at + offsets.link)
         return read(at + offsets.of_defer) if at else 0
 
+    def recovered_sp(self, g: int, hit: Hit) -> int:
+        """Where runtime.recovery begins: the stack pointer of the frame that goes on; 0: it is not
+        known."""
+        offsets = self._offsets
+        if offsets is None:
+            return 0
+
+        def read(address: int) -> int:
+            return int.from_bytes(hit.read(address, 8), "little")
+
+        if offsets.of_panic is None:
+            return read(g + offsets.recovered)
+        panic = read(g + offsets.panic)
+        return read(panic + offsets.of_panic) if panic else 0
+
     @cached_property
     def _offsets(self) -> _Offsets | None:
         named = self._program.debug.type_named
@@ -72,6 +89,7 @@ class PendingPanic:
                 link=defer.member("link").offset,
                 of_defer=defer.member("sp").offset,
                 raised_by=0 if knows else defer.member("_panic").offset,
+                recovered=0 if knows else g.member("sigcode0").offset,
             )
         except (GoprobeError, KeyError):
             return None

@@ -127,6 +127,9 @@ class CallValues:
     def leaving(self, hit: Hit) -> int:
         return self._pending.frame_sp(hit)
 
+    def recovered(self, g: int, hit: Hit) -> int:
+        return self._pending.recovered_sp(g, hit)
+
     def stack(self, hit: Hit) -> tuple[CallFrame, ...] | None:
         """Who made the call, by the sizes of frames that Go's line table has."""
         if not self._wants[2]:

@@ -150,4 +150,5 @@ class Registers(msgspec.Struct, frozen=True):
 WORDS = {name: index for index, name in enumerate(Registers.__struct_fields__[: RSP + 1])}
 """The words by the registers' names."""
 WORD_COUNT = len(Registers.__struct_fields__)
+FIRST_WORD = WORDS[FIRST_ARGUMENT]
 THREAD_WORD = Registers.__struct_fields__.index(THREAD[0])

@@ -60,6 +60,7 @@ class Landmarks(msgspec.Struct, frozen=True):
     gopanic: int
     goexit: int
     goexit1: int
+    recovery: int
     goid: int
 
 
@@ -85,7 +86,7 @@ class WatchPlan(msgspec.Struct, frozen=True):
             yield from function.returns
             yield from (address for address, _ in function.jumps)
         marks = self.landmarks
-        yield from filter(None, (marks.gopanic, marks.goexit, marks.goexit1))
+        yield from filter(None, (marks.gopanic, marks.goexit, marks.goexit1, marks.recovery))
 
 
 class Hit(Protocol):
@@ -120,6 +121,9 @@ class Values(Protocol):
         """Where a panic or a Goexit begins: the stack pointer of the frame that an earlier one was
         leaving when a function that the frame had deferred raised this one; 0: there is no earlier
         one, or it is not known."""
+
+    def recovered(self, g: int, hit: Hit) -> int:
+        """Where a panic is recovered: the stack pointer of the frame that goes on; 0: not known."""
 
 
 class Begun(msgspec.Struct, frozen=True, tag="b", array_like=True):

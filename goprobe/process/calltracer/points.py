@@ -10,7 +10,7 @@ from goprobe.process.calltracer.plan import WatchedFunction, WatchPlan
 
 
 class At(IntEnum):
-    ENTRY, RETURN, JUMP, PANIC, GOEXIT, LAST = range(6)
+    ENTRY, RETURN, JUMP, PANIC, GOEXIT, RECOVERY, LAST = range(7)
 
 
 class CallPoint(Point, kw_only=True):
@@ -44,6 +44,7 @@ class Points(CodePoints[CallPoint]):
         if not plan.counts:
             self._add(marks.gopanic, At.PANIC, -1)
             self._add(marks.goexit, At.GOEXIT, -1)
+            self._add(marks.recovery, At.RECOVERY, -1)
             if self._add(marks.goexit1, At.LAST, -1):
                 self.last = self.by_address[marks.goexit1]
 

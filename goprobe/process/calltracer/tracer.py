@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from goprobe.arch.registers import GOROUTINE_WORD, PC_WORD, SP_WORD, THREAD_WORD, WORD
+from goprobe.arch.registers import FIRST_WORD, GOROUTINE_WORD, PC_WORD, SP_WORD, THREAD_WORD, WORD
 from goprobe.errors import CannotWorkError, TargetGoneError
 from goprobe.process.calltracer.noting import NotedCalls
 from goprobe.process.calltracer.opencalls import Goroutine, OpenCall, Unwinding
@@ -184,11 +184,9 @@ class CallTracer(NotedCalls):
             call.began = goroutine.moment(released)
 
     def _is_told_by_registers(self, point: CallPoint) -> bool:
+        told, words = self._values.in_registers, self._machine.words
         kinds = {point.at, point.ends} - {None}
-        return all(
-            self._values.in_registers(point.number, self._machine.words, entry=kind is At.ENTRY)
-            for kind in kinds
-        )
+        return all(told(point.number, words, entry=kind is At.ENTRY) for kind in kinds)
 
     def _released(self, point: CallPoint, tid: int) -> int:
         now = time.monotonic_ns()
@@ -199,6 +197,10 @@ class CallTracer(NotedCalls):
         words, hit = self._machine.words, self._hit
         own_g = point.number >= 0 and self._plan.functions[point.number].own_g
         g = hit.word(words[THREAD_WORD] - _G_BELOW_THREAD) if own_g else words[GOROUTINE_WORD]
+        if (
+            point.at is At.RECOVERY
+        ):  # it runs on the system stack, for the goroutine that it is given
+            g = words[FIRST_WORD]
         if not hit.read_block(g, self._g_size):
             return None
         hit.stands(tid, hit.block[_STACK_HI])
@@ -219,20 +221,29 @@ class CallTracer(NotedCalls):
             to = f"{point.target:#x}" if kind is At.JUMP else ""
             self._ended(goroutine, point.number, at, hit, since, to)
         elif kind is At.PANIC:
-            self._unwinds(goroutine, End.PANIC, self._values.panic(hit), at, hit, since)
+            self._unwinds(goroutine, End.PANIC, self._values.panic(hit), hit, since)
+        elif kind is At.RECOVERY:
+            self._recovered(goroutine, hit, since)
         elif kind is At.GOEXIT:
-            self._unwinds(goroutine, End.GOEXIT, "runtime.Goexit", at, hit, since)
+            self._unwinds(goroutine, End.GOEXIT, "runtime.Goexit", hit, since)
             self._await_last(+1)
         else:
             self._gone(goroutine, since)
         return None
 
-    def _unwinds(
-        self, goroutine: Goroutine, end: End, why: str, at: int, hit: Hit, now: int
-    ) -> None:
-        leaving = self._values.leaving(hit)
+    def _unwinds(self, goroutine: Goroutine, end: End, why: str, hit: Hit, now: int) -> None:
+        at, leaving = hit.high - hit.words[SP_WORD], self._values.leaving(hit)
         frame = hit.high - leaving if leaving else None
         goroutine.unwinding.append(Unwinding(end, at, goroutine.moment(now), why, frame))
+
+    def _recovered(self, goroutine: Goroutine, hit: Hit, now: int) -> None:
+        """The frames deeper than the one that goes on are left. A Goexit that has been begun deeper
+        goes on in its place (recovery, src/runtime/panic.go, Go 1.21 to 1.27)."""
+        sp = self._values.recovered(self._machine.words[FIRST_WORD], hit)
+        if not 0 < sp <= hit.high or any(u.end is End.GOEXIT for u in goroutine.unwinding):
+            return
+        self._close(goroutine, hit.high - sp + 1, now)
+        goroutine.settle(hit.high - sp)
 
     def _goroutine(self, g: int, number: int, now: int) -> Goroutine:
         """The one whose g that is; another one may have had it before."""

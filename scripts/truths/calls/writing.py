@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.truths.calls.small import smalls
 from scripts.truths.choices import Choices
 from scripts.truths.kind import Program
 
@@ -67,11 +68,13 @@ def write(choices: Choices) -> Program:
         texts.append(text)
     body = [_call(choices, choices.one_of(functions), "0")]
     body += [_call(choices, choices.one_of(functions), "0") for _ in range(choices.below(8))]
+    small, called, meant = smalls(choices)
+    body += called
     main = "func main() {\n" + "\n".join(body) + "\n\tdone()\n}\n"
-    source = _SUPPORT.read_text() + "\n" + "\n".join(reversed(texts)) + "\n" + main
+    source = _SUPPORT.read_text() + "\n" + "\n".join((*reversed(texts), small)) + "\n" + main
     linked = _linked(main, texts)
     patterns = sorted({_pattern(f) for f in functions if f"f{f.number}" in linked})
-    return Program({"main.go": source}, {"patterns": patterns})
+    return Program({"main.go": source}, {"patterns": [*patterns, *meant]})
 
 
 def _linked(main: str, texts: list[str]) -> set[str]:
