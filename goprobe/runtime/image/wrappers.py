@@ -104,15 +104,17 @@ def _held(
 
 
 def _inlined(lines: LineTable, wrapper: Function) -> Iterator[str]:
-    """The functions that a wrapper's own code calls inlined."""
+    """The functions that a wrapper calls inlined, and other wrappers on the way to them."""
     runs = lines.pcdata_runs(wrapper, PCDATA_INL_TREE_INDEX)
     seen: set[int] = set()
     for start, _, copy in runs:
         if copy == OWN or copy in seen:
             continue
         seen.add(copy)
-        for outermost in list(lines.inlined_calls(wrapper, wrapper.entry + start))[-1:]:
-            yield lines.name_at(outermost.name_offset)
+        for frame in lines.inline_stack(wrapper, wrapper.entry + start)[-2::-1]:
+            yield frame.function
+            if not frame.wrapper:
+                break
 
 
 def _called(program: GoProgram, wrapper: Function) -> set[str]:
