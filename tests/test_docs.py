@@ -94,6 +94,7 @@ def test_the_tour_is_as_it_is_told(leaky: str, typed: str, shown: str) -> None:
 
 
 def _plain(line: str) -> str:
+    line = line.replace("[]*runtime.p ", "runtime.p ")  # timers may all be one processor's
     line = re.sub(r"0x[0-9a-f]+", "0x", line)
     line = re.sub(r"[\d.,]*\d", "#", line)
     return " ".join(re.sub(r"(?<=# )(bytes|KiB|MiB)", "size", line).split())
