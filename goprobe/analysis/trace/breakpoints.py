@@ -14,7 +14,7 @@ from goprobe.arch.instructions import LONGEST, call_ahead, spans
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.lines import LineRow
 from goprobe.binary.pcln.format import plain_name
-from goprobe.binary.pcln.inlining import inlined_at, inlined_copies, without_position
+from goprobe.binary.pcln.inlining import inlined_at, inlined_copies
 from goprobe.counts import counted
 from goprobe.errors import UsageError, telling
 from goprobe.runtime.image.program import GoProgram
@@ -185,8 +185,11 @@ def _at_line(program: GoProgram, where: str, file: str, line: int) -> Iterator[B
     for rows in _tables_of(program, wanted):
         stretches: dict[tuple[FunctionEntry, int], list[LineStretch]] = {}
         for stretch in _by_function(program, _stretches(rows, line, wanted)):
-            for of, part in _by_copy(program, stretch):
-                stretches.setdefault(of, []).append(part)
+            function = program.debug.function_at(stretch.low)
+            for low, high, copy in inlined_copies(program.lines, stretch.low, stretch.high):
+                if function:
+                    part = LineStretch(low, high, stretch.statements)
+                    stretches.setdefault((function, copy), []).append(part)
         for (function, copy), own in sorted(stretches.items(), key=lambda pair: pair[0][0].low):
             code = program.elf.read(function.low, function.high - function.low)
             inlined = inlined_at(program.lines, function.low, copy, line)
@@ -235,19 +238,6 @@ def _by_function(program: GoProgram, stretches: Iterable[LineStretch]) -> Iterat
             marks = tuple(mark for mark in stretch.statements if low <= mark < high)
             yield LineStretch(low, high, marks)
             low = max(high, low + 1)
-
-
-def _by_copy(
-    program: GoProgram, stretch: LineStretch
-) -> Iterator[tuple[tuple[FunctionEntry, int], LineStretch]]:
-    """The parts of a stretch that are of one copy of the line, with the function and the number of
-    the copy in it."""
-    lines, low = program.lines, stretch.low
-    machine, function = lines.function_at(low), program.debug.function_at(low)
-    nowhere = set(without_position(lines, machine)) if machine else set()
-    for start, end, copy in inlined_copies(lines, low, stretch.high):
-        if function and start not in nowhere:
-            yield (function, copy), LineStretch(start, end, stretch.statements)
 
 
 def _tables_of(program: GoProgram, wanted: Callable[[str], bool]) -> Iterator[tuple[LineRow, ...]]:

@@ -87,7 +87,7 @@ class SourceLines:
         if table.funcdata(function, FUNCDATA_INL_TREE):
             runs = table.pcdata_runs(function, PCDATA_INL_TREE_INDEX)
             starts |= {low + start for start, _, _ in runs}
-            starts -= set(without_position(table, function))
+            starts -= set(without_position(table, function, low, function.end))
         for at in sorted(at for at in starts if low <= at < function.end):
             if chain := self.chain(at):
                 yield Landing(at, chain)

@@ -16,13 +16,15 @@ OWN = -1
 
 def inlined_copies(table: LineTable, low: int, high: int) -> Iterator[tuple[int, int, int]]:
     """Code [low, high) of one function cut where it goes over into an inlined call's, with that
-    call's number within the function, or OWN."""
+    call's number within the function, or OWN; left out is what stands at no line of its own (see
+    `without_position`). Raises UnreadableError where the tree of inlined calls is damaged."""
     function = table.function_at(low)
     runs = table.pcdata_runs(function, PCDATA_INL_TREE_INDEX) if function else NO_RUNS
+    nowhere = set(without_position(table, function, low, high)) if function else ()
     for start, end, call in runs:
         cut_low = max(low, start + function.entry) if function else low
         cut_high = min(high, end + function.entry) if function else high
-        if cut_low < cut_high:
+        if cut_low < cut_high and cut_low not in nowhere:
             yield cut_low, cut_high, call
     if not runs.ends:
         yield low, high, OWN
@@ -54,24 +56,24 @@ def inlined_at(table: LineTable, entry: int, copy: int, line: int) -> list[tuple
     return [(low + function.entry, high + function.entry) for low, high in ranges]
 
 
-def without_position(table: LineTable, function: Function) -> Iterator[int]:
-    """Where a function's own code begins that no statement stands for (what the compiler moves at
-    a loop's end): it keeps the position of what lies before it, an inlined call's, which is made
-    elsewhere (pctofileline and pctoinline of src/cmd/internal/obj/pcln.go, Go 1.21 to 1.27).
-    Raises UnreadableError where the tree of inlined calls is damaged."""
+def without_position(table: LineTable, function: Function, low: int, high: int) -> Iterator[int]:
+    """Where in [low, high) a function's own code begins that no statement stands for (what the
+    compiler moves at a loop's end): it keeps the position of what lies before it, an inlined
+    call's, which is made elsewhere (pctofileline and pctoinline of src/cmd/internal/obj/pcln.go,
+    Go 1.21 to 1.27). Raises UnreadableError where the tree of inlined calls is damaged."""
     if not table.funcdata(function, FUNCDATA_INL_TREE):
         return
-    runs = table.pcdata_runs(function, PCDATA_INL_TREE_INDEX)
-    marked = {
-        start for offset in (function.pcln, function.pcfile) for start, _, _ in table.runs(offset)
-    }
-    for before, (start, _, copy) in pairwise(runs):
+    for (_, _, before), (start, _, copy) in pairwise(
+        table.pcdata_runs(function, PCDATA_INL_TREE_INDEX)
+    ):
         at = function.entry + start
-        if copy != OWN or before[2] == OWN or start in marked:
+        if copy != OWN or before == OWN or not low <= at < high:
             continue
-        calls = list(table.inlined_calls(function, at - 1))
-        call = function.entry + calls[-1].parent_pc if calls else at
-        if table.position(function, call) != table.position(function, at):
+        here, calls = table.position(function, at), list(table.inlined_calls(function, at - 1))
+        elsewhere = any(
+            table.position(function, function.entry + call.parent_pc) != here for call in calls[-1:]
+        )
+        if elsewhere and table.position(function, at - 1) == here:
             yield at
 
 
