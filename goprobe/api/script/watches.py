@@ -73,8 +73,7 @@ class Watches:
         with suppress(UnreadableError):
             watched.follow(view.world.memory)
         free = WATCHES - len(self._wanted())
-        watched.header_only = len(set(watched.words) - self._wanted()) > free
-        new = set(watched.words) - self._wanted()
+        new = set(watched.own) - self._wanted()
         if len(new) > free:
             raise UsageError(
                 f"watching {counted(size, 'byte')} at {address:#x} needs "
