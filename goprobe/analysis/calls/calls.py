@@ -19,11 +19,11 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from goprobe.analysis.audit import finished
+from goprobe.analysis.calls.parameters import ASSEMBLY, is_assembly
 from goprobe.analysis.calls.patterns import Chosen, choose
 from goprobe.analysis.calls.values import CallValues
 from goprobe.arch.byhand import behind_stack_check, ends
 from goprobe.arch.callstub import coverable
-from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.pcln.format import Function
 from goprobe.counts import counted
 from goprobe.errors import TargetGoneError, UsageError
@@ -53,8 +53,6 @@ _MOST_NOTED = 500  # to know what a function takes and gives costs up to a milli
 _RUNTIME = ("runtime", "internal/runtime", "syscall", "internal/syscall", "golang.org/x/sys")
 """Packages whose functions may run without a goroutine, or in a child before its exec."""
 _NOT_WATCHED = "no breakpoint can be put at its entry: it is not watched"
-_STRIPPED = "the program is stripped: nothing says what its functions take and give"
-_ASSEMBLY = "it is written in assembly: its returns are not watched, its arguments not told"
 
 
 class CallsRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +96,6 @@ class CallWatch:
         self._plan, self._notes = _planned(process, self._chosen, counts=request.counts)
         self._values = CallValues(
             process,
-            [described(program, f.function) for f in functions],
             functions,
             None if program.stripped else program.debug.functions.get("runtime.gopanic"),
             arguments=request.arguments,
@@ -271,9 +268,9 @@ def _planned(
     for called in chosen.functions:
         function, name = called.function, called.name
         code = program.elf.read(function.entry, function.end - function.entry)
-        if _is_assembly(function):
+        if is_assembly(function):
             watched.append(WatchedFunction(function.entry + bias, own_g=True))
-            notes[name] = _ASSEMBLY
+            notes[name] = ASSEMBLY
             continue
         if counts:
             behind = behind_stack_check(code, function.entry)
@@ -291,7 +288,9 @@ def _planned(
                 tuple((address + bias, target + bias) for address, target in at.jumps),
             )
         )
-    entries = {name: _landmark(program, bias, f"runtime.{symbol}") for name, symbol in _MARKS}
+    entries = {
+        name: _landmark(program, bias, f"runtime.{symbol}") for name, symbol in _MARKS.items()
+    }
     goid = program.facts.layout.struct("g").offset("goid")
     room = rooms(program, bias, (w.entry for w in watched), len(_MARKS) + 1)
     return WatchPlan(tuple(watched), Landmarks(**entries, goid=goid), room, counts), notes
@@ -327,28 +326,14 @@ def _is_plain(function: Function) -> bool:
     return outside and function.file.endswith(".go")
 
 
-_MARKS = (
-    ("gopanic", "gopanic"), ("goexit", "Goexit"), ("goexit1", "goexit1"), ("recovery", "recovery")
-)  # fmt: skip
+_MARKS = {
+    "gopanic": "gopanic", "goexit": "Goexit", "goexit1": "goexit1", "recovery": "recovery",
+}  # fmt: skip
 
 
 def _landmark(program: GoProgram, bias: int, name: str) -> int:
     function = program.lines.function_named(name)
     return function.entry + bias if function else 0
-
-
-def _is_assembly(function: Function) -> bool:
-    return function.file.endswith(".s")
-
-
-def described(program: GoProgram, function: Function) -> FunctionEntry | str:
-    """What the debug information has of a function, or why it has nothing."""
-    if program.stripped:
-        return _STRIPPED
-    if _is_assembly(function):
-        return _ASSEMBLY
-    entry = program.debug.function_at(function.entry)
-    return entry or "the debug information does not describe it"
 
 
 def _told(values: Told | None) -> tuple[tuple[CallValue, ...] | UnsetType, str]:

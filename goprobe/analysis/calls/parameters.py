@@ -8,6 +8,25 @@ from goprobe.arch.registers import signed
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.expression import Piece, UnsupportedExpressionError, evaluate
 from goprobe.binary.dwarf.info import Local
+from goprobe.binary.pcln.format import Function
+from goprobe.runtime.image.program import GoProgram
+
+ASSEMBLY = "it is written in assembly: its returns are not watched, its arguments not told"
+_STRIPPED = "the program is stripped: nothing says what its functions take and give"
+
+
+def is_assembly(function: Function) -> bool:
+    return function.file.endswith(".s")
+
+
+def described(program: GoProgram, function: Function) -> FunctionEntry | str:
+    """What the debug information has of a function, or why it has nothing."""
+    if program.stripped:
+        return _STRIPPED
+    if is_assembly(function):
+        return ASSEMBLY
+    entry = program.debug.function_at(function.entry)
+    return entry or "the debug information does not describe it"
 
 
 class _Names(dict[str, int]):

@@ -44,22 +44,18 @@ class PendingPanic:
         offsets = self._offsets
         if offsets is None:
             return 0
-
-        def read(address: int) -> int:
-            return int.from_bytes(hit.read(address, 8), "little")
-
         g = hit.words[GOROUTINE_WORD]
-        before = read(g + offsets.panic)
+        before = _word(hit, g + offsets.panic)
         if not before:
             return 0
         if offsets.of_panic is not None:
-            return read(before + offsets.of_panic)
-        at = read(g + offsets.defer)
+            return _word(hit, before + offsets.of_panic)
+        at = _word(hit, g + offsets.defer)
         for _ in range(_DEFERRED_LIMIT):
-            if not at or read(at + offsets.raised_by) == before:
+            if not at or _word(hit, at + offsets.raised_by) == before:
                 break
-            at = read(at + offsets.link)
-        return read(at + offsets.of_defer) if at else 0
+            at = _word(hit, at + offsets.link)
+        return _word(hit, at + offsets.of_defer) if at else 0
 
     def recovered_sp(self, g: int, hit: Hit) -> int:
         """Where runtime.recovery begins: the stack pointer of the frame that goes on; 0: it is not
@@ -67,14 +63,10 @@ class PendingPanic:
         offsets = self._offsets
         if offsets is None:
             return 0
-
-        def read(address: int) -> int:
-            return int.from_bytes(hit.read(address, 8), "little")
-
         if offsets.of_panic is None:
-            return read(g + offsets.recovered)
-        panic = read(g + offsets.panic)
-        return read(panic + offsets.of_panic) if panic else 0
+            return _word(hit, g + offsets.recovered)
+        panic = _word(hit, g + offsets.panic)
+        return _word(hit, panic + offsets.of_panic) if panic else 0
 
     @cached_property
     def _offsets(self) -> _Offsets | None:
@@ -93,3 +85,7 @@ class PendingPanic:
             )
         except (GoprobeError, KeyError):
             return None
+
+
+def _word(hit: Hit, address: int) -> int:
+    return int.from_bytes(hit.read(address, 8), "little")

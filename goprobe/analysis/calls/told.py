@@ -129,10 +129,8 @@ def _shown(part: Element, data: Data | None) -> tuple[str, Plain | UnsetType]:
         return value.text, UNSET
     if value.text == "nil":
         return "nil", None
-    leads = (
-        data is not None and value.text == f"{int(data.address):#x}"
-    )  # a uintptr's is no address
-    if data is not None and leads and data.type is not UNSET:
+    # A pointer's text is where it leads; that of a uintptr in an interface only looks like it.
+    if data and data.type is not UNSET and value.text == f"{int(data.address):#x}":
         named = ""
         if value.dynamic_type is not UNSET and data.text.startswith("{"):
             named = value.dynamic_type.removeprefix("*")

@@ -7,11 +7,11 @@ does not fit is not told.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from goprobe.analysis.calls.parameters import at_entry, is_address, once
+from goprobe.analysis.calls.parameters import at_entry, described, is_address, once
 from goprobe.analysis.calls.patterns import Called
 from goprobe.analysis.calls.pendingpanic import PendingPanic
 from goprobe.analysis.calls.told import (
@@ -54,6 +54,7 @@ _LIMITS = Limits(
 _FRAMES = 64
 _STACK_LIMIT = 1 << 20
 _NO_WORD = -1
+_CLOSURE = WORDS[CLOSURE]
 _CAPTURED = 8  # bytes of a closure before what it closes over: the code's address
 
 
@@ -71,13 +72,11 @@ class CallValues:
     """The values of calls in one process: `functions` are those that are watched, by number."""
 
     def __init__(
-        self, process: GoProcess, functions: Sequence[FunctionEntry | str],
-        called: Sequence[Called], panic: FunctionEntry | None,
+        self, process: GoProcess, called: Sequence[Called], panic: FunctionEntry | None,
         *, arguments: bool, results: bool, stack: bool,
     ) -> None:  # fmt: skip
-        """In place of a function's entry there may be the reason why nothing is known of it."""
-        self._process = process
-        self._functions, self._called = functions, called
+        self._process, self._called = process, called
+        self._functions = [described(process.program, each.function) for each in called]
         self._wants = arguments, results, stack
         self._signatures: dict[tuple[int, int], Signature] = {}
         self._panic = panic
@@ -291,22 +290,20 @@ class CallValues:
     def _led_to(self, local: Local, go_type: GoType, where: Assigned) -> Reading:
         """What a closure that is called where it is written captures by reference: its address is
         what travels (directClosureCall, cmd/compile/internal/walk/closure.go, Go 1.21 to 1.27)."""
-        name = local.name.lstrip("&")
         address_type = self._process.program.debug.types.at(local.type)
 
-        def read(hit: Hit) -> CallValue:
-            raw = self._storage(address_type, where, hit).read(0, 8)
-            place = InMemory(self._memory(), int.from_bytes(raw, "little"))
-            return self._decoded(name, go_type, place)
+        def address(hit: Hit) -> int:
+            return int.from_bytes(self._storage(address_type, where, hit).read(0, 8), "little")
 
-        return Reading(read)
+        return self._in_memory(local, go_type, address)
 
     def _on(self, local: Local, where: Assigned, receiver: Receiver) -> Reading:
         """The receiver of a method that stands in a wrapper of the compiler's, by what that is
         called on."""
-        own = self._process.program.debug.types.at(local.type)
+        types = self._process.program.debug.types
+        own = types.at(local.type)
         if receiver is Receiver.POINTER and own.kind is GoKind.POINTER:
-            return self._led_to(local, self._process.program.debug.types.at(own.elem), where)
+            return self._led_to(local, types.at(own.elem), where)
         value = CallValue(local.name, "", why=_EMBEDDED)
         return Reading(lambda _hit: value, ())
 
@@ -316,14 +313,16 @@ class CallValues:
         debug = self._process.program.debug
         method = debug.functions.get(called.name)
         parameters = debug.parameters(method)[:1] if method else ()
-        return [self._closed_over(p, debug.types.at(p.type)) for p in parameters]
+        return [
+            self._in_memory(p, debug.types.at(p.type), lambda hit: hit.words[_CLOSURE] + _CAPTURED)
+            for p in parameters
+        ]
 
-    def _closed_over(self, local: Local, go_type: GoType) -> Reading:
+    def _in_memory(self, local: Local, go_type: GoType, address: Callable[[Hit], int]) -> Reading:
         name = local.name.lstrip("&")
 
         def read(hit: Hit) -> CallValue:
-            place = InMemory(self._memory(), hit.words[WORDS[CLOSURE]] + _CAPTURED)
-            return self._decoded(name, go_type, place)
+            return self._decoded(name, go_type, InMemory(self._memory(), address(hit)))
 
         return Reading(read)
 

@@ -67,9 +67,9 @@ def in_graph(
 ) -> GoroutinesReport:
     """What every goroutine waits on, who else has it, and who waits for each other; of those
     that are leaked, or may be, alone with `only_leaked` (`deadlocks` are told of all even then).
-    With `stacks` each with its frames,
-    grouped unless `each` is wanted; `more` adds what else is told of them in that moment. Raises
-    what `leaked` raises, and CannotWorkError where `more` is asked and no copy can be made."""
+    With `stacks` each with its frames, grouped unless `each` is wanted; `more` adds what else is
+    told of them in that moment. Raises what `leaked` raises, and CannotWorkError where `more` is
+    asked and no copy can be made."""
     now = clock(target)
     manner = Manner(timeout=timeout, how="fork" if more and not target.is_core else "")
 

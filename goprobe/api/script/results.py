@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 
-from goprobe.analysis.calls.calls import described
 from goprobe.analysis.calls.patterns import Called
 from goprobe.analysis.calls.values import CallValues
 from goprobe.analysis.trace.stopview import StopView
@@ -38,9 +37,8 @@ class Returned:
 
 
 def results_of(process: GoProcess, view: StopView, function: Function) -> Results:
-    entry = described(process.program, function)
     called = [Called(function, function.name)]
-    values = CallValues(process, [entry], called, None, arguments=False, results=True, stack=False)
+    values = CallValues(process, called, None, arguments=False, results=True, stack=False)
     told = values.results(0, Returned(view.registers, view.world.memory, view.bounds[1]))
     if told is None or isinstance(told, str):
         return Results(why=told or "there are none")

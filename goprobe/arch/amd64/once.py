@@ -21,10 +21,9 @@ import msgspec
 from goprobe.arch.amd64.displaced import CodeCopy, NotDisplaceableError, displace
 
 JUMP_SIZE = 5  # jmp rel32: Intel SDM volume 2
-_NOTE, _ON = (
-    6,
-    13,
-)  # bytes from a slot's start: behind jmp [rip+...], behind mov byte [rip+...], ...
+# Bytes from a slot's start.
+_NOTE = 6  # behind jmp [rip+...]
+_ON = 13  # behind mov byte [rip+...], ...
 _REL32 = struct.Struct("<i")
 
 

@@ -14,11 +14,11 @@ class At(IntEnum):
 
 
 class CallPoint(Point, kw_only=True):
-    """`number` is the function's, `target` a jump's; `ends` is what an entry is besides, where a
-    function has but one instruction."""
+    """`number` is the function's (-1: the runtime's), `target` a jump's; `ends` is what an entry is
+    besides, where a function has but one instruction."""
 
     at: At
-    number: int
+    number: int = -1
     target: int = 0
     ends: At | None = None
 
@@ -31,34 +31,30 @@ class Points(CodePoints[CallPoint]):
         self._noted = noted
         self.refused: list[int] = []
         for number, function in enumerate(plan.functions):
-            ends, to = _end_at_entry(function)
-            if not self._add(function.entry, At.ENTRY, number, to, ends):
+            if not self._add(_entry(function, number)):
                 self.refused.append(number)
                 continue
             for address in function.returns if not plan.counts else ():
-                self._add(address, At.RETURN, number)
+                self._add(CallPoint(address=address, at=At.RETURN, number=number))
             for address, target in function.jumps if not plan.counts else ():
-                self._add(address, At.JUMP, number, target)
+                self._add(CallPoint(address=address, at=At.JUMP, number=number, target=target))
         marks = plan.landmarks
         self.last: CallPoint | None = None
         if not plan.counts:
-            self._add(marks.gopanic, At.PANIC, -1)
-            self._add(marks.goexit, At.GOEXIT, -1)
-            self._add(marks.recovery, At.RECOVERY, -1)
-            if self._add(marks.goexit1, At.LAST, -1):
+            self._add(CallPoint(address=marks.gopanic, at=At.PANIC))
+            self._add(CallPoint(address=marks.goexit, at=At.GOEXIT))
+            self._add(CallPoint(address=marks.recovery, at=At.RECOVERY))
+            if self._add(CallPoint(address=marks.goexit1, at=At.LAST)):
                 self.last = self.by_address[marks.goexit1]
 
-    def _add(
-        self, address: int, at: At, number: int, target: int = 0, ends: At | None = None
-    ) -> bool:
+    def _add(self, point: CallPoint) -> bool:
         """Whether there is a breakpoint there now."""
-        if not address:
+        if not point.address:
             return False
-        if address in self._noted:
+        if point.address in self._noted:
             return True
-        if address in self.by_address:
-            return at is not At.ENTRY
-        point = CallPoint(address=address, at=at, number=number, target=target, ends=ends)
+        if point.address in self.by_address:
+            return point.at is not At.ENTRY
         return self.add(point)
 
     def insert_all(self) -> None:
@@ -67,10 +63,10 @@ class Points(CodePoints[CallPoint]):
                 self.insert(point)
 
 
-def _end_at_entry(function: WatchedFunction) -> tuple[At | None, int]:
-    """How a function ends whose first instruction is its last, and where it goes on to: one that
-    does nothing, or gives what it takes, is a return alone."""
-    if function.entry in function.returns:
-        return At.RETURN, 0
-    to = dict(function.jumps).get(function.entry)
-    return (None, 0) if to is None else (At.JUMP, to)
+def _entry(function: WatchedFunction, number: int) -> CallPoint:
+    """A function's first instruction may be its last: one that does nothing, or gives what it
+    takes, is a return alone."""
+    at, jumps = function.entry, dict(function.jumps)
+    ends = At.RETURN if at in function.returns else At.JUMP if at in jumps else None
+    target = jumps.get(at, 0)
+    return CallPoint(address=at, at=At.ENTRY, number=number, target=target, ends=ends)

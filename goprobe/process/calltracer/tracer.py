@@ -197,9 +197,7 @@ class CallTracer(NotedCalls):
         words, hit = self._machine.words, self._hit
         own_g = point.number >= 0 and self._plan.functions[point.number].own_g
         g = hit.word(words[THREAD_WORD] - _G_BELOW_THREAD) if own_g else words[GOROUTINE_WORD]
-        if (
-            point.at is At.RECOVERY
-        ):  # it runs on the system stack, for the goroutine that it is given
+        if point.at is At.RECOVERY:  # on the system stack, for the goroutine that it is given
             g = words[FIRST_WORD]
         if not hit.read_block(g, self._g_size):
             return None
