@@ -12,6 +12,8 @@ from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.binary.dwarf.info import DebugInfo
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.errors import NotGoError, UsageError
+from goprobe.runtime.layout.fields import ROOTS
+from goprobe.runtime.layout.layout import layout_from_debug, roots_from_debug
 from tests.support.go import build, matrix
 
 PROGRAMS = Path(__file__).parents[2] / "testdata" / "programs"
@@ -64,6 +66,25 @@ def test_functions_are_where_the_symbol_table_has_them(go: str) -> None:
     assert len(both) > 1000
     wrong = [f.name for f in both if f.low not in symbols[f.name]]
     assert not wrong
+
+
+@pytest.mark.parametrize("go", matrix())
+@pytest.mark.parametrize("flags", BUILDS.values(), ids=BUILDS.keys())
+def test_what_is_asked_of_the_runtime_needs_no_index(go: str, flags: tuple[str, ...]) -> None:
+    """It is what the index has, and the units' own ranges say whose code is whose."""
+    elf = ElfFile(build(PROGRAMS / "structs.go", go=go, flags=flags))
+    debug, indexed = DebugInfo(elf), DebugInfo(elf)
+    functions = [f for f in indexed.index.functions if not f.name.startswith("type:.")]
+    layout, roots = layout_from_debug(debug, go), roots_from_debug(debug)
+    units = [debug.unit_code.at(f.low) for f in functions]
+    assert "index" not in vars(debug)
+    assert layout == layout_from_debug(indexed, go)
+    assert roots.items() >= {
+        (g.name.removeprefix("runtime."), g.address)
+        for g in indexed.index.globals
+        if g.name.removeprefix("runtime.") in ROOTS
+    }
+    assert units == [indexed.unit_at(f.offset) for f in functions]
 
 
 @pytest.mark.parametrize("go", matrix())

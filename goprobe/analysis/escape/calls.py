@@ -7,8 +7,7 @@ source was inlined there.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 
 import msgspec
@@ -136,12 +135,11 @@ class CodeMap:
     def calls(self, wanted: Callable[[str], bool] = lambda _: True) -> tuple[AllocationCall, ...]:
         """Every call into the allocator from outside the runtime, in address order, in functions
         that hold code of source files that are wanted, of their own or inlined."""
-        units = self._units_with(wanted)
+        functions = self._functions_of(self._units_with(wanted))
+        found = calls_to(self._code(functions), self.allocators)
         allocations: list[AllocationCall] = []
-        for function, calls in self._by_function(self._direct):
-            if function.unit not in units or self._in_runtime(function):
-                continue
-            if self._holds(function, wanted):
+        for function, calls in self._by_function(c for c in found if not c.jump):
+            if not self._in_runtime(function) and self._holds(function, wanted):
                 allocations += self._calls_of(function, calls)
         return tuple(allocations)
 
@@ -152,12 +150,7 @@ class CodeMap:
     def runtime_calls(self, functions: Iterable[Function]) -> Iterator[DirectCall]:
         """The calls of whatever function of the runtime in the code of these functions."""
         entries = [function.entry for function in self._runtime]
-        ranges = sorted((f.entry, f.end) for f in functions)
-        starts = [low for low, _ in ranges]
-        for call in calls_to(self._program.elf.code(), entries):
-            at = bisect_right(starts, call.pc) - 1
-            if at >= 0 and call.pc < ranges[at][1] and not call.jump:
-                yield call
+        return (call for call in calls_to(self._code(functions), entries) if not call.jump)
 
     def allocator_calls(self, owners: Iterable[int] = ()) -> AllocatorCalls:
         """The runtime's own calls of its allocator, to be counted for the return addresses
@@ -169,8 +162,8 @@ class CodeMap:
         functions = self._runtime
         forms = [f.entry for f in functions if is_malloc(f.name)]
         targets: list[tuple[int, int]] = []
-        for function, calls in self._by_function(calls_to(self._program.elf.code(), forms)):
-            if self._in_runtime(function) and not is_malloc(function.name):
+        for function, calls in self._by_function(calls_to(self._code(functions), forms)):
+            if not is_malloc(function.name):
                 true = verified(calls, self.code_of(function), function.entry)
                 targets += [(c.pc, c.target) for c in true if not c.jump]
         layout = self._program.facts.layout
@@ -206,10 +199,6 @@ class CodeMap:
             tuple(self._lines.inline_stack(function, pc)) if function else (),
             asks=False,
         )
-
-    @cached_property
-    def _direct(self) -> list[DirectCall]:
-        return [c for c in calls_to(self._program.elf.code(), self.allocators) if not c.jump]
 
     def _by_function(
         self, calls: Iterable[DirectCall]
@@ -249,18 +238,24 @@ class CodeMap:
     def code_of(self, function: Function) -> bytes:
         return self._program.elf.read(function.entry, function.end - function.entry)
 
+    def _code(self, functions: Iterable[Function]) -> Iterator[tuple[bytes, int]]:
+        """The code of functions, and where it lies: in one piece what lies together."""
+        for low, high in merged([(f.entry, f.end) for f in functions]):
+            yield self._program.elf.read(low, high - low), low
+
     def functions_outside(self) -> Iterator[Function]:
         """All machine functions but the runtime's."""
         return (f for f in self._lines.functions() if not self._in_runtime(f))
 
     def functions_in(self, wanted: Callable[[str], bool]) -> Iterator[Function]:
         """The machine functions whose own source file (that of their entry) is wanted."""
-        units = self._units_with(wanted)
+        return (f for f in self._functions_of(self._units_with(wanted)) if wanted(f.file))
+
+    def _functions_of(self, units: Collection[int]) -> Iterator[Function]:
+        """The machine functions of compilation units."""
         for index, unit in enumerate(self._lines.units_of_functions()):
             if unit in units:
-                function = self._lines.function(index)
-                if wanted(function.file):
-                    yield function
+                yield self._lines.function(index)
 
     def _units_with(self, wanted: Callable[[str], bool]) -> set[int]:
         """The compilation units that name such a file: asking each function takes too long."""

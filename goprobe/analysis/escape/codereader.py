@@ -95,8 +95,8 @@ class CodeReader:
         return self._read_lines[1]
 
     def _is_optimised(self, entry: int) -> bool:
-        function = self._program.debug.function_at(entry)
-        return function is None or self._program.debug.is_optimised(function)
+        unit = self._program.debug.unit_code.at(entry)
+        return unit is None or self._program.debug.unit_is_optimised(unit)
 
     @cached_property
     def _copies(self) -> Copies:

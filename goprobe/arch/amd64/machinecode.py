@@ -8,6 +8,8 @@ them, and finds nothing that is not so.
 
 from __future__ import annotations
 
+import re
+import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -25,6 +27,9 @@ _STATIC_OPERAND = 7  # bytes: REX, opcode, ModRM, a displacement
 _LOAD, _STORE, _LEA = 0x8B, 0x89, 0x8D  # opcodes, Intel SDM volume 2
 Column = Any  # numpy's, which few who read code need
 _REL32_SIZE = 5  # bytes: the opcode and a displacement of four
+_REL32 = struct.Struct("<i")
+_BEGINS_CALL = re.compile(rb"[\xe8\xe9]")
+_LITTLE = 4 << 20  # bytes of code
 _WHOLE = 4  # bytes: writing to the lower half of a register clears the upper one
 _M, _R, _K = iced.Mnemonic, iced.Register, iced.OpKind
 _NAMES = {getattr(_R, name.upper()): name for name in GENERAL}
@@ -81,26 +86,38 @@ def calls_to(sections: Iterable[tuple[bytes, int]], targets: Collection[int]) ->
     The bytes alone are looked at: what looks like a call may lie across two instructions, which
     `verified` sorts out.
     """
+    wanted = frozenset(targets)
+    calls: list[DirectCall] = []
+    for contents, address in sections:
+        # Of little code it takes longer to load numpy than to look at each byte that may begin one.
+        search = _calls_in_little if len(contents) <= _LITTLE else _calls_in_much
+        calls += search(contents, address, wanted)
+    return calls
+
+
+def _calls_in_little(code: bytes, address: int, wanted: frozenset[int]) -> Iterator[DirectCall]:
+    distance, most = _REL32.unpack_from, len(code) - _REL32_SIZE
+    for match in _BEGINS_CALL.finditer(code):
+        at = match.start()
+        if at <= most:
+            target = at + _REL32_SIZE + address + distance(code, at + 1)[0]
+            if target in wanted:
+                yield DirectCall(at + address, target, code[at] == _JUMP)
+
+
+def _calls_in_much(contents: bytes, address: int, wanted: frozenset[int]) -> Iterator[DirectCall]:
     import numpy as np
 
-    calls: list[DirectCall] = []
-    wanted = np.array(sorted(targets), dtype=np.int64)
-    for contents, address in sections:
-        if len(contents) < _REL32_SIZE:
-            continue
-        code = np.frombuffer(contents, dtype=np.uint8)
-        starts = code[: len(code) - _REL32_SIZE + 1]
-        at = np.nonzero((starts == _CALL) | (starts == _JUMP))[0]
-        distance = np.zeros(len(at), dtype=np.uint32)
-        for byte in range(4):
-            distance |= code[at + 1 + byte].astype(np.uint32) << np.uint32(8 * byte)
-        target = at + _REL32_SIZE + address + distance.astype(np.int32)
-        hit = np.isin(target, wanted)
-        calls += [
-            DirectCall(int(a) + address, int(t), bool(code[a] == _JUMP))
-            for a, t in zip(at[hit], target[hit], strict=True)
-        ]
-    return calls
+    code = np.frombuffer(contents, dtype=np.uint8)
+    starts = code[: len(code) - _REL32_SIZE + 1]
+    at = np.nonzero((starts == _CALL) | (starts == _JUMP))[0]
+    distance = np.zeros(len(at), dtype=np.uint32)
+    for byte in range(4):
+        distance |= code[at + 1 + byte].astype(np.uint32) << np.uint32(8 * byte)
+    target = at + _REL32_SIZE + address + distance.astype(np.int32)
+    hit = np.isin(target, np.array(sorted(wanted), dtype=np.int64))
+    for a, t in zip(at[hit].tolist(), target[hit].tolist(), strict=True):
+        yield DirectCall(a + address, t, bool(code[a] == _JUMP))
 
 
 def is_call(code: bytes, at: int, target: int) -> bool:

@@ -8,6 +8,7 @@ program define the same name, Go's wins.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 
 import msgspec
 
@@ -85,6 +86,9 @@ class Unit(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     loclists_base: int
     stmt_list: int
     comp_dir: str
+    high_pc: int
+    ranges: int
+    """Where the list of its code's ranges is; -1 where that is [low_pc, high_pc)."""
 
 
 class FunctionEntry(msgspec.Struct, frozen=True, array_like=True):
@@ -162,11 +166,11 @@ class Sections:
         at = addr_base + 8 * index
         return int.from_bytes(self.get("addr")[at : at + 8], "little")
 
-    def bounds(self, unit: Unit, attributes: Attributes) -> tuple[int, int]:
-        """[low_pc, high_pc) of a DIE, (0, 0) where it has none."""
+    def bounds(self, addr_base: int, attributes: Attributes) -> tuple[int, int]:
+        """[low_pc, high_pc) of a DIE, (0, 0) where it has none; `addr_base` is its unit's."""
         low, high = integer(attributes, AT_LOW_PC), integer(attributes, AT_HIGH_PC)
         if low < 0:
-            low = self.indexed_address(unit.addr_base, -1 - low)
+            low = self.indexed_address(addr_base, -1 - low)
         return low, high + low & _WORD if RELATIVE_HIGH_PC in attributes else high
 
     def attributes(self, abbrev: Abbrev, at: int, unit_offset: int) -> tuple[Attributes, int]:
@@ -201,7 +205,65 @@ def build_index(elf: ElfFile) -> Index:
     try:
         return _Indexer(Sections(elf)).run()
     except (IndexError, KeyError, ValueError) as error:
-        raise NotGoError(f"{elf.shown_as}: its debug information is corrupt ({error})") from None
+        raise _corrupt(elf, error) from None
+
+
+def read_units(elf: ElfFile) -> list[Unit]:
+    """The units alone, as their own entries have them. Raises as `build_index`."""
+    try:
+        return list(_units(Sections(elf)))
+    except (IndexError, KeyError, ValueError) as error:
+        raise _corrupt(elf, error) from None
+
+
+def _corrupt(elf: ElfFile, error: Exception) -> NotGoError:
+    return NotGoError(f"{elf.shown_as}: its debug information is corrupt ({error})")
+
+
+def _units(sections: Sections) -> Iterator[Unit]:
+    at, size = 0, len(sections.get("info"))
+    while at + 11 <= size:
+        unit = _unit(sections, at)
+        if unit.version in (2, 3, 4, 5):
+            yield unit
+        at = unit.end
+
+
+def _unit(sections: Sections, at: int) -> Unit:
+    info = sections.get("info")
+    length = int.from_bytes(info[at : at + 4], "little")
+    if length >= 0xFFFFFFF0 or at + 4 + length > len(info):
+        raise ValueError("a unit's length is out of range")
+    version = int.from_bytes(info[at + 4 : at + 6], "little")
+    if version >= 5:
+        kind = info[at + 6]
+        abbrev = int.from_bytes(info[at + 8 : at + 12], "little")
+        first = at + (12 if kind in (1, 3) else 20)
+    else:
+        abbrev, first = int.from_bytes(info[at + 6 : at + 10], "little"), at + 11
+    own: Attributes = {}
+    if version in (2, 3, 4, 5):
+        code, after = uleb(info, first)
+        own, _ = sections.attributes(sections.abbrevs(abbrev)[code], after, at)
+    addr_base = integer(own, AT_ADDR_BASE)
+    low, high = sections.bounds(addr_base, own)
+    return Unit(
+        offset=at,
+        end=at + 4 + length,
+        first_die=first,
+        version=version,
+        abbrev=abbrev,
+        go=integer(own, AT_LANGUAGE) == _LANG_GO,
+        name=text(own, AT_NAME),
+        low_pc=low,
+        addr_base=addr_base,
+        rnglists_base=integer(own, AT_RNGLISTS_BASE),
+        loclists_base=integer(own, AT_LOCLISTS_BASE),
+        stmt_list=integer(own, AT_STMT_LIST, -1),
+        comp_dir=text(own, AT_COMP_DIR),
+        high_pc=high,
+        ranges=integer(own, AT_RANGES, -1),
+    )
 
 
 class _Indexer:
@@ -212,57 +274,13 @@ class _Indexer:
         self.function = 0  # the entry of the function being walked
 
     def run(self) -> Index:
-        at = 0
-        while at + 11 <= len(self.info):
-            unit = self._unit(at)
-            if unit.version in (2, 3, 4, 5):
-                self.index.units.append(unit)
-            at = unit.end
+        self.index.units.extend(_units(self.sections))
         for unit in self.index.units:
             self.sections.budget.spend(unit.end - unit.offset)
             self._walk(unit)
         self.index.functions.sort(key=lambda f: f.low)
         self.index.globals.sort(key=lambda g: g.address)
         return self.index
-
-    def _unit(self, at: int) -> Unit:
-        info = self.info
-        length = int.from_bytes(info[at : at + 4], "little")
-        if length >= 0xFFFFFFF0 or at + 4 + length > len(info):
-            raise ValueError("a unit's length is out of range")
-        version = int.from_bytes(info[at + 4 : at + 6], "little")
-        if version >= 5:
-            kind = info[at + 6]
-            abbrev = int.from_bytes(info[at + 8 : at + 12], "little")
-            first = at + (12 if kind in (1, 3) else 20)
-        else:
-            abbrev, first = int.from_bytes(info[at + 6 : at + 10], "little"), at + 11
-        attributes: Attributes = {}
-        if version in (2, 3, 4, 5):
-            code, after = uleb(info, first)
-            attributes, _ = self.sections.attributes(self.sections.abbrevs(abbrev)[code], after, at)
-        return self._described(at, at + 4 + length, first, version, abbrev, attributes)
-
-    def _described(
-        self, at: int, end: int, first: int, version: int, abbrev: int, attributes: Attributes
-    ) -> Unit:
-        addr_base = integer(attributes, AT_ADDR_BASE)
-        low = integer(attributes, AT_LOW_PC)
-        return Unit(
-            offset=at,
-            end=end,
-            first_die=first,
-            version=version,
-            abbrev=abbrev,
-            go=integer(attributes, AT_LANGUAGE) == _LANG_GO,
-            name=text(attributes, AT_NAME),
-            low_pc=self.sections.indexed_address(addr_base, -1 - low) if low < 0 else low,
-            addr_base=addr_base,
-            rnglists_base=integer(attributes, AT_RNGLISTS_BASE),
-            loclists_base=integer(attributes, AT_LOCLISTS_BASE),
-            stmt_list=integer(attributes, AT_STMT_LIST, -1),
-            comp_dir=text(attributes, AT_COMP_DIR),
-        )
 
     def _walk(self, unit: Unit) -> None:
         info, table = self.info, self.sections.abbrevs(unit.abbrev)
@@ -318,7 +336,7 @@ class _Indexer:
             self.index.runtime_types.setdefault(runtime_type, offset)
 
     def _record_function(self, unit: Unit, offset: int, name: str, attributes: Attributes) -> None:
-        low, high = self.sections.bounds(unit, attributes)
+        low, high = self.sections.bounds(unit.addr_base, attributes)
         self.function = offset
         if high <= low:
             if name and AT_INLINE in attributes:

@@ -28,6 +28,8 @@ from goprobe.binary.dwarf.dieindex import (
 from goprobe.binary.dwarf.forms import skip, uleb
 from goprobe.binary.dwarf.gotypes import GoType, TypeReader
 from goprobe.binary.dwarf.loclist import LocationEntry, location_list, range_list
+from goprobe.binary.dwarf.runtimeentries import RuntimeEntries
+from goprobe.binary.dwarf.unitcode import UnitCode
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.elf.parts import FileParts, debug_parts
 from goprobe.errors import NotGoError
@@ -99,6 +101,13 @@ class DebugInfo:
         return cached(_INDEX_ROOM, self.source, Index, lambda: ix.build_index(self.elf))
 
     @cached_property
+    def units(self) -> list[Unit]:
+        """Its compilation units, read by themselves where nobody has asked for the index."""
+        if "index" in self.__dict__ or not self.present:
+            return self.index.units
+        return ix.read_units(self.elf)
+
+    @cached_property
     def source(self) -> FileParts:
         """The bytes that all this is learnt from."""
         return debug_parts(self.elf)
@@ -110,8 +119,23 @@ class DebugInfo:
     def type_named(self, name: str) -> GoType:
         return self.types.at(self.index.types[name])
 
-    def constant(self, name: str) -> int:
-        return self.index.constants[name]
+    @cached_property
+    def _runtime(self) -> RuntimeEntries | None:
+        """For what is asked before anybody needs the index."""
+        if "index" in self.__dict__ or not self.present:
+            return None
+        entries = RuntimeEntries(self._sections, self.units)
+        return entries if entries.complete else None
+
+    def runtime_type(self, name: str) -> GoType | None:
+        """A type of Go's runtime, None where there is none of that name."""
+        known = self._runtime
+        offset = known.type(name) if known else self.index.types.get(name, 0)
+        return self.types.at(offset) if offset else None
+
+    def runtime_constant(self, name: str) -> int | None:
+        known = self._runtime
+        return known.constant(name) if known else self.index.constants.get(name)
 
     @cached_property
     def globals(self) -> dict[str, GlobalEntry]:
@@ -145,12 +169,16 @@ class DebugInfo:
     def unit_at(self, offset: int) -> Unit:
         last = self._unit_cache
         if last is None or not last.offset <= offset < last.end:
-            units = self.index.units
+            units = self.units
             at = bisect_right(units, offset, key=lambda u: u.offset)
             if not at or offset >= units[at - 1].end:
                 raise NotGoError(f"{self.elf.shown_as}: its debug information is corrupt")
             last = self._unit_cache = units[at - 1]
         return last
+
+    @cached_property
+    def unit_code(self) -> UnitCode:
+        return UnitCode(self._sections, self.units)
 
     def die(self, offset: int) -> Die:
         """Raises NotGoError where there is no entry at `offset`."""
@@ -252,13 +280,15 @@ class DebugInfo:
     def is_optimised(self, function: FunctionEntry) -> bool:
         """Whether a function was compiled with the optimiser on: a unit's producer ends in the
         compiler's flags (cmd/link/internal/ld/dwarf.go, Go 1.21 to 1.27)."""
-        first = self.unit_at(function.offset).first_die
-        return "-N" not in self._producer(first).partition(";")[2].split()
+        return self.unit_is_optimised(self.unit_at(function.offset))
+
+    def unit_is_optimised(self, unit: Unit) -> bool:
+        return "-N" not in self._producer(unit.first_die).partition(";")[2].split()
 
     @property
     def producer(self) -> str:
         """The Go compiler's name ("Go cmd/compile go1.27.3; regabi"); "" where none is named."""
-        names = (self._producer(unit.first_die) for unit in self.index.units[:_UNITS_ASKED])
+        names = (self._producer(unit.first_die) for unit in self.units[:_UNITS_ASKED])
         return next((name for name in names if name.startswith("Go ")), "")
 
     def _read_producer(self, first: int) -> str:
@@ -345,7 +375,7 @@ class DebugInfo:
 
     def _ranges(self, unit: Unit, die: Die) -> list[tuple[int, int]]:
         if ix.AT_LOW_PC in die.attributes:
-            return [self._sections.bounds(unit, die.attributes)]
+            return [self._sections.bounds(unit.addr_base, die.attributes)]
         if ix.AT_RANGES in die.attributes:
             return range_list(self._sections, unit, integer(die.attributes, ix.AT_RANGES))
         return []

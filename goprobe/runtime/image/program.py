@@ -154,8 +154,8 @@ class GoProgram:
     def statements(self, functions: Iterable[Function]) -> list[int]:
         """The addresses at which the debug information says that statements begin, sorted: those
         of the functions' compilation units."""
-        entries = (self.debug.functions.get(function.name) for function in functions)
-        units = {u.offset: u for e in entries if e for u in (self.debug.unit_at(e.offset),)}
+        holding = (self.debug.unit_code.at(function.entry) for function in functions)
+        units = {unit.offset: unit for unit in holding if unit}
         rows = (row for unit in units.values() for row in self.rows.rows(unit))
         return sorted({row.address for row in rows if row.statement})
 

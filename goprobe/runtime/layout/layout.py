@@ -121,9 +121,8 @@ def _resolve(debug: DebugInfo, struct: GoType, path: str) -> Field:
 
 def _struct(debug: DebugInfo, name: str, paths: tuple[str, ...]) -> StructLayout | None:
     for candidate in name.split("|"):
-        try:
-            type_ = debug.type_named(_qualified(candidate))
-        except KeyError:
+        type_ = debug.runtime_type(_qualified(candidate))
+        if type_ is None:
             continue
         fields: dict[str, Field] = {}
         for path in paths:
@@ -150,7 +149,7 @@ def layout_from_debug(debug: DebugInfo, go: str) -> Layout:
     constants: dict[str, int] = {}
     for names in CONSTANTS:
         for candidate in names.split("|"):
-            value = debug.index.constants.get(_qualified(candidate))
+            value = debug.runtime_constant(_qualified(candidate))
             if value is not None:
                 constants[names.split("|")[0]] = value
                 break
@@ -158,10 +157,14 @@ def layout_from_debug(debug: DebugInfo, go: str) -> Layout:
 
 
 def roots_from_debug(debug: DebugInfo) -> dict[str, int]:
-    """Link-time addresses of the runtime's globals, from debug information or the symbol table."""
+    """Link-time addresses of the runtime's globals, from the symbol table or debug information."""
     wanted = {f"runtime.{name}": name for name in ROOTS}
-    roots = {wanted[g.name]: g.address for g in debug.index.globals if g.name in wanted}
-    for symbol in debug.elf.symbols if len(roots) < len(ROOTS) else ():
+    roots: dict[str, int] = {}
+    for symbol in debug.elf.symbols:
         if symbol.name in wanted:
             roots.setdefault(wanted[symbol.name], symbol.address)
+    # A symbol table has all of them, where it has any.
+    for variable in () if roots else debug.index.globals:
+        if variable.name in wanted:
+            roots[wanted[variable.name]] = variable.address
     return roots
