@@ -136,9 +136,9 @@ class CodeMap:
         """Every call into the allocator from outside the runtime, in address order, in functions
         that hold code of source files that are wanted, of their own or inlined."""
         functions = self._functions_of(self._units_with(wanted))
-        found = calls_to(self._code(functions), self.allocators)
+        direct = (c for c in calls_to(self._code(functions), self.allocators) if not c.jump)
         allocations: list[AllocationCall] = []
-        for function, calls in self._by_function(c for c in found if not c.jump):
+        for function, calls in self._by_function(direct):
             if not self._in_runtime(function) and self._holds(function, wanted):
                 allocations += self._calls_of(function, calls)
         return tuple(allocations)

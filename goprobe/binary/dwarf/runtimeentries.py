@@ -54,12 +54,12 @@ class RuntimeEntries:
 
     def type(self, name: str) -> int:
         """The offset of a type's entry, 0 where there is none."""
-        found = 0
+        best = 0
         # As the index has it: the entry that says the kind, else the first.
         for offset, tag, attributes in self._entries(_TYPES, name):
             if tag in TYPE_TAGS and not attributes.get(AT_DECLARATION):
-                found = offset if not found or AT_GO_KIND in attributes else found
-        return found
+                best = offset if not best or AT_GO_KIND in attributes else best
+        return best
 
     def constant(self, name: str) -> int | None:
         value = None
@@ -71,10 +71,10 @@ class RuntimeEntries:
     def _entries(self, unit_name: str, name: str) -> Iterator[tuple[int, int, Attributes]]:
         """Offset, tag and attributes of what bears a name: in the units of one name, or, where
         there is nothing, in any."""
-        found = list(self._entries_in(self._units.get(unit_name, ()), name))
-        for units in () if found else self._units.values():
-            found += self._entries_in(units, name)
-        return iter(found)
+        entries = list(self._entries_in(self._units.get(unit_name, ()), name))
+        for units in () if entries else self._units.values():
+            entries += self._entries_in(units, name)
+        return iter(entries)
 
     def _entries_in(
         self, units: Sequence[Unit], name: str
