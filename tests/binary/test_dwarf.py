@@ -76,7 +76,7 @@ def test_what_is_asked_of_the_runtime_needs_no_index(go: str, flags: tuple[str, 
     debug, indexed = DebugInfo(elf), DebugInfo(elf)
     functions = [f for f in indexed.index.functions if not f.name.startswith("type:.")]
     layout, roots = layout_from_debug(debug, go), roots_from_debug(debug)
-    units = [debug.unit_code.at(f.low) for f in functions]
+    units = [debug.units.with_code(f.low) for f in functions]
     assert "index" not in vars(debug)
     assert layout == layout_from_debug(indexed, go)
     assert roots.items() >= {

@@ -95,7 +95,7 @@ class CodeReader:
         return self._read_lines[1]
 
     def _is_optimised(self, entry: int) -> bool:
-        unit = self._program.debug.unit_code.at(entry)
+        unit = self._program.debug.units.with_code(entry)
         return unit is None or self._program.debug.unit_is_optimised(unit)
 
     @cached_property

@@ -29,7 +29,7 @@ from goprobe.binary.dwarf.forms import skip, uleb
 from goprobe.binary.dwarf.gotypes import GoType, TypeReader
 from goprobe.binary.dwarf.loclist import LocationEntry, location_list, range_list
 from goprobe.binary.dwarf.runtimeentries import RuntimeEntries
-from goprobe.binary.dwarf.unitcode import UnitCode
+from goprobe.binary.dwarf.units import Units
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.elf.parts import FileParts, debug_parts
 from goprobe.errors import NotGoError
@@ -81,7 +81,6 @@ class DebugInfo:
     def __init__(self, elf: ElfFile) -> None:
         self.elf = elf
         self._sections = Sections(elf)
-        self._unit_cache: Unit | None = None
         self._ends: dict[int, int] = {}
         # Thousands of goroutines stand in the same functions, at the same few places.
         self._locals_of = lru_cache(maxsize=_KEPT)(self._read_locals)
@@ -101,11 +100,10 @@ class DebugInfo:
         return cached(_INDEX_ROOM, self.source, Index, lambda: ix.build_index(self.elf))
 
     @cached_property
-    def units(self) -> list[Unit]:
+    def units(self) -> Units:
         """Its compilation units, read by themselves where nobody has asked for the index."""
-        if "index" in self.__dict__ or not self.present:
-            return self.index.units
-        return ix.read_units(self.elf)
+        indexed = "index" in self.__dict__ or not self.present
+        return Units(self._sections, self.index.units if indexed else ix.read_units(self.elf))
 
     @cached_property
     def source(self) -> FileParts:
@@ -124,7 +122,7 @@ class DebugInfo:
         """For what is asked before anybody needs the index."""
         if "index" in self.__dict__ or not self.present:
             return None
-        entries = RuntimeEntries(self._sections, self.units)
+        entries = RuntimeEntries(self._sections, self.units.all)
         return entries if entries.complete else None
 
     def runtime_type(self, name: str) -> GoType | None:
@@ -167,18 +165,7 @@ class DebugInfo:
     # Entries of .debug_info
 
     def unit_at(self, offset: int) -> Unit:
-        last = self._unit_cache
-        if last is None or not last.offset <= offset < last.end:
-            units = self.units
-            at = bisect_right(units, offset, key=lambda u: u.offset)
-            if not at or offset >= units[at - 1].end:
-                raise NotGoError(f"{self.elf.shown_as}: its debug information is corrupt")
-            last = self._unit_cache = units[at - 1]
-        return last
-
-    @cached_property
-    def unit_code(self) -> UnitCode:
-        return UnitCode(self._sections, self.units)
+        return self.units.at(offset)
 
     def die(self, offset: int) -> Die:
         """Raises NotGoError where there is no entry at `offset`."""
@@ -288,7 +275,7 @@ class DebugInfo:
     @property
     def producer(self) -> str:
         """The Go compiler's name ("Go cmd/compile go1.27.3; regabi"); "" where none is named."""
-        names = (self._producer(unit.first_die) for unit in self.units[:_UNITS_ASKED])
+        names = (self._producer(unit.first_die) for unit in self.units.all[:_UNITS_ASKED])
         return next((name for name in names if name.startswith("Go ")), "")
 
     def _read_producer(self, first: int) -> str:

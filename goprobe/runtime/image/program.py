@@ -154,7 +154,7 @@ class GoProgram:
     def statements(self, functions: Iterable[Function]) -> list[int]:
         """The addresses at which the debug information says that statements begin, sorted: those
         of the functions' compilation units."""
-        holding = (self.debug.unit_code.at(function.entry) for function in functions)
+        holding = (self.debug.units.with_code(function.entry) for function in functions)
         units = {unit.offset: unit for unit in holding if unit}
         rows = (row for unit in units.values() for row in self.rows.rows(unit))
         return sorted({row.address for row in rows if row.statement})
