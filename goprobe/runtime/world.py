@@ -17,7 +17,7 @@ from goprobe.errors import GoprobeError, TargetError, UnreadableError
 from goprobe.model.report import Head
 from goprobe.process.memory.memory import Memory
 from goprobe.process.memory.metered import MeteredMemory
-from goprobe.process.proc.maps import Mapping
+from goprobe.process.proc.maps import Mapping, find
 from goprobe.process.proc.procfs import PAGE_SIZE, occupied_bytes
 from goprobe.runtime.goroutines.goroutines import Goroutines
 from goprobe.runtime.heap.heap import Heap
@@ -64,7 +64,7 @@ class World:
     It is made for one question, or for the few that one answer takes: what they read is bounded by
     a budget, after the size of the process (`memory_size`: bytes of memory there are, where that
     is not a live process's). Raises TargetError where reading would not end. `beside` are other Go
-    programs in the process.
+    programs in the process; of a plugin, `host` is the program that loaded it.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class World:
         bias: int,
         memory_size: int | None = None,
         beside: Sequence[GoImage] = (),
+        host: World | None = None,
     ) -> None:
         self.pid = pid
         self.program = program
@@ -88,6 +89,7 @@ class World:
         self.threads = threads
         self.bias = bias
         self._beside = beside
+        self._host = host
 
     def renew(self) -> None:
         """Another question begins: it may cost as much as the one before."""
@@ -123,6 +125,54 @@ class World:
             )
             for image in self._beside
         )
+
+    @cached_property
+    def plugins(self) -> tuple[World, ...]:
+        """The same process as seen from the plugins of a live one whose files can be read."""
+        if self._host is not None or len(self.modules) < 2 or self._memory_size is not None:
+            return ()
+        from goprobe.runtime.image.plugins import plugin_images  # few programs have any
+
+        own = GoImage(self.program, self.bias)
+        return tuple(
+            World(
+                self.pid,
+                image.program,
+                self.memory,
+                self.mappings,
+                self.threads,
+                image.bias,
+                host=self,
+            )
+            for image in plugin_images(self.pid, own, self.modules.all, self.mappings)
+        )
+
+    def seen_at(self, pc: int) -> World:
+        """As the plugin sees it whose code is there; this one where that is no plugin's."""
+        if self._host is None and pc not in self.code_span:
+            for plugin in self.plugins:
+                if pc in plugin.code_span:
+                    return plugin
+        return self
+
+    def is_in_plugin(self, pc: int) -> bool:
+        return self.seen_at(pc) is not self
+
+    def unknown_at(self, pc: int) -> str:
+        """Why nothing is known of the variables of Go code there, "" where it is."""
+        module = None if pc in self.code_span else self.modules.of_code(pc)
+        if module is None or self.is_in_plugin(pc):
+            return ""
+        file = find(self.mappings, pc)
+        name = module.plugin or (file.path if file else "")
+        if self._memory_size is not None:
+            return f"a core does not have the file of the plugin {name}"
+        return f"the file of the plugin {name} cannot be read, or is another by now"
+
+    @cached_property
+    def code_span(self) -> range:
+        """Of the program's own Go code."""
+        return range(self.lines.low, self.lines.high)
 
     @property
     def head(self) -> Head:
@@ -161,6 +211,8 @@ class World:
 
     @cached_property
     def goroutines(self) -> Goroutines:
+        if self._host is not None:
+            return self._host.goroutines
         return Goroutines(self.memory, self.layout, self.roots)
 
     @cached_property
@@ -181,6 +233,8 @@ class World:
     @cached_property
     def modules(self) -> Modules:
         """The program and its plugins; none where the list cannot be read."""
+        if self._host is not None:
+            return self._host.modules
         try:
             return read_modules(self.memory, self.layout, self.roots["firstmoduledata"])
         except (UnreadableError, KeyError) as error:
@@ -189,6 +243,8 @@ class World:
     @cached_property
     def code(self) -> Code:
         """The Go code of the program and its plugins."""
+        if self._host is not None:
+            return self._host.code
         return Code(self.lines, self.modules, self.memory, self.program.looked_up)
 
     def function_name(self, pc: int) -> str:
@@ -202,7 +258,9 @@ class World:
 
     @cached_property
     def typedata(self) -> TypeData:
-        sections = [TypeSection(m["types"], m["etypes"]) for m in self.modules]
+        own = self.modules.of_code(self.lines.low)
+        modules = sorted(self.modules, key=lambda module: module is not own)
+        sections = [TypeSection(m["types"], m["etypes"]) for m in modules]
         return TypeData(self.memory, self.layout, self.program, self.bias, sections)
 
 

@@ -16,7 +16,7 @@ from goprobe.binary.elf.elf import ElfFile
 from goprobe.errors import GoprobeError, NotGoError, UnreadableError, UsageError
 from goprobe.process.memory.memory import Memory
 from goprobe.process.proc.identity import ProcessIdentity
-from goprobe.process.proc.maps import Mapping, read_maps
+from goprobe.process.proc.maps import Mapping, paths_of, read_maps
 from goprobe.runtime.image.goimage import GoImage
 from goprobe.runtime.image.modules import read_modules
 from goprobe.runtime.image.program import GoProgram
@@ -126,18 +126,12 @@ def _libraries(
 def _library(
     identity: ProcessIdentity, own: Sequence[Mapping], mappings: Sequence[Mapping], assume_go: str
 ) -> GoImage | None:
-    for path in _ways_to(identity, own[0]):
+    for path in paths_of(identity.pid, own[0]):
         with suppress(GoprobeError):
             elf = ElfFile(path, shown_as=own[0].path)
             if elf.status.st_ino == own[0].inode and _may_be_go(elf):
                 return GoImage(GoProgram(elf, assume_go=assume_go), bias_of(elf, own, mappings))
     return None
-
-
-def _ways_to(identity: ProcessIdentity, m: Mapping) -> tuple[str, ...]:
-    """Paths of a mapped file: the very one, for root, else by its name in the process's root."""
-    exact = f"/proc/{identity.pid}/map_files/{m.low:x}-{m.high:x}"
-    return exact, identity.root + m.path.replace("\\012", "\n")
 
 
 def _may_be_go(elf: ElfFile) -> bool:

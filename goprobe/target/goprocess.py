@@ -9,7 +9,7 @@ import msgspec
 
 from goprobe.model.report import Head
 from goprobe.process.memory.memory import Memory
-from goprobe.process.proc.maps import Mapping
+from goprobe.process.proc.maps import Mapping, read_maps
 from goprobe.runtime.image.goimage import GoImage, head_of
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.world import ThreadState, World
@@ -28,6 +28,12 @@ class GoProcess(msgspec.Struct, frozen=True):
     @property
     def head(self) -> Head:
         return head_of(self.pid, self.program, self.beside)
+
+    def loaded(self, memory: Memory) -> World:
+        """A live process as it runs, with the plugins that it has loaded by now: for questions of
+        its code."""
+        world = self.world(memory, ())
+        return self.world(memory, read_maps(self.pid)) if len(world.modules) > 1 else world
 
     def world(
         self,

@@ -19,9 +19,9 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from goprobe.analysis.audit import finished
+from goprobe.analysis.calls.allvalues import AllValues
 from goprobe.analysis.calls.parameters import ASSEMBLY, is_assembly
 from goprobe.analysis.calls.patterns import Chosen, choose
-from goprobe.analysis.calls.values import CallValues
 from goprobe.arch.byhand import behind_stack_check, ends
 from goprobe.arch.callstub import coverable
 from goprobe.binary.pcln.format import Function
@@ -40,12 +40,14 @@ from goprobe.process.calltracer.plan import (
     Over,
     Ready,
     Record,
+    Room,
     Told,
     WatchedFunction,
     WatchPlan,
 )
+from goprobe.process.memory.memory import ProcessMemory
 from goprobe.runtime.image.padding import rooms
-from goprobe.runtime.image.program import GoProgram
+from goprobe.runtime.world import World
 from goprobe.target.goprocess import GoProcess
 
 _MOST_FUNCTIONS = 5000
@@ -85,25 +87,25 @@ class CallWatch:
 
     def __init__(self, process: GoProcess, request: CallsRequest, after: After) -> None:
         self._process, self._request, self._after = process, request, after
-        program = process.program
-        self._chosen = choose(program, request.patterns)
+        self._world = process.loaded(ProcessMemory(process.pid))
+        self._chosen = choose((self._world, *self._world.plugins), request.patterns)
         functions = self._chosen.functions
         if len(functions) > _MOST_FUNCTIONS:
             raise UsageError(
                 f"{len(functions):,} functions match: at most {_MOST_FUNCTIONS:,} can be watched",
                 hint="name fewer: main.(*Store).* rather than *",
             )
-        self._plan, self._notes = _planned(process, self._chosen, counts=request.counts)
-        self._values = CallValues(
+        self._plan, self._notes = _planned(self._world, self._chosen, counts=request.counts)
+        self._values = AllValues(
             process,
+            self._world,
             functions,
-            None if program.stripped else program.debug.functions.get("runtime.gopanic"),
             arguments=request.arguments,
             results=request.results,
             stack=request.stack,
         )
         if after is not After.GO and len(functions) <= _MOST_NOTED:
-            self._plan = _with_stubs(process, self._chosen, self._plan, self._values)
+            self._plan = _with_stubs(self._chosen, self._plan, self._values)
         self._names = [f.name for f in functions]
         self._open: dict[int, Begun] = {}
         self._totals = {name: _Total() for name in self._names}
@@ -185,7 +187,7 @@ class CallWatch:
         results, no_results = _told(ended.results)
         why, to = ended.why, ""
         if ended.end is End.TAIL:
-            why, to = "", self._process.program.function_name(int(why, 16) - self._process.bias)
+            why, to = "", self._world.function_name(int(why, 16))
         return CallRecord(
             call=begun.call,
             function=self._names[begun.function],
@@ -256,18 +258,15 @@ class _Total(msgspec.Struct):
         self.longest = max(self.longest, ended.ns)
 
 
-def _planned(
-    process: GoProcess, chosen: Chosen, *, counts: bool
-) -> tuple[WatchPlan, dict[str, str]]:
+def _planned(world: World, chosen: Chosen, *, counts: bool) -> tuple[WatchPlan, dict[str, str]]:
     """The breakpoints, at addresses of the process, and what is to be said of functions."""
-    program, bias = process.program, process.bias
     watched: list[WatchedFunction] = []
     notes: dict[str, str] = {}
     for name, copies in chosen.copies.items():
         notes[name] = f"its calls that were inlined ({counted(copies, 'place')}) are none"
     for called in chosen.functions:
-        function, name = called.function, called.name
-        code = program.elf.read(function.entry, function.end - function.entry)
+        function, name, bias = called.function, called.name, called.world.bias
+        code = called.world.program.elf.read(function.entry, function.end - function.entry)
         if is_assembly(function):
             watched.append(WatchedFunction(function.entry + bias, own_g=True))
             notes[name] = ASSEMBLY
@@ -288,26 +287,24 @@ def _planned(
                 tuple((address + bias, target + bias) for address, target in at.jumps),
             )
         )
-    entries = {
-        name: _landmark(program, bias, f"runtime.{symbol}") for name, symbol in _MARKS.items()
-    }
-    goid = program.facts.layout.struct("g").offset("goid")
-    room = rooms(program, bias, (w.entry for w in watched), len(_MARKS) + 1)
-    return WatchPlan(tuple(watched), Landmarks(**entries, goid=goid), room, counts), notes
+    room: list[Room] = []
+    for of in (world, *world.plugins):
+        pairs = zip(chosen.functions, watched, strict=True)
+        own = (w.entry for called, w in pairs if called.world is of)
+        room += rooms(of.program, of.bias, own, len(_MARKS) + 1)
+    beside = tuple(map(_landmarks, world.plugins))
+    return WatchPlan(tuple(watched), _landmarks(world), tuple(room), counts, beside), notes
 
 
-def _with_stubs(
-    process: GoProcess, chosen: Chosen, plan: WatchPlan, values: CallValues
-) -> WatchPlan:
+def _with_stubs(chosen: Chosen, plan: WatchPlan, values: AllValues) -> WatchPlan:
     """The plan, with what can be noted of each function without a stop."""
-    program, bias = process.program, process.bias
     functions: list[WatchedFunction] = []
     for number, (called, watched) in enumerate(zip(chosen.functions, plan.functions, strict=True)):
-        function = called.function
+        function, bias = called.function, called.world.bias
         if not watched.returns or not _is_plain(function):
             functions.append(watched)
             continue
-        code = program.elf.read(function.entry, function.end - function.entry)
+        code = called.world.program.elf.read(function.entry, function.end - function.entry)
         stubs = [
             (replace(covered, address=covered.address + bias, at=covered.at + bias), told_by)
             for covered in coverable(code, function.entry)
@@ -331,9 +328,11 @@ _MARKS = {
 }  # fmt: skip
 
 
-def _landmark(program: GoProgram, bias: int, name: str) -> int:
-    function = program.lines.function_named(name)
-    return function.entry + bias if function else 0
+def _landmarks(world: World) -> Landmarks:
+    named = world.program.lines.function_named
+    marks = {name: named(f"runtime.{symbol}") for name, symbol in _MARKS.items()}
+    entries = {name: mark.entry + world.bias if mark else 0 for name, mark in marks.items()}
+    return Landmarks(**entries, goid=world.layout.struct("g").offset("goid"))
 
 
 def _told(values: Told | None) -> tuple[tuple[CallValue, ...] | UnsetType, str]:

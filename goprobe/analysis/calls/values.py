@@ -46,7 +46,6 @@ from goprobe.runtime.values.localplaces import frame_offset
 from goprobe.runtime.values.storage import InBytes, InMemory, Storage
 from goprobe.runtime.values.values import Decoder
 from goprobe.runtime.world import World
-from goprobe.target.goprocess import GoProcess
 
 _LIMITS = Limits(
     string=STRING_LIMIT, text=1024, elements=16, fields=64, depth=3, nodes=200, map_scan=128
@@ -69,21 +68,25 @@ class Signature(msgspec.Struct, frozen=True):
 
 
 class CallValues:
-    """The values of calls in one process: `functions` are those that are watched, by number."""
+    """The values of calls of a program's functions, or of a plugin's: `called` are those that are
+    watched, by number."""
 
     def __init__(
-        self, process: GoProcess, called: Sequence[Called], panic: FunctionEntry | None,
-        *, arguments: bool, results: bool, stack: bool,
+        self, world: World, called: Sequence[Called], panic: FunctionEntry | None,
+        *, arguments: bool, results: bool, stack: bool, live: Callable[[], World] | None = None,
     ) -> None:  # fmt: skip
-        self._process, self._called = process, called
-        self._functions = [described(process.program, each.function) for each in called]
+        """`live` makes the world anew, when something of it is first read: one that was made before
+        the program's first instruction knows no modules."""
+        self._world, self._called = world, called
+        self._program = world.program
+        self._functions = [described(self._program, each.function) for each in called]
         self._wants = arguments, results, stack
         self._signatures: dict[tuple[int, int], Signature] = {}
         self._panic = panic
-        self._world: World | None = None
+        self._live_world, self._asked = live, False
         self._frames: dict[int, tuple[tuple[CallFrame, ...], int]] = {}
         self._decoder: Decoder | None = None
-        self._pending = PendingPanic(process.program)
+        self._pending = PendingPanic(self._program)
 
     # What the tracer asks
 
@@ -148,21 +151,19 @@ class CallValues:
     def _frame(self, back: int) -> tuple[tuple[CallFrame, ...], int]:
         """The source frames at a return address, and the machine frame's size (-1: the last)."""
         if back not in self._frames:
-            lines, pc = self._process.program.lines, back - 1 - self._process.bias
-            function = lines.function_at(pc)
-            if function is None:
+            code = self._live().code
+            spot, stack = code.spot(back - 1), code.source(back - 1)
+            if spot is None:
                 self._frames[back] = (), -1
             else:
-                stack = lines.inline_stack(function, pc)
-                size = -1 if function.top_frame else lines.frame_size(function, pc)
                 shown = tuple(CallFrame(f.function, f.file, f.line) for f in stack)
-                self._frames[back] = shown, size
+                self._frames[back] = shown, -1 if spot.function.top_frame else spot.size
         return self._frames[back]
 
     def _read(self, readers: tuple[Reading, ...] | str, hit: Hit) -> Told:
         if isinstance(readers, str):
             return readers
-        if self._world is not None:
+        if self._asked:
             self._world.renew()
         return tuple([reading.read(hit) for reading in readers])
 
@@ -197,7 +198,7 @@ class CallValues:
     def _signed(
         self, entry: FunctionEntry, dictionary: int | None, called: Called | None
     ) -> Signature:
-        debug = self._process.program.debug
+        debug = self._program.debug
         types = debug.types
         declared = once(debug.parameters(entry))
         passed = [p for p in declared if not p.result]
@@ -235,14 +236,14 @@ class CallValues:
         return _signature(doubt or tuple(shown), doubt if stacked else tuple(results), word)
 
     def _type_of(self, local: Local) -> GoType:
-        types = self._process.program.debug.types
+        types = self._program.debug.types
         own = types.at(local.type)
         return types.at(own.elem) if local.name.startswith("&") else own
 
     def _with_arguments(self, locals_: list[Local], dictionary: int) -> list[Local]:
-        process, program = self._process, self._process.program
+        program = self._program
         resolver = TypeArguments(
-            program.elf, program.debug.types, self._memory(), process.bias,
+            program.elf, program.debug.types, self._memory(), self._world.bias,
             self._live().typedata.debug_type,
         )  # fmt: skip
         return resolver.resolved(locals_, dictionary)
@@ -252,7 +253,7 @@ class CallValues:
         much room as the compiler reserved (_func.args: ArgWidth, cmd/compile/internal/abi, Go 1.21
         to 1.27), and is what the debug information has, for each of which
         it has anything at the entry."""
-        function = self._process.program.lines.function_at(entry.low)
+        function = self._program.lines.function_at(entry.low)
         if function is None or function.args_size != (where.end + 7) & ~7:
             return _BLANK
         for local, at in zip(passed, where.parameters, strict=True):
@@ -290,7 +291,7 @@ class CallValues:
     def _led_to(self, local: Local, go_type: GoType, where: Assigned) -> Reading:
         """What a closure that is called where it is written captures by reference: its address is
         what travels (directClosureCall, cmd/compile/internal/walk/closure.go, Go 1.21 to 1.27)."""
-        address_type = self._process.program.debug.types.at(local.type)
+        address_type = self._program.debug.types.at(local.type)
 
         def address(hit: Hit) -> int:
             return int.from_bytes(self._storage(address_type, where, hit).read(0, 8), "little")
@@ -300,7 +301,7 @@ class CallValues:
     def _on(self, local: Local, where: Assigned, receiver: Receiver) -> Reading:
         """The receiver of a method that stands in a wrapper of the compiler's, by what that is
         called on."""
-        types = self._process.program.debug.types
+        types = self._program.debug.types
         own = types.at(local.type)
         if receiver is Receiver.POINTER and own.kind is GoKind.POINTER:
             return self._led_to(local, types.at(own.elem), where)
@@ -310,7 +311,7 @@ class CallValues:
     def _captured(self, called: Called) -> list[Reading]:
         """That of a method value: what it closes over is the receiver, and nothing else
         (methodValueWrapper, cmd/compile/internal/noder/reader.go, Go 1.21 to 1.27)."""
-        debug = self._process.program.debug
+        debug = self._program.debug
         method = debug.functions.get(called.name)
         parameters = debug.parameters(method)[:1] if method else ()
         return [
@@ -349,19 +350,20 @@ class CallValues:
         return as_value(made.as_element(name, go_type, place.address))
 
     def _memory(self) -> ProcessMemory:
-        return ProcessMemory(self._process.pid)
+        return ProcessMemory(self._world.pid)
 
     def _live(self) -> World:
-        if self._world is None:
-            self._world = self._process.world(self._memory(), ())
+        if not self._asked and self._live_world is not None:
+            self._world = self._live_world()
+        self._asked = True
         return self._world
 
     def _decoding(self) -> Decoder:
         if self._decoder is None:
-            world, program, bias = self._live(), self._process.program, self._process.bias
+            world, program, bias = self._live(), self._program, self._world.bias
             self._decoder = Decoder(
                 world.memory, program.debug.types, world.typedata, _nowhere,
-                lambda pc: program.function_name(pc - bias),
+                world.function_name,
                 lambda pc: captures_of(program, pc - bias), _LIMITS,
             )  # fmt: skip
         return self._decoder

@@ -49,6 +49,13 @@ class GoroutineView(StopView):
             world.program, world.bias, self.registers, self._own_goroutine.pc, self._judged
         )
 
+    def _seen_from(self, world: World) -> StopView:
+        view = GoroutineView(
+            world, self._own_goroutine, self._stacks, self.locator, self.registers, self._judged
+        )
+        view._lost = self._lost
+        return view
+
     @cached_property
     def frames(self) -> tuple[FrameView, ...]:
         """As a traceback prints them: the report has the same."""

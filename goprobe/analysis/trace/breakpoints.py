@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import pairwise, takewhile
+from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -26,6 +27,15 @@ _NEAREST = 3
 _ALIKE = 0.75  # the last part of a name, by itself
 
 
+class Image(Protocol):
+    """A program or a plugin, `bias` above its link-time addresses."""
+
+    @property
+    def program(self) -> GoProgram: ...
+    @property
+    def bias(self) -> int: ...
+
+
 class BreakLocation(msgspec.Struct, frozen=True):
     """Where to stop: a link-time address (a run-time one where `absolute`).
 
@@ -44,8 +54,11 @@ class BreakLocation(msgspec.Struct, frozen=True):
         return replace(self, reason=reason)
 
 
-def resolve(program: GoProgram, where: str) -> tuple[BreakLocation, ...]:
-    """Every place that WHERE means. Raises UsageError, with the nearest names, where none."""
+def resolve(
+    program: GoProgram, where: str, plugins: Sequence[Image] = ()
+) -> tuple[BreakLocation, ...]:
+    """Every place that WHERE means, in plugins as well that are loaded. Raises UsageError, with the
+    nearest names, where none."""
     if not where.strip():
         raise UsageError(
             "the place to stop at is empty",
@@ -55,9 +68,28 @@ def resolve(program: GoProgram, where: str) -> tuple[BreakLocation, ...]:
         return (BreakLocation(int(match["address"], 0), where, absolute=True),)
     with telling(f"the code of {program.elf.shown_as}"):
         locations = _places(program, where)
-        if not locations:
-            raise UsageError(f"nothing in the program matches {where}", hint=_hint(program, where))
+    for plugin in plugins:
+        with telling(f"the code of {plugin.program.elf.shown_as}"):
+            places = _places(plugin.program, where)
+        locations += tuple(_as_loaded(place, plugin.bias) for place in places)
+    if locations:
         return locations
+    with telling(f"the code of {program.elf.shown_as}"):
+        hint = _hint(program, where)
+        if not plugins:
+            hint = "; ".join(filter(None, (hint, of_plugins(program))))
+        raise UsageError(f"nothing in the program matches {where}", hint=hint)
+
+
+def of_plugins(program: GoProgram) -> str:
+    """What is to be said of functions that no plugin has that is loaded, "" where none can be."""
+    if program.lines.function_named("plugin.open") is None:  # plugin.Open is inlined
+        return ""
+    return "those of plugins are known once the program has loaded them"
+
+
+def _as_loaded(place: BreakLocation, bias: int) -> BreakLocation:
+    return replace(place, address=place.address + bias, absolute=True)
 
 
 def _places(program: GoProgram, where: str) -> tuple[BreakLocation, ...]:

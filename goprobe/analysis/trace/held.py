@@ -29,6 +29,7 @@ from goprobe.process.proc.maps import read_maps
 from goprobe.process.ptrace.priority import import_numpy
 from goprobe.runtime.stacks.keeping import Cycle
 from goprobe.runtime.stacks.stackcheck import StackCheck, check_ahead
+from goprobe.runtime.world import World
 from goprobe.target.goprocess import GoProcess
 
 if TYPE_CHECKING:  # `goprobe trace` starts without the tracers, which scripts alone come to need
@@ -86,6 +87,12 @@ class HeldProgram:
     @property
     def process(self) -> GoProcess:
         return GoProcess(self.pid, self.program, self.bias)
+
+    def plugins(self) -> tuple[World, ...]:
+        """Those that it has loaded by now."""
+        if self.memory is None or self.program.stripped:
+            return ()
+        return self.process.loaded(self.memory).plugins
 
     # Who holds the program
 
@@ -199,8 +206,9 @@ class HeldProgram:
     def _enters(self, pc: int) -> bool:
         """Whether a function begins there."""
         if pc not in self._entries:
-            function = self.program.lines.function_at(pc - self.bias)
-            self._entries[pc] = function is not None and function.entry == pc - self.bias
+            assert self.memory is not None
+            function = self.process.loaded(self.memory).code.function_at(pc)
+            self._entries[pc] = function is not None and function.entry == pc
         return self._entries[pc]
 
     def view_of(self, event: StopEvent) -> StopView:

@@ -257,7 +257,10 @@ class Session(HeldProgram):
         return f"signal {event.signal}" if event.kind == "signal" else event.detail or event.kind
 
     def resolve(self, wheres: Sequence[str]) -> tuple[BreakLocation, ...]:
-        return tuple(p for where in wheres for p in resolve(self.program, where))
+        """Every place that these mean, in the plugins that it has loaded by now, too. Raises
+        UsageError for one that means nothing."""
+        plugins = self.plugins()
+        return tuple(p for where in wheres for p in resolve(self.program, where, plugins))
 
     def advance(self) -> StopEvent:
         """Run to the next stop that is one, or to the program's end."""

@@ -61,6 +61,7 @@ class StopView:
         self._limits = limits
         self._cycle = cycle or Cycle()
         self._lost: dict[str, None] = {}
+        self._homes: dict[World, StopView] = {}
         self._doubts = (doubt,) if doubt else ()
 
     @cached_property
@@ -179,6 +180,14 @@ class StopView:
         """Those wanted (all, where none is named), and parameters in any case, for what is asked
         for may be found through them; and the lines at which those wanted are declared, told or
         not."""
+        home = self._home(frame)
+        if home is not self:
+            return home._of_frame(index, frame, wanted)
+        why = self.world.unknown_at(frame.lookup)
+        if why or self.world.program.stripped:
+            why = why or "its code has no debug information"
+            self._lost.setdefault(f"the variables of {frame.function} cannot be told: {why}")
+            return [], frozenset()
         known = self.registers if frame.innermost else {}
         try:
             bindings = [
@@ -191,6 +200,22 @@ class StopView:
             self._lost.setdefault(f"the variables of {frame.function} cannot be told: {error}")
             return [], frozenset()
         return told, frozenset(b.local.line for b in bindings if b.name in wanted)
+
+    def _home(self, frame: FrameView) -> StopView:
+        """The same stop as the plugin sees it whose code a frame runs; this one for all others."""
+        world = self.world.seen_at(frame.lookup)
+        if world is self.world:
+            return self
+        if world not in self._homes:
+            self._homes[world] = self._seen_from(world)
+        return self._homes[world]
+
+    def _seen_from(self, world: World) -> StopView:
+        """The same stop from the point of view of a plugin."""
+        view = StopView(world, self.tid, self.registers, self._limits, "", self._cycle)
+        view.locator = self.locator
+        view._lost = self._lost
+        return view
 
     @cached_property
     def _finder(self) -> FrameVariables:
@@ -240,7 +265,7 @@ class StopView:
         functions = self._functions(frame)
         if gives_meaning(functions, name, frame.line):
             why = "its source declares it, but nothing says where it is at this frame"
-        elif not functions and self.is_own(frame) and self._trust.is_optimised(frame):
+        elif not functions and self.is_own(frame) and self._home(frame)._trust.is_optimised(frame):
             why = "whether its function has one of that name only its source could show"
         else:
             return None

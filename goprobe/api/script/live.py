@@ -363,7 +363,7 @@ class LiveDriver:
     def results(self) -> Results:
         if self._finished is None:
             raise UsageError("results are told at the stop that finish() comes to")
-        return results_of(self._session.process, self._at(), self._finished)
+        return results_of(self._at(), self._finished)
 
 
 def _ended(event: StopEvent) -> Moment:

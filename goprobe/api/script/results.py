@@ -14,7 +14,6 @@ from goprobe.binary.pcln.format import Function
 from goprobe.errors import UnreadableError
 from goprobe.model.script import Results
 from goprobe.process.memory.memory import Memory
-from goprobe.target.goprocess import GoProcess
 
 
 class Returned:
@@ -36,9 +35,9 @@ class Returned:
         return self._registers[name].to_bytes(VECTOR, "little")
 
 
-def results_of(process: GoProcess, view: StopView, function: Function) -> Results:
-    called = [Called(function, function.name)]
-    values = CallValues(process, called, None, arguments=False, results=True, stack=False)
+def results_of(view: StopView, function: Function) -> Results:
+    called = [Called(view.world, function, function.name)]
+    values = CallValues(view.world, called, None, arguments=False, results=True, stack=False)
     told = values.results(0, Returned(view.registers, view.world.memory, view.bounds[1]))
     if told is None or isinstance(told, str):
         return Results(why=told or "there are none")

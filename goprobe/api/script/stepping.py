@@ -103,7 +103,9 @@ class Stepper:
 
     def _to_another_line(self, *, into: bool) -> Went:
         if not self._chain:
-            raise UsageError("the code here has no lines of source: finish() leaves it")
+            plugin = self._view.world.is_in_plugin(self._view.registers[PC])
+            why = "is a plugin's, and is not stepped" if plugin else "has no lines of source"
+            raise UsageError(f"the code here {why}: finish() leaves it")
         self._find_base()
         functions = list(self._lines.group(root_of(self._chain[self._level][0])))
         base = self._frames[self._base]

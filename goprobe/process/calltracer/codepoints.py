@@ -30,6 +30,7 @@ from goprobe.arch.systemcalls import KCMP
 from goprobe.process.calltracer.plan import Room
 from goprobe.process.libc import libc
 
+_REACH = 1 << 30  # what an instruction refers to is as far away again
 _KCMP_VM = 1  # Linux include/uapi/linux/kcmp.h
 _BREAKPOINT = bytes((BREAKPOINT,))
 
@@ -72,7 +73,8 @@ class CodePoints(Generic[P]):
         with suppress(NotDisplaceableError):
             probe = displace(code, point.address, point.address)
             if isinstance(probe, CodeCopy):
-                room = next((r for r in self._rooms if r.size >= len(probe.code)), None)
+                near = (r for r in self._rooms if abs(r.address - point.address) < _REACH)
+                room = next((r for r in near if r.size >= len(probe.code)), None)
                 if room is None:
                     return False
                 probe = displace(code, point.address, room.address)

@@ -72,12 +72,14 @@ class Room(msgspec.Struct, frozen=True):
 
 
 class WatchPlan(msgspec.Struct, frozen=True):
-    """`functions` by number. `counts`: calls are counted, and nothing is told of each."""
+    """`functions` by number. `counts`: calls are counted, and nothing is told of each. `copies`
+    are the landmarks in the copies of the runtime's code that plugins run."""
 
     functions: tuple[WatchedFunction, ...]
     landmarks: Landmarks
     rooms: tuple[Room, ...] = ()
     counts: bool = False
+    copies: tuple[Landmarks, ...] = ()
 
     def addresses(self) -> Iterator[int]:
         """Where breakpoints may be put."""
@@ -85,8 +87,8 @@ class WatchPlan(msgspec.Struct, frozen=True):
             yield function.entry
             yield from function.returns
             yield from (address for address, _ in function.jumps)
-        marks = self.landmarks
-        yield from filter(None, (marks.gopanic, marks.goexit, marks.goexit1, marks.recovery))
+        for marks in (self.landmarks, *self.copies):
+            yield from filter(None, (marks.gopanic, marks.goexit, marks.goexit1, marks.recovery))
 
 
 class Hit(Protocol):

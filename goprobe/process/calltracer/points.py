@@ -38,14 +38,13 @@ class Points(CodePoints[CallPoint]):
                 self._add(CallPoint(address=address, at=At.RETURN, number=number))
             for address, target in function.jumps if not plan.counts else ():
                 self._add(CallPoint(address=address, at=At.JUMP, number=number, target=target))
-        marks = plan.landmarks
-        self.last: CallPoint | None = None
-        if not plan.counts:
+        self.last: list[CallPoint] = []
+        for marks in (plan.landmarks, *plan.copies) if not plan.counts else ():
             self._add(CallPoint(address=marks.gopanic, at=At.PANIC))
             self._add(CallPoint(address=marks.goexit, at=At.GOEXIT))
             self._add(CallPoint(address=marks.recovery, at=At.RECOVERY))
             if self._add(CallPoint(address=marks.goexit1, at=At.LAST)):
-                self.last = self.by_address[marks.goexit1]
+                self.last.append(self.by_address[marks.goexit1])
 
     def _add(self, point: CallPoint) -> bool:
         """Whether there is a breakpoint there now."""

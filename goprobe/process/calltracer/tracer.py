@@ -313,11 +313,11 @@ class CallTracer(NotedCalls):
     def _await_last(self, more: int) -> None:
         """Watch the ends of goroutines for as long as one of them has called runtime.Goexit."""
         self._leaving = max(0, self._leaving + more)
-        last = self._points.last
-        if last is not None and self._leaving and not last.inserted:
-            self._points.insert(last)
-        elif last is not None and not self._leaving:
-            self._points.extract(last)
+        for last in self._points.last:
+            if self._leaving and not last.inserted:
+                self._points.insert(last)
+            elif not self._leaving:
+                self._points.extract(last)
 
     # Letting go
 

@@ -118,6 +118,13 @@ def find(mappings: Sequence[Mapping], address: int) -> Mapping | None:
     return None
 
 
+def paths_of(pid: int, mapped: Mapping) -> tuple[str, ...]:
+    """Where the file of a mapping can be opened: the very one, for root, else by its name in the
+    process's root, where another may have taken its place."""
+    exact = f"/proc/{pid}/map_files/{mapped.low:x}-{mapped.high:x}"
+    return exact, f"/proc/{pid}/root" + mapped.path.replace("\\012", "\n")
+
+
 def read_smaps(pid: int) -> tuple[MappingUse, ...]:
     """The mappings with what they use, lowest address first. Costs the kernel a page walk."""
     return _uses(pid, "smaps")

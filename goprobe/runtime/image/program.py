@@ -31,6 +31,7 @@ from goprobe.runtime.layout import fields, layout
 from goprobe.runtime.layout.layout import Facts, layout_from_debug, roots_from_debug
 
 if TYPE_CHECKING:
+    from goprobe.runtime.image.goimage import GoImage
     from goprobe.runtime.values.functionvars import FunctionVariables
 
 _MOST_TOLD, _MOST_CHECKED = 4, 1 << 14
@@ -55,6 +56,8 @@ class GoProgram:
         self._looked_up: dict[int, Function] = {}
         self._sources: dict[str, bool] = {}
         self._facts: Facts | None = None
+        self.plugins: dict[tuple[str, int, str, int], GoImage | None] = {}
+        """Those that processes of it have loaded, opened once; None where that cannot be."""
 
     def source(self, file: str) -> str:
         """A source file that the debug information names; "" where it was changed after the

@@ -84,7 +84,7 @@ class Keeping:
             cycle.note(number, goroutine.id, keys)
 
     def _key(self, frame: FrameView) -> tuple[int, int]:
-        function = self._world.program.lines.function_at(frame.lookup - self._world.bias)
+        function = self._world.code.function_at(frame.lookup)
         return self._goroutine.high - frame.cfa, function.entry if function else 0
 
     def of(self, frame: FrameView) -> FrameKeeper | None:

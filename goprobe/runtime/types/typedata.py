@@ -227,16 +227,27 @@ class TypeData:
         return path
 
     def debug_type(self, rtype: int) -> GoType | None:
-        """The debug information's description of the same type, where it has one: only the
-        program's own types."""
+        """The debug information's description of the same type, where it has one: the program's
+        own types, and of other modules' those that the language itself has."""
         section = self._section(rtype)
-        if section is None or section is not self._sections[0]:
+        if section is None:
             return None
+        if section is not self._sections[0]:
+            return self._of_the_language(rtype)
         index = self._program.debug.index
         type_ = index.runtime_types.get(rtype - self._bias)
         if type_ is None and self._relative:
             type_ = index.runtime_types.get(rtype - section.low)
         return self._program.debug.types.at(type_) if type_ is not None else None
+
+    def _of_the_language(self, rtype: int) -> GoType | None:
+        """Of what other modules have the types that no package's name is in: "[]int" is the same
+        everywhere, and two types of a package may have one name (in functions)."""
+        name, debug = self.full_name(rtype), self._program.debug
+        known = "." not in name and debug.index.types.get(name)
+        type_ = debug.types.at(known) if known else None
+        same = type_ and (type_.kind, type_.size) == (self.kind(rtype), self.size(rtype))
+        return type_ if same else None
 
     def rtype_of(self, go_type: GoType) -> int:
         """Where the descriptor of a type of the debug information is, 0 where it has none."""
