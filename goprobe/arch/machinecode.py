@@ -11,6 +11,7 @@ from goprobe.arch.amd64.machinecode import (
     StaticOperands as StaticOperands,
     calls_to as calls_to,
     decode as decode,
+    indirect_calls as indirect_calls,
     is_call as is_call,
     known_at as known_at,
     may_refer as may_refer,

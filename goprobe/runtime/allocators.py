@@ -294,6 +294,9 @@ def may_allocate(symbol: str, by_steps: bool) -> bool:
     return any(re.match(pattern, name) for pattern, _ in _REASONS[:-1])
 
 
+BY_ADDRESS = "a method or function value of the runtime"
+"""Stands for the symbol of what is called by an address, of which no more is known than that."""
+
 # Of what the runtime has by other packages' names those with its name in theirs are its own affair:
 # semaphores, pollers (sema.go, netpoll.go), and timers (time.go), Go 1.21 to 1.27.
 _ITS_OWN = re.compile(r"runtime\.|internal/runtime/|runtime/internal/|[\w/]+\.runtime_|time\.")
@@ -304,6 +307,8 @@ def bookkeeping(symbol: str) -> Allocator:
     """Any other function of the runtime, where it was seen to allocate."""
     name = symbol.rpartition(".")[2]
     reason = next((why for pattern, why in _REASONS if re.match(pattern, name)), "")
+    if symbol == BY_ADDRESS:
+        reason = "the runtime made it: what an interface or a function value led to is its own"
     return Allocator(
         symbol.removeprefix("runtime."),
         Family.BOOKKEEPING if _ITS_OWN.match(symbol) else Family.LINKED,

@@ -18,6 +18,7 @@ from goprobe.arch.machinecode import (
     Known,
     StackAddress,
     calls_to,
+    indirect_calls,
     known_at,
     verified,
 )
@@ -25,6 +26,7 @@ from goprobe.binary.pcln.format import Function, SourceFrame
 from goprobe.process.tracer.ledger import AllocatorCalls, merged
 from goprobe.runtime.allocatorcalls import Allocates, Allocator, Family
 from goprobe.runtime.allocators import (
+    BY_ADDRESS,
     allocator_of,
     allocators_for,
     bookkeeping,
@@ -86,6 +88,8 @@ class AllocationCall(msgspec.Struct, frozen=True):
 
 CALL_SIZE = 5
 _MAY = frozenset((Effect.ALLOCATES, Effect.MAY, Effect.ASSERTS))
+# Of a nil pointer's method a wrapper panics (runtime.panicwrap).
+_NEVER = frozenset((Effect.NEVER, Effect.GROWS, Effect.PANICS))
 # Parameters of mallocgc and of its specialised forms.
 _UNTYPED = ("size", "typ", "needzero")
 
@@ -152,12 +156,17 @@ class CodeMap:
         entries = [function.entry for function in self._runtime]
         return (call for call in calls_to(self._code(functions), entries) if not call.jump)
 
+    def calls_by_address(self, functions: Iterable[Function]) -> Iterator[tuple[int, int]]:
+        """The calls of methods by interfaces and of function values in the code of these functions:
+        where they are, and where they return to. What they call may be the runtime's own."""
+        return indirect_calls(self._code(functions))
+
     def allocator_calls(self, owners: Iterable[int] = ()) -> AllocatorCalls:
         """The runtime's own calls of its allocator, to be counted for the return addresses
         `owners`.
 
         The allocator is left out of the runtime's ranges: what it makes itself on the way, when
-        it starts the collector, is nobody's.
+        it starts the collector, is nobody's. What wrappers hand on is their callers'.
         """
         functions = self._runtime
         forms = [f.entry for f in functions if is_malloc(f.name)]
@@ -167,14 +176,29 @@ class CodeMap:
                 true = verified(calls, self.code_of(function), function.entry)
                 targets += [(c.pc, c.target) for c in true if not c.jump]
         layout = self._program.facts.layout
+        passed = [f for f in functions if not is_malloc(f.name)]
+        passed += self._handing_on()
         return AllocatorCalls(
             tuple(targets),
             tuple(forms),
             tuple(owners),
-            tuple(merged([(f.entry, f.end) for f in functions if not is_malloc(f.name)])),
+            tuple(merged([(f.entry, f.end) for f in passed])),
             (self._lines.low, self._lines.high),
             (layout.offset("g", "m"), layout.offset("m", "curg")),
         )
+
+    def _handing_on(self) -> list[Function]:
+        """The wrappers of other packages that do nothing but call a method by its address, an
+        embedded interface's say: what that comes to allocate is the doing of their callers."""
+        outside = list(filter(self._lines.wraps, self.functions_outside()))
+        entries = [f.entry for f in self._runtime if not self._never(f.name)]
+        own = self._by_function(calls_to(self._code(outside), entries))
+        with_calls = {function.entry for function, _ in own}
+        return [f for f in outside if f.entry not in with_calls]
+
+    def _never(self, symbol: str) -> bool:
+        entry = entry_of(symbol, self._release, self.by_steps)
+        return entry is not None and entry.effect in _NEVER
 
     def may_allocate(self, calls: Iterable[tuple[int, int]]) -> Iterator[AllocationCall]:
         """Those of some calls of the runtime (pc and target) that may allocate, but for panics."""
@@ -188,13 +212,14 @@ class CodeMap:
         return entry is not None and entry.effect in _MAY
 
     def call_at(self, pc: int, target: int) -> AllocationCall:
-        """A call of any function of the runtime, which was seen to allocate."""
+        """A call of any function of the runtime, which was seen to allocate; of one that is called
+        by an address, `target` is 0."""
         function, callee = self._lines.function_at(pc), self._lines.function_at(target)
         return AllocationCall(
             pc,
             target,
             function.entry if function else 0,
-            callee.name if callee else "",
+            callee.name if callee else BY_ADDRESS,
             self._release,
             tuple(self._lines.inline_stack(function, pc)) if function else (),
             asks=False,

@@ -58,6 +58,7 @@ class CodeReader:
             plans=tuple(self._plans),
             starts=starts,
             others=self._others,
+            by_address=dict(self._code.calls_by_address(self._responsible())),
             may=self._may,
             watched=frozenset(self._watched(p for studied in promises for p in studied.starts)),
             inlined_at=_places_of_inlining(self._facts),

@@ -42,6 +42,7 @@ class WatchPlan(msgspec.Struct, frozen=True, kw_only=True):
     program: GoProgram
     plans: Sequence[SitePlan]
     others: Mapping[int, int]
+    by_address: Mapping[int, int]
     watched: Collection[int]
     allocator: AllocatorCalls
     call_at: Callable[[int, int], AllocationCall]
@@ -124,6 +125,7 @@ def observe(
     `run_counted`."""
     calls = {call.pc: call for plan in watch.plans for call in plan.calls}
     owners = tuple(pc + CALL_SIZE for pc in (*calls, *watch.others))
+    owners = tuple(dict.fromkeys((*owners, *watch.by_address.values())))
     sites = [CountedCall(pc, call.target, pc) for pc, call in calls.items()]
     offsets = {w.pc: w.offset for plan in watch.plans for w in plan.witnesses}
     # What runs in a function besides the first needs to be seen once only.
@@ -225,16 +227,23 @@ def _observed(
     benchmarks: Benchmarks,
 ) -> Observed:
     counts = outcome.counts
-    made = {back - CALL_SIZE: made for back, made in outcome.made.items()}
+    by_address = {back: pc for pc, back in watch.by_address.items()}
+    direct = {*watch.others, *(call.pc for plan in watch.plans for call in plan.calls)}
+
+    def pc_of(back: int) -> int:
+        pc = back - CALL_SIZE
+        return pc if pc in direct else by_address.get(back, pc)
+
+    made = {pc_of(back): made for back, made in outcome.made.items()}
     return Observed(
         ran=True,
         pid=outcome.pid,
         counts=counts,
         made=made,
         besides=tuple(
-            watch.call_at(pc, watch.others[pc])
+            watch.call_at(pc, watch.others.get(pc, 0))
             for pc, objects in made.items()
-            if pc in watch.others and objects.objects
+            if objects.objects and (pc in watch.others or pc in watch.by_address)
         ),
         results=results.by_call,
         witnessed=results.witnessed,

@@ -30,7 +30,8 @@ class PromisedStudy(msgspec.Struct, frozen=True, kw_only=True):
 
 class StaticStudy(msgspec.Struct, frozen=True, kw_only=True):
     """Of the sites `plans`, and of the code of own functions. `others` are calls of the runtime (pc
-    and target) besides those of the plans, `may` those among them that may allocate; `watched`
+    and target) besides those of the plans, `may` those among them that may allocate; `by_address`
+    are calls that may lead to it (pc, and where it returns to); `watched`
     instructions of which it is asked whether they run at all. `inlined_at` says of a function where
     it was inlined, `wrappers` are the machine functions that no source has. `allocator` are the
     runtime's own calls of its allocator, for no owners yet. `sources` are digests of all source
@@ -40,6 +41,7 @@ class StaticStudy(msgspec.Struct, frozen=True, kw_only=True):
     plans: tuple[SitePlan, ...]
     starts: CodeStartTable
     others: dict[int, int]
+    by_address: dict[int, int]
     may: tuple[AllocationCall, ...]
     watched: frozenset[int]
     inlined_at: dict[str, tuple[str, ...]]

@@ -68,6 +68,7 @@ class EscapeStudy:
             program=self.program,
             plans=static.plans,
             others=static.others,
+            by_address=static.by_address,
             watched=static.watched,
             allocator=static.allocator,
             call_at=CodeMap(self.program).call_at,

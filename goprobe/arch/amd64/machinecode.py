@@ -29,6 +29,13 @@ Column = Any  # numpy's, which few who read code need
 _REL32_SIZE = 5  # bytes: the opcode and a displacement of four
 _REL32 = struct.Struct("<i")
 _BEGINS_CALL = re.compile(rb"[\xe8\xe9]")
+# FF /2: a register, or memory by one, with or without a SIB byte, and a displacement of none,
+# one or four bytes (Intel SDM, volume 2, section 2.1.5).
+_INDIRECT = re.compile(
+    rb"\xff(?:[\xd0-\xd7]|\x14[^\x05\x0d\x1d\x25\x2d\x35\x3d]|\x14.{5}|\x15.{4}|[\x10-\x17]"
+    rb"|\x54..|[\x50-\x57].|\x94.{5}|[\x90-\x97].{4})",
+    re.DOTALL,
+)
 _LITTLE = 4 << 20  # bytes of code
 _WHOLE = 4  # bytes: writing to the lower half of a register clears the upper one
 _M, _R, _K = iced.Mnemonic, iced.Register, iced.OpKind
@@ -118,6 +125,17 @@ def _calls_in_much(contents: bytes, address: int, wanted: frozenset[int]) -> Ite
     hit = np.isin(target, np.array(sorted(wanted), dtype=np.int64))
     for a, t in zip(at[hit].tolist(), target[hit].tolist(), strict=True):
         yield DirectCall(a + address, t, bool(code[a] == _JUMP))
+
+
+def indirect_calls(sections: Iterable[tuple[bytes, int]]) -> Iterator[tuple[int, int]]:
+    """Where CALLs of an address in a register or in memory seem to be, and where they return to.
+
+    The bytes alone are looked at: some are parts of other instructions, to whose end nothing
+    returns, unless that is a CALL itself.
+    """
+    for code, address in sections:
+        for match in _INDIRECT.finditer(code):
+            yield match.start() + address, match.end() + address
 
 
 def is_call(code: bytes, at: int, target: int) -> bool:

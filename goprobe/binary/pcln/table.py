@@ -318,7 +318,10 @@ class LineTable:
         """Whether the compiler made the function at `entry` only to call another with other
         arguments: a method by a pointer, or generic code with its dictionary."""
         function = self.function_at(entry)
-        return function is not None and function.func_id == self._wrapper_id
+        return function is not None and self.wraps(function)
+
+    def wraps(self, function: Function) -> bool:
+        return function.func_id == self._wrapper_id
 
     @cached_property
     def _wrapper_id(self) -> int:
