@@ -153,7 +153,9 @@ class ObjectTypes:
         before = np.array([g.before for g in groups], np.uint64)
 
         def root_word(group: int, index: int) -> int:
-            start = groups[group].address
+            start, words = groups[group].address, groups[group].words
+            if words:
+                return words[index] if 0 <= index < len(words) else 0
             return self._word(start + 8 * index) if start else 0
 
         roots = RootWords(len(objects), shapes, root_word, before)

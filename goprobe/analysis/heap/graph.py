@@ -74,7 +74,9 @@ class HeapGraph:
     def _every_root(self) -> Roots:
         self.progress("looking for what keeps objects alive")
         resolver = self._heap.resolver
-        return every_root(self.world, resolver.low, resolver.high, self.snapshot.noted())
+        return every_root(
+            self.world, resolver.low, resolver.high, self.snapshot.noted(), self.snapshot.held
+        )
 
     @property
     def roots(self) -> RootSummary:

@@ -212,6 +212,7 @@ class _Pointers:
         self._roots, self._resolver = roots, resolver
         self._start = np.array([g.address for g in roots.groups], np.uint64)
         self._several = np.array([g.several > 1 for g in roots.groups], np.bool_)
+        self._at = np.array([g.at if g.words else -1 for g in roots.groups], np.int64)
         self.strays: list[RootStray] = []
 
     def parts(self) -> Iterator[_Part]:
@@ -224,6 +225,8 @@ class _Pointers:
             placed = (start != 0) & (address >= start) & ((address - start) % np.uint64(8) == 0)
             offset = np.where(placed, (address - start) >> np.uint64(3), np.uint64(NO_OFFSET))
             offset[self._several[owner]] = 0
+            lone = self._at[owner] >= 0
+            offset[lone] = self._at[owner[lone]].astype(np.uint64)
             yield owner, _cut(offset), target[good], _cut(into[good]), address
 
     def _stray(self, some: RootColumns, target: Ids) -> None:

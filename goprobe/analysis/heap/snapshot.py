@@ -26,6 +26,7 @@ from goprobe.runtime.heap.spantable import HeapCopy, SpanTable
 from goprobe.runtime.heap.words import HeapWords, read_words, scannable_bytes
 from goprobe.runtime.profiles.memoryprofile import MemoryProfile, memory_profile
 from goprobe.runtime.roots.groups import Roots
+from goprobe.runtime.roots.heldwords import Held, nothing_held
 from goprobe.runtime.roots.roots import noted_roots
 from goprobe.runtime.world import World
 from goprobe.target.live import (
@@ -59,8 +60,9 @@ class Sample(msgspec.Struct, frozen=True):
 class HeapSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One moment of a heap. `world` reads that moment wherever it could have changed since.
 
-    `noted` finds the roots that the runtime notes beside the objects. `how` is "stop", "fork" or
-    "core"; `warnings` say what is not of the same moment, or missing.
+    `noted` finds the roots that the runtime notes beside the objects. `held` says
+    what is known of variables of frames that stand anywhere. `how` is "stop", "fork" or "core";
+    `warnings` say what is not of the same moment, or missing.
     """
 
     world: World
@@ -73,6 +75,7 @@ class HeapSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     close: Callable[[], None] = lambda: None
     sample: Sample | None = None
     profile: MemoryProfile | None = None
+    held: Held = nothing_held
 
     @property
     def spans(self) -> SpanTable:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
+from msgspec.structs import replace
 
 from goprobe.analysis.audit import finished
 from goprobe.analysis.heap.audit import HeapFacts, audit_heap
@@ -19,6 +20,7 @@ from goprobe.errors import UsageError, telling
 from goprobe.model.heap import HeapReport
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.heap.bookkeeping import Bookkeeping
+from goprobe.runtime.roots.heldwords import Held
 from goprobe.runtime.world import World
 from goprobe.target.goprocess import GoProcess
 
@@ -27,10 +29,11 @@ T = TypeVar("T")
 
 class StandingHeap:
     """Of a process that stands for as long as this is asked: `memory` is its memory, uncached. The
-    pointers are followed once, when a question first needs them."""
+    pointers are followed once, when a question first needs them. `held` says what is known of
+    variables of frames that stand anywhere."""
 
-    def __init__(self, process: GoProcess, world: World, memory: Memory) -> None:
-        self._process, self._world, self._memory = process, world, memory
+    def __init__(self, process: GoProcess, world: World, memory: Memory, held: Held) -> None:
+        self._process, self._world, self._memory, self._held = process, world, memory, held
 
     def report(self, questions: HeapQuestions) -> HeapReport:
         """Raises CannotWorkError where the heap cannot be read, or is too large for the memory
@@ -56,6 +59,7 @@ class StandingHeap:
     @cached_property
     def _graph(self) -> HeapGraph:
         snapshot = of_standing(self._world, self._memory, refuse=True)
+        snapshot = replace(snapshot, held=self._held)
         return HeapGraph(snapshot, lambda message: None)
 
     def _objects(self, type_name: str) -> tuple[int, ...]:

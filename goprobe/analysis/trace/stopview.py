@@ -16,12 +16,11 @@ from goprobe.analysis.trace.goscopes import gives_meaning, may_mean, root_of
 from goprobe.analysis.trace.gosyntax import Literal, functions_of
 from goprobe.analysis.trace.trust import Trust
 from goprobe.arch.registers import PC, SP
-from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.model.address import Address
 from goprobe.model.location import Kind, Location
 from goprobe.model.trace import Bounds, Frame, StopReport
-from goprobe.model.value import Element, State, Variable
+from goprobe.model.value import State, Variable
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.stacks.bindings import Binding
 from goprobe.runtime.stacks.closures import captures_of
@@ -29,7 +28,7 @@ from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.stacks.keeping import Cycle, Keeping
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.stacks.variables import FrameVariables
-from goprobe.runtime.values.decoded import Capture, Decoded, Limits
+from goprobe.runtime.values.decoded import Capture, Limits
 from goprobe.runtime.values.inuse import given_up
 from goprobe.runtime.values.storage import LeftOutError
 from goprobe.runtime.values.values import Decoder
@@ -278,6 +277,16 @@ class StopView:
             why=why,
         )
 
+    def bindings(self, frame: FrameView) -> tuple[Binding, ...]:
+        """The variables of a frame of the program's own, those without a value included."""
+        if self.world.program.stripped or self._home(frame) is not self:
+            return ()
+        known = self.registers if frame.innermost else {}
+        try:
+            return tuple(self._trusted(tuple(self._finder.of(frame, known)), frame))
+        except (NotGoError, UnreadableError):
+            return ()
+
     def _trusted(self, bindings: Iterable[Binding], frame: FrameView) -> Iterator[Binding]:
         """Those in scope at the frame's line; without a value where another may be its own."""
         for binding, doubt in self._trust.judged(tuple(bindings), frame):
@@ -336,17 +345,6 @@ class StopView:
             return ""
         why = given_up(location, self.goroutine.id if self.goroutine else 0)
         return f"the frame has an old address of it: {why}" if why else ""
-
-    def element(self, name: str, go_type: GoType, address: int, made: Decoded) -> Element:
-        """A decoded value at an address as a part that can be reported by itself."""
-        return Element(
-            name=name,
-            type=go_type.name,
-            address=Address(address),
-            value=made.value,
-            data=made.data,
-            elements=made.elements,
-        )
 
     def stop(
         self,

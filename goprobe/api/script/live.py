@@ -14,6 +14,7 @@ from goprobe.analysis.calls.calls import CallsRequest
 from goprobe.analysis.goroutines.goroutines import goroutine_states
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.analysis.trace.auditstops import StopFacts, audit_stop
+from goprobe.analysis.trace.heldwords import held_words
 from goprobe.analysis.trace.prepare import Launch, prepare
 from goprobe.analysis.trace.session import Session
 from goprobe.analysis.trace.stopview import StopView
@@ -54,6 +55,8 @@ from goprobe.model.script import Here, Moment, Results, SessionInfo, WatchNews, 
 from goprobe.model.trace import Exit, StopReport
 from goprobe.model.value import Element, Variable
 from goprobe.process.gdb.mi import StopEvent
+from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.roots.heldwords import HeldWord
 
 if TYPE_CHECKING:
     from goprobe.analysis.heap.standing import StandingHeap
@@ -353,8 +356,19 @@ class LiveDriver:
 
             assert self._session.memory is not None
             process = self._session.process
-            self._heap = StandingHeap(process, view.world, self._session.memory)
+            self._heap = StandingHeap(process, view.world, self._session.memory, self._held)
         return self._heap
+
+    def _held(self, g: Goroutine) -> tuple[HeldWord, ...]:
+        """What is known of the variables of the frames in which a running goroutine stands."""
+        view = self._at()
+        if view.goroutine is None or view.goroutine.address != g.address:
+            thread = next((t for t in view.world.goroutines.threads if t.address == g.m), None)
+            if thread is None or thread.tid not in view.world.threads:
+                return ()
+            view = self._session.view(thread.tid)
+        same = view.goroutine is not None and view.goroutine.address == g.address
+        return held_words(view) if same else ()
 
     def writer(self) -> CallFrame | None:
         view = self._at()

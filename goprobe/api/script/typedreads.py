@@ -10,6 +10,7 @@ from goprobe.analysis.trace.stopview import StopView
 from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.counts import counted
 from goprobe.errors import NoSuchElementError, UnreadableError, UsageError
+from goprobe.model.address import Address
 from goprobe.model.value import Element
 from goprobe.process.memory.memory import u64
 from goprobe.runtime.values.gomap import MapEntry, MapReader
@@ -105,7 +106,14 @@ def _element(view: StopView, name: str, go_type: GoType, address: int) -> Elemen
         made = view.decoder.decode(go_type, place)
     except UnreadableError as error:
         raise UsageError(f"cannot read a {go_type.name} at {address:#x}: {error}") from None
-    return view.element(name, go_type, address, made)
+    return Element(
+        name=name,
+        type=go_type.name,
+        address=Address(address),
+        value=made.value,
+        data=made.data,
+        elements=made.elements,
+    )
 
 
 def _element_of(view: StopView, go_type: GoType) -> GoType:

@@ -38,7 +38,8 @@ class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
     `rtype` is the descriptor of its type, where that alone is known of it. `before` is what stands
     before a lone pointer in a word that is none: an interface's type, say. `several`: it is so many
     goroutines, or a pointer variable of so many, one root of each; they have no one address.
-    `function` is the frame's of a variable, and the one that a goroutine began with.
+    `function` is the frame's of a variable, and the one that a goroutine began with. Of a variable
+    in registers, `words` are its words, and its only root is number `at` of them.
     """
 
     kind: RootKind
@@ -54,6 +55,8 @@ class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
     before: int = 0
     through_rtype: int = 0
     several: int = 1
+    words: tuple[int, ...] = ()
+    at: int = 0
 
 
 class RootColumns(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from goprobe.errors import UnreadableError
 from goprobe.runtime.heap.spantable import SpanTable
 from goprobe.runtime.roots.globals import global_roots
 from goprobe.runtime.roots.groups import RootColumns, Roots, join
+from goprobe.runtime.roots.heldwords import Held, nothing_held
 from goprobe.runtime.roots.specials import queued_roots, special_roots
 from goprobe.runtime.roots.stackroots import StackRoots
 from goprobe.runtime.stacks.stacks import Stacks
@@ -24,13 +25,14 @@ def noted_roots(world: World, spans: SpanTable) -> Roots:
     return join(special_roots(world, spans), queued_roots(world))
 
 
-def every_root(world: World, low: int, high: int, noted: Roots) -> Roots:
-    """All roots of a heap that lies in [low, high); `noted` are those of `noted_roots`."""
+def every_root(world: World, low: int, high: int, noted: Roots, held: Held = nothing_held) -> Roots:
+    """All roots of a heap that lies in [low, high); `noted` are those of `noted_roots`, `held` says
+    what is known of variables in frames that stand anywhere."""
     stacks = Stacks(world)
     in_globals = global_roots(world, stacks.modules, low, high)
     try:
         goroutines = world.goroutines.all
-        on_stacks = StackRoots(world, stacks, low, high).of(iter(goroutines))
+        on_stacks = StackRoots(world, stacks, low, high, held).of(iter(goroutines))
     except UnreadableError as error:
         on_stacks = Roots()
         on_stacks.lose(f"the goroutines cannot be read: {error.why}")

@@ -10,7 +10,7 @@ Source: src/runtime/mgcmark.go (scanstack, scanframeworker), stkframe.go, Go 1.2
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from functools import cached_property
 
 import numpy as np
@@ -31,6 +31,7 @@ from goprobe.runtime.roots.frameshapes import (
     FrameVariable,
 )
 from goprobe.runtime.roots.groups import Roots
+from goprobe.runtime.roots.heldwords import MAY_BE, Held, add_held, nothing_held
 from goprobe.runtime.roots.pointedat import PointedAt, pointed_at
 from goprobe.runtime.roots.stackgroups import StackGroups
 from goprobe.runtime.roots.templates import PointerSlot, Template, Templates, inside, returns_of
@@ -50,8 +51,11 @@ every store of a pointer may have before it: asm_amd64.s)."""
 class StackRoots:
     """Finds the roots of every goroutine. [low, high) is the heap's address range."""
 
-    def __init__(self, world: World, stacks: Stacks, low: int, high: int) -> None:
+    def __init__(
+        self, world: World, stacks: Stacks, low: int, high: int, held: Held = nothing_held
+    ) -> None:
         self._world = world
+        self._held = held
         self._stacks = stacks
         self._low, self._high = low, high
         self.shapes = FrameShapes(world)
@@ -128,8 +132,7 @@ class StackRoots:
 
     def _as_before(self, roots: Roots, g: Goroutine) -> bool:
         """Find the roots of a stack that is like one that was walked; False where it is not."""
-        known = self.templates.of(g)
-        if not known:
+        if not (known := self.templates.of(g)):
             return False
         try:
             words = memoryview(self._world.memory.read(g.sp, known[0].size)).cast("Q")
@@ -197,8 +200,8 @@ class _Stack:
         self._groups = StackGroups(roots, g, finder.began(g))
         self._own: list[MachineFrame] = []
         self._complete = False
-        self._base = 0
-        self._words = memoryview(b"").cast("Q")
+        self._base, self._words = 0, memoryview(b"").cast("Q")
+        self._known: Container[tuple[int, int]] = ()
         self._queue: list[int] = []
         self._objects: list[tuple[int, FrameObject, MachineFrame, FrameShape]] = []
         self._pointed: list[PointedAt] = []
@@ -274,6 +277,9 @@ class _Stack:
         # Maps speak of calls alone. What asyncPreempt or a signal interrupted stood between any two
         # instructions (runtime/mgcmark.go, scanframeworker, state.conservative).
         if spot is None or frame.trap or frame.guessed or running or careful or interrupting:
+            if running:
+                bounds, known = (self._finder._low, self._finder._high), self._finder._held(self._g)
+                self._known = add_held(self._roots, self._groups, known, bounds)
             self._conservative(frame)
             if running:
                 self._registers()
@@ -334,9 +340,10 @@ class _Stack:
     def _perhaps(self, address: int, value: int, function: str) -> None:
         if self._g.low <= value < self._g.high:
             self._queue.append(value)
+        elif (address, value) in self._known:
+            return  # it is one
         elif self._finder._low <= value < self._finder._high:
-            name = "a word that may be a pointer"
-            owner = self._groups.of((0, function, 0), name, function=function, conservative=True)
+            owner = self._groups.of((0, function, 0), MAY_BE, function=function, conservative=True)
             self._roots.add(owner, address, value)
 
     # What is reached by addresses into the stack
