@@ -110,14 +110,16 @@ UNREACHED = "nothing leads to it any more"
 """The reason of those that are garbage."""
 
 
-class Untyped(msgspec.Struct, frozen=True):
-    """Objects of one size whose type nothing in the process tells, and why."""
+class Untyped(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Objects of one size whose type nothing in the process tells, and why. `example` is the
+    address of one."""
 
     size: int
     noscan: bool
     objects: int
     bytes: int
     reason: str
+    example: Address | UnsetType = UNSET
 
 
 class RootCount(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -121,14 +121,18 @@ def untyped(graph: HeapGraph) -> tuple[Untyped, ...]:
     keys = np.stack((size, noscan.astype(np.int64), keeper), axis=1)
     _, firsts, alike = np.unique(keys, axis=0, return_index=True, return_counts=True)
     counts: Counter[tuple[int, bool, str]] = Counter()
+    example: dict[tuple[int, bool, str], int] = {}
     for row, count in zip(firsts.tolist(), alike.tolist(), strict=True):
         reason = UNREACHED
         if source[row] >= 0:
             reason = _why_untyped(graph, int(source[row]))
-        counts[int(size[row]), bool(noscan[row]), reason] += count
+        alike_in = int(size[row]), bool(noscan[row]), reason
+        counts[alike_in] += count
+        example[alike_in] = min(example.get(alike_in, len(graph.objects)), int(rows[row]))
     return tuple(
-        Untyped(each, plain, count, each * count, reason)
-        for (each, plain, reason), count in sorted(counts.items())
+        Untyped(each, plain, count, each * count, reason, Address(graph.address(example[key])))
+        for key, count in sorted(counts.items())
+        for each, plain, reason in (key,)
     )
 
 

@@ -152,7 +152,8 @@ def _amounts(report: HeapReport) -> Iterable[tuple[str, _Part]]:
         example = 0 if t.example is UNSET else int(t.example)
         yield _package(t.type), (t.type, t.bytes, t.objects, example)
     for u in () if report.untyped is UNSET else report.untyped:
-        yield "type not known", (f"{words.size(u.size)} each", u.bytes, u.objects, 0)
+        example = 0 if u.example is UNSET else int(u.example)
+        yield "type not known", (f"{words.size(u.size)} each", u.bytes, u.objects, example)
 
 
 def _package(type_name: str) -> str:

@@ -155,10 +155,11 @@ def _kept_untyped(page: Page, untyped: Sequence[Untyped], most: int) -> None:
             page.text(words.number(u.objects)),
             page.text(f"of {words.size(u.size)}"),
             page.text((u.reason, "dim")),
+            page.text("" if u.example is UNSET else (str(u.example), "dim")),
         ]
         for u in shown
     ]
-    page.table(lines, (_RIGHT, _RIGHT, _NAME), _INDENT)
+    page.table(lines, (_RIGHT, _RIGHT, _NAME, Column()), _INDENT)
 
 
 def _garbage(page: Page, types: Sequence[TypeCount], most: int) -> None:

@@ -10,9 +10,9 @@ from goprobe.errors import NotGoError, UnreadableError
 from goprobe.runtime.codetypes.keptcode import Code, KeptAnswers, Unread
 from goprobe.runtime.image.functioncode import function_code
 
-_LARGEST = 1 << 18  # bytes of one function
+_LARGEST = 1 << 21  # bytes of one function
 _AHEAD = 256  # bytes
-_MOST = 1 << 22  # bytes of all functions that are looked into
+_MOST = 1 << 23  # bytes of all functions that are looked into
 
 
 class Functions:
