@@ -134,3 +134,41 @@ def test_one_word_of_a_parameter_in_memory_is_not_told_as_the_whole(
         reason = "its debug information does not tell which of its words it describes"
         assert generic in ([reason], ["(3, UNSET)"])  # since Go 1.27 another entry names it
         assert plain == ["(4, UNSET)"]
+
+
+def test_of_loops_in_loops_each_has_its_own_variable(go: str) -> None:
+    """The head of the inner one gives the outer one's variable no value."""
+    binary = build(SOURCES / "nested.go", go=go)
+    told, outer = 0, -1
+    with goprobe.launch(str(binary)) as program:
+        for stop in program.run(breaks=["nested.go:10", "nested.go:12", "nested.go:13"]):
+            outer += stop.line == 10
+            for variable in stop.variables:
+                if variable.name == "n" and variable.state in ("live", "register"):
+                    assert value(variable).text == str(outer if variable.line == 9 else 0), stop
+                    told += 1
+    assert outer == 2
+    assert told >= 3
+
+
+def test_a_value_from_before_a_choice_without_a_branch_is_not_told(go: str) -> None:
+    if go in ("1.21", "1.22"):
+        pytest.skip(f"Go {go} has no loops over functions")
+    binary = build(SOURCES / "chosen.go", go=go)
+    passes = {24: -1, 33: -1}
+    with goprobe.launch(str(binary)) as program:
+        for stop in program.run(breaks=["chosen.go:24", "chosen.go:33"]):
+            passes[stop.line] += 1
+            truth = passes[stop.line] * (1 if stop.line == 24 else 8)
+            for variable in stop.variables:
+                if variable.name in ("n", "m") and variable.state in ("live", "register"):
+                    assert value(variable).text == str(truth), variable
+    assert passes == {24: 1, 33: 3}
+
+
+def test_each_result_of_a_call_is_told_by_the_convention(go: str) -> None:
+    binary = build(SOURCES / "results.go", go=go)
+    with goprobe.launch(str(binary)) as program:
+        stop = next(program.run(breaks=["results.go:27"]))
+        told = {name: value(stop[name].part).text for name in ("k", "item", "third")}
+    assert told == {"k": "3", "item": "7.5", "third": "8.5"}

@@ -14,7 +14,7 @@ import msgspec
 
 from goprobe.analysis.trace.goscopes import (
     NameScope,
-    declared_by,
+    lines_declaring,
     named_results,
     scope_of,
     segments_of,
@@ -94,20 +94,23 @@ class _Flow:
         self.broken: list[list[_State]] = []
         self.continued: list[list[_State]] = []
 
-    def block(self, block: Block, state: _State) -> _State:
-        hidden = False
+    def block(self, block: Block, state: _State, hidden: bool = False) -> _State:
+        """`hidden`: the name means another variable there. What leaves the block is followed."""
         for statement in block.statements:
-            hidden = hidden or self._hides(statement, block)
-            state = self._statement(statement, state, hidden)
+            inside = hidden or self._hides(statement, block)
+            if inside and not hidden:  # what it is given is of the outer scope
+                state = self._sharing(statement, state)
+            state = self._statement(statement, state, inside)
+            hidden = hidden or (inside and not statement.keyword)
         return state
 
     def _hides(self, statement: Statement, block: Block) -> bool:
-        """Whether it declares another variable of the name, in this block."""
-        if statement.keyword or self.name not in declared_by(statement, statement.first):
+        """Whether it declares another variable of the name: in this block, or for itself."""
+        lines = lines_declaring(statement, self.name)
+        if not lines or self.declared in lines or statement.first < self.scope.first:
             return False
-        if statement.first == self.declared or statement.first < self.scope.first:
-            return False
-        return block.last != self.scope.last  # in its own block := gives it a new value
+        # In its own block := gives it a new value.
+        return bool(statement.keyword) or block.last != self.scope.last
 
     def _statement(self, statement: Statement, state: _State, hidden: bool) -> _State:
         if statement.last < self.scope.first or statement.first > self.scope.last:
@@ -123,15 +126,15 @@ class _Flow:
                 return self._loop(statement, state, hidden)
             case "if" | "else":
                 state = self._simple(statement, state, hidden)
-                ways = [self._inner(b, state, hidden) for b in statement.blocks]
+                ways = [self.block(b, state, hidden) for b in statement.blocks]
                 return _join([*ways, *([] if len(ways) > 1 else [state])])
             case "switch" | "select":
                 return self._switch(statement, state, hidden)
         if statement.blocks:
             for inner in statement.blocks:
-                state = self._inner(inner, state, hidden)
+                state = self.block(inner, state, hidden)
             return state
-        return self._leaves(statement, self._simple(statement, state, hidden))
+        return self._leaves(statement, self._simple(statement, state, hidden), hidden)
 
     def _in_header(self, statement: Statement) -> bool:
         """Whether the line is one of the statement's own, outside of its blocks."""
@@ -142,10 +145,7 @@ class _Flow:
             self.arrived = True
             self.seen |= state
 
-    def _inner(self, block: Block, state: _State, hidden: bool) -> _State:
-        return state if hidden else self.block(block, state)
-
-    def _leaves(self, statement: Statement, state: _State) -> _State:
+    def _leaves(self, statement: Statement, state: _State, hidden: bool) -> _State:
         word = statement.header[0].text if statement.header else ""
         labelled = len(statement.header) > 1
         if word == "break":
@@ -159,7 +159,7 @@ class _Flow:
             for exits in (*self.broken, *self.continued, self.ends):
                 exits.append(frozenset((_SHARED,)))
         elif word in ("return", "panic"):
-            itself = [t.text for t in statement.header[1:]] == [self.name]
+            itself = not hidden and [t.text for t in statement.header[1:]] == [self.name]
             if self.result and word == "return" and labelled and not itself:  # it returns values
                 state = frozenset((Assignment(statement.first),))
                 self.all |= state
@@ -178,7 +178,7 @@ class _Flow:
         for _ in range(_ROUNDS):
             self.broken.append([])
             self.continued.append([])
-            after = _join([self._inner(b, state, hidden) for b in statement.blocks])
+            after = _join([self.block(b, state, hidden) for b in statement.blocks])
             after = _join([after, *self.continued.pop()])
             ends += self.broken.pop()
             after = self._part(post, after, statement.first, hidden, 1)
@@ -201,11 +201,12 @@ class _Flow:
         through: _State = None
         for clause in (c for b in statement.blocks for c in b.statements):
             default = default or (bool(clause.header) and clause.header[0].text == "default")
-            begun = self._simple(clause, state, hidden)
+            inside = hidden or any(self._hides(clause, b) for b in clause.blocks)
+            begun = self._simple(clause, state, inside)
             if clause.first == self.line:
                 self._note(begun)
             for body in clause.blocks:
-                begun = self._inner(body, _join([begun, through]), hidden)
+                begun = self.block(body, _join([begun, through]), inside)
                 last = body.statements[-1].header if body.statements else []
                 through = begun if last and last[0].text == "fallthrough" else None
             ways.append(begun)
@@ -230,7 +231,7 @@ class _Flow:
         last: int = 0,
     ) -> _State:
         """What a statement, or a part of a header, does to the variable."""
-        if hidden:
+        if hidden or not self.scope.first <= line <= self.scope.last:
             return state
         site = Assignment(line, part, last if last > line else 0)
         if any(_may_change(segment, at, self.name) for at in range(len(segment))):

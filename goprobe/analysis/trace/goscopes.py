@@ -68,7 +68,7 @@ def has_variable(functions: Sequence[Literal], name: str, line: int) -> bool:
     if any(t.name and t.text == name for f in around for t in f.signature):
         return True
     statements = (s for f in around for s in statements_of(f.body) if s.first <= line)
-    declaring = [s for s in statements if _declaring(s, name)]
+    declaring = [s for s in statements if lines_declaring(s, name)]
     return bool(declaring) and not any(s.header[0].text == "const" for s in declaring)
 
 
@@ -79,7 +79,7 @@ def gives_meaning(functions: Sequence[Literal], name: str, line: int) -> bool:
         if name in _passed(function.signature):
             return True
         for statement in statements_of(function.body):
-            for at in _declaring(statement, name) if statement.first <= line else ():
+            for at in lines_declaring(statement, name) if statement.first <= line else ():
                 scope = scope_of(function, name, at)
                 if scope is None or scope.first <= line <= scope.last:
                     return True
@@ -97,7 +97,7 @@ def _around(functions: Sequence[Literal], line: int) -> list[Literal]:
     return [f for f in functions if f.line <= line <= f.body.last]
 
 
-def _declaring(statement: Statement, name: str) -> list[int]:
+def lines_declaring(statement: Statement, name: str) -> list[int]:
     """The lines of a statement's own on which it declares a name."""
     header = statement.header
     lines = range(statement.first, header[-1].line + 1) if header else ()
@@ -124,7 +124,7 @@ def _declared_last(block: Block, name: str, line: int, declared: int) -> int:
     for statement in block.statements:
         if statement.first > line:
             break
-        header, lines = statement.header, _declaring(statement, name)
+        header, lines = statement.header, lines_declaring(statement, name)
         if not statement.keyword and not statement.blocks:
             short = bool(header) and header[0].text not in ("var", "const")
             if lines and statement.last < line and not (declared and short):

@@ -16,6 +16,7 @@ import msgspec
 
 from goprobe.analysis.trace.assignments import Assignment, Assignments
 from goprobe.arch.code import ENTRY, LOST, Definition, FrameSlot, Holder
+from goprobe.arch.registers import signed
 from goprobe.binary.dwarf.expression import Piece, UnsupportedExpressionError, evaluate
 from goprobe.binary.dwarf.info import Local
 from goprobe.binary.dwarf.loclist import LocationEntry
@@ -57,6 +58,12 @@ class Position(msgspec.Struct, frozen=True):
             made and all(d.pc >= 0 and self.line(d.pc) == line for d in made)
             for made in definitions
         )
+
+    def returned_at(self, holder: Holder) -> set[int]:
+        """The lines of this frame's function whose calls may have returned what lies in a place."""
+        made = self.about.definitions.of(holder, self.pc) or ()
+        calls = (d.pc for d in made if self.about.flow.call_at(d.pc + 1) is not None)
+        return {self.line(pc) for pc in calls}
 
     def unfinished(self, lines: set[int]) -> int:
         """A line before the frame's whose code goes on behind the pc. The compiler moves what has
@@ -161,9 +168,14 @@ def _left_out(local: Local, slots: Sequence[FrameSlot], known: Assignments, at: 
 
 
 def in_words(
-    local: Local, holders: Sequence[Holder], known: Assignments, at: Position
+    local: Local,
+    holders: Sequence[Holder],
+    known: Assignments,
+    at: Position,
+    returned: Set[str] | None = None,
 ) -> Doubt | None:
-    """Of a variable whose words lie in these holders."""
+    """Of a variable whose words lie in these holders; `returned`: where the call that it is
+    declared for returns it, where that is known."""
     once = len(known.reaching | known.others) < 2
     if known.shared or (known.jumps and known.others):
         return Doubt("its address is taken, a closure assigns to it, or a goto may lead here")
@@ -177,7 +189,7 @@ def in_words(
             made = frozenset(d for d in made if d.pc != LOST)
         if made is not None and any(d.pc == LOST for d in made):
             return Doubt("the function's stack had to grow, and what it does not use was not kept")
-        if made is None or not _same(local, holder, made, births, at, once=once):
+        if made is None or not _same(local, holder, made, births, at, returned, once=once):
             return Doubt("its place may be another's by now")
         if isinstance(holder, FrameSlot) and _made_anew(made, births, at):
             return Doubt("its place has the value of a later pass by now")
@@ -187,7 +199,7 @@ def in_words(
             # Of a loop's variable that a branch without jumps gave its next value (branchelim.go)
             # the debug information goes on to tell of the value before.
             return Doubt("the code has chosen between it and its next value since")
-        if not once and not _agree(known, made, local, at):
+        if not once and not _agree(known, made, holder, local, at):
             return Doubt(
                 "the optimiser moved, joined or left out assignments to it: what lies in its "
                 f"place need not be what line {_shown(known.reaching)} gave it"
@@ -201,6 +213,7 @@ def _same(
     made: Iterable[Definition],
     births: _Births,
     at: Position,
+    returned: Set[str] | None,
     *,
     once: bool,
 ) -> bool:
@@ -209,20 +222,34 @@ def _same(
         return all(
             definition.pc == ENTRY and _is_passed_in(definition, local, at) for definition in made
         )
+    results = set[Definition]()
+    if returned is not None:
+        results = {definition for definition in made if _is_result(definition, local, at)}
+        if any(definition.holder not in returned for definition in results):
+            return False
     if isinstance(holder, str):
         return True  # the debug information follows registers
     return not births or all(
         _root(definition) in births or definition.pc == -1 or (definition.constant and not once)
         for definition in made
+        if definition not in results
     )
 
 
-_Root = tuple[int, Holder | None]
+def _is_result(definition: Definition, local: Local, at: Position) -> bool:
+    """Whether a call at the variable's own line made a value."""
+    flow = at.about.flow
+    return flow.call_at(definition.pc + 1) is not None and at.line(definition.pc) == local.line
+
+
+_Root = tuple[int, Holder]
+"""An instruction, and what it wrote: a call makes a value in each register that it returns."""
+
 _Births = Mapping[_Root, Set[int]]
 
 
 def _root(definition: Definition) -> _Root:
-    return definition.pc, definition.holder if definition.pc < 0 else None
+    return definition.pc, definition.holder
 
 
 def _births(local: Local, at: Position) -> _Births:
@@ -257,7 +284,9 @@ def pieces_of(entry: LocationEntry) -> tuple[Piece, ...]:
         return ()
 
 
-def _agree(known: Assignments, made: Iterable[Definition], local: Local, at: Position) -> bool:
+def _agree(
+    known: Assignments, made: Iterable[Definition], holder: Holder, local: Local, at: Position
+) -> bool:
     """Whether assignments and instructions can be the same."""
     reaching = {line for site in known.reaching for line in site.lines}
     foreign = {line for site in known.others for line in site.lines} - reaching
@@ -286,12 +315,51 @@ def _agree(known: Assignments, made: Iterable[Definition], local: Local, at: Pos
             return False  # one assignment, and two instructions: one of them is another's
         elif definition.pc < 0 and not _arrives(definition, known, local, at):
             return False
-        elif definition.constant or definition.pc < 0 or only_declared:
+        elif definition.constant:
+            if _is_elsewhere(definition, holder, local, at):
+                return False
+            spare.add(definition.pc)
+        elif definition.pc < 0 or only_declared:
             spare.add(definition.pc)
         else:
             return False
     # One more than is wanted may be of an assignment that does not reach here.
     return len(spare) == len(wanted) or (0 < len(wanted) < len(spare) and not foreign)
+
+
+def _is_elsewhere(made: Definition, holder: Holder, local: Local, at: Position) -> bool:
+    """Whether the debug information has the variable in another place than that in which a value
+    was made, or to which it was copied last, as soon as it was. What it tells of a block it goes on
+    to tell of those that the compiler laid out behind it, where a register may be another's."""
+    written = ((made.pc, made.holder), *((pc, holder) for pc in made.copies[:1]))
+    return all(
+        (told := pieces_at(local, at.about.flow.after(pc)))
+        and not any(_lies_in(where, piece) for piece in told)
+        for pc, where in written
+    )
+
+
+def pieces_at(local: Local, pc: int) -> tuple[Piece, ...]:
+    """Where the debug information has a variable at a pc."""
+    entry = next((e for e in local.locations if e.low <= pc < e.high), None)
+    return () if entry is None else pieces_of(entry)
+
+
+def shares_place(local: Local, holders: Sequence[Holder], at: Position) -> bool:
+    """Whether the debug information has words of a variable in one of these places."""
+    registers = {h for h in holders if isinstance(h, str)}
+    offsets = {h.offset for h in holders if isinstance(h, FrameSlot)}
+    return any(
+        p.register in registers or (p.address is not None and signed(p.address) in offsets)
+        for p in pieces_at(local, at.pc)
+    )
+
+
+def _lies_in(holder: Holder, piece: Piece) -> bool:
+    if isinstance(holder, str) or piece.address is None:
+        return holder == piece.register
+    low = signed(piece.address)
+    return low <= holder.offset and (not piece.size or holder.offset < low + piece.size)
 
 
 def _matching(sites: Iterable[Assignment], lines: set[int]) -> Iterator[Assignment]:
@@ -328,9 +396,7 @@ def _arrivals(local: Local, at: Position) -> Sequence[Holder]:
 
 
 def _told_at_entry(local: Local, at: Position) -> frozenset[str]:
-    low = at.about.function.low
-    entry = next((e for e in local.locations if e.low <= low < e.high), None)
-    pieces = pieces_of(entry) if entry is not None else ()
+    pieces = pieces_at(local, at.about.function.low)
     return frozenset(piece.register for piece in pieces if piece.register)
 
 

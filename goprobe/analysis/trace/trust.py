@@ -21,7 +21,15 @@ from goprobe.analysis.trace.assignments import Assignment, Assignments, assignme
 from goprobe.analysis.trace.goscopes import names_outer, scope_of, statements_of
 from goprobe.analysis.trace.gosyntax import Literal, functions_of
 from goprobe.analysis.trace.gotokens import tokens_of
-from goprobe.analysis.trace.machinewitness import Doubt, Position, in_memory, in_words, pieces_of
+from goprobe.analysis.trace.machinewitness import (
+    Doubt,
+    Position,
+    in_memory,
+    in_words,
+    pieces_at,
+    shares_place,
+)
+from goprobe.analysis.trace.results import returned_in
 from goprobe.analysis.trace.unsourced import SEVERAL, unsourced
 from goprobe.arch.code import LOST, FrameSlot, Holder
 from goprobe.arch.registers import RESUMED_THROUGH, signed
@@ -146,7 +154,7 @@ class Trust:
             return None
         known = assignments(source, name, local.line, frame.line)
         about = self._program.function_variables(function)
-        return self._judged(binding, frame, known, about)
+        return self._judged(binding, frame, known, about, source)
 
     def _of_captured(
         self, binding: Binding, frame: FrameView, about: FunctionVariables
@@ -214,6 +222,7 @@ class Trust:
         frame: FrameView,
         known: Assignments | None,
         about: FunctionVariables,
+        source: Literal,
     ) -> Doubt | None:
         local = binding.local
         if known is None:
@@ -237,7 +246,35 @@ class Trust:
         addressed = stored and all(s.offset in about.writes.addressed for s in slots)
         if (whole and stored) or ((known.shares or known.changed) and addressed):
             return in_memory(local, slots, known, at)
-        return in_words(local, holders, known, at)
+        returned = returned_in(self._program.debug, about.function, source, local)
+        doubt = in_words(local, holders, known, at, returned)
+        if doubt is None and returned is None:
+            doubt = self._shared_result(local, holders, known, at, source)
+        return doubt
+
+    def _shared_result(
+        self,
+        local: Local,
+        holders: Sequence[Holder],
+        known: Assignments,
+        at: Position,
+        source: Literal,
+    ) -> Doubt | None:
+        """That another variable, to which the same call gave another of its results, has the same
+        place here: one of the two is told by a name that its value got later (`z = y`)."""
+        lines = {line for site in known.reaching for line in site.lines}
+        lines &= {line for holder in holders for line in at.returned_at(holder)}
+        for other in self._program.debug.locals(at.about.function) if lines else ():
+            if other.name == local.name or not shares_place(other, holders, at):
+                continue
+            theirs = assignments(source, other.name, other.line, at.frame.line)
+            given = theirs and {line for site in theirs.reaching for line in site.lines}
+            if theirs and given and not lines.isdisjoint(given):
+                go_type = self._program.debug.types.at(other.type)
+                places = self._holders(other, go_type, at.frame, whole=False)
+                if in_words(other, places, theirs, at) is None:
+                    return Doubt(f"the debug information has {other.name} in the same place")
+        return None
 
     def _began_again(self, frame: FrameView, about: FunctionVariables) -> bool:
         """Whether the frame's function may have begun twice, for its stack had to grow: what was
@@ -283,8 +320,7 @@ class Trust:
 
     def _pieces(self, local: Local, frame: FrameView) -> tuple[Piece, ...]:
         pc = frame.lookup - self._bias
-        entry = next((e for e in local.locations if e.low <= pc < e.high), None)
-        return () if entry is None else pieces_of(entry)
+        return pieces_at(local, pc)
 
 
 def _holder(piece: Piece, size: int, *, whole: bool) -> Holder | None:

@@ -185,6 +185,11 @@ class CodeFlow:
     def _starts(self) -> list[int]:
         return sorted(self.instructions)
 
+    def after(self, pc: int) -> int:
+        """Where the code goes on behind the instruction at a pc, 0 where none is."""
+        ins = self.instructions.get(pc)
+        return 0 if ins is None else ins.next_ip
+
     def following(self, pc: int) -> Iterator[Instruction]:
         """The instructions from `pc` on up to the next call or branch, that one included; of a
         call that runs those to which it returns."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Set
 
 import msgspec
-from iced_x86 import Instruction, MemorySizeExt, Mnemonic, OpKind, Register
+from iced_x86 import Instruction, MemorySizeExt, Mnemonic, OpKind, Register, RegisterExt
 
 from goprobe.arch.amd64.codeflow import ENTRY, KEPT, MOVES, CodeFlow, FrameSlot, full_name
+from goprobe.arch.amd64.operands import immediate
 from goprobe.arch.amd64.registers import CLOSURE
 
 _STEPS_LIMIT = 20000
@@ -21,6 +22,12 @@ LOST = -2
 _CONDITIONAL = frozenset(
     getattr(Mnemonic, name) for name in dir(Mnemonic) if name.startswith("CMOV")
 )
+_SCALES = frozenset({Mnemonic.SHL, Mnemonic.LEA})
+_BY_TRUTH = _SCALES | {
+    *(Mnemonic.ADD, Mnemonic.SUB, Mnemonic.OR, Mnemonic.XOR, Mnemonic.SHR, Mnemonic.SAR)
+}
+_TRUTH_DEPTH = 3
+_TRUTHS = frozenset(getattr(Mnemonic, name) for name in dir(Mnemonic) if name.startswith("SET"))
 
 Holder = str | FrameSlot
 """A register by its full name ("rax", "xmm0"), or a slot of the frame."""
@@ -82,19 +89,38 @@ class Definitions:
         return frozenset(definitions)
 
     def chosen_since(self, register: str, pc: int) -> frozenset[int]:
-        """The conditional moves that may have run since a register got its value, and that chose
-        between it and another."""
+        """The instructions that may have run since a register got its value, and that chose
+        between it and another: conditional moves, and arithmetic with a truth value."""
         flow = self._flow
         chosen, work, seen = set[int](), [pc], {pc}
         while work and len(seen) < _STEPS_LIMIT:
             for previous in flow.arriving(work.pop()):
                 ins = flow.instructions[previous]
-                if ins.mnemonic in _CONDITIONAL and full_name(ins.op1_register) == register:
+                moved = ins.mnemonic in _CONDITIONAL and full_name(ins.op1_register) == register
+                if moved or (ins.mnemonic in _BY_TRUTH and self._is_by_truth(ins)):
                     chosen.add(previous)
                 if previous not in seen and not flow.changes(ins, register):
                     seen.add(previous)
                     work.append(previous)
         return frozenset(chosen)
+
+    def _is_by_truth(self, ins: Instruction, depth: int = 0) -> bool:
+        """Whether an operand is 0, or else some constant, by a condition: the compiler writes
+        `if c { x += 8 }` as x + c<<3, |= and ^= alike (cmd/compile/internal/ssa/_gen/generic.rules,
+        CondSelect, Go 1.26 and 1.27)."""
+        used = self._flow.info.info(ins).used_registers()
+        return any(self._is_truth(full_name(each.register), ins.ip, depth) for each in used)
+
+    def _is_truth(self, register: str, pc: int, depth: int) -> bool:
+        made = self.of(register, pc) if register and depth < _TRUTH_DEPTH else None
+        writers = [self._flow.instructions.get(d.pc) for d in made or ()]
+        return bool(writers) and all(
+            ins is not None
+            and (
+                _makes_truth(ins) or (ins.mnemonic in _SCALES and self._is_by_truth(ins, depth + 1))
+            )
+            for ins in writers
+        )
 
     def runs_since(self, made: int, pc: int, births: Set[int]) -> bool:
         """Whether the instruction at `made` may have run after control last came by one of
@@ -165,3 +191,11 @@ def _is_constant(ins: Instruction) -> bool:
             return bool(ins.op1_register == Register.XMM15)
         return True
     return False
+
+
+def _makes_truth(ins: Instruction) -> bool:
+    """Whether it makes a truth value, extends one to a word, or negates it."""
+    if ins.mnemonic == Mnemonic.MOVZX:
+        byte = ins.op1_kind == OpKind.REGISTER and RegisterExt.size(ins.op1_register) == 1
+        return bool(byte or MemorySizeExt.size(ins.memory_size) == 1)
+    return ins.mnemonic in _TRUTHS or (ins.mnemonic == Mnemonic.XOR and immediate(ins) == 1)

@@ -131,10 +131,11 @@ def _rows(page: Page, variable: Variable, stop: StopReport) -> list[list[Text]]:
     value = value_text(variable.type, variable.value, variable.data)
     told = "" if variable.state is State.LIVE else told_state(variable)
     spans: list[Span] = [(f"{variable.type}  ", "dim"), value]
-    if _is_hidden(variable, stop):
-        spans.append((f" hidden by the inner {variable.name}", "dim"))
+    hidden = _is_hidden(variable, stop)
+    if hidden:
+        spans.append((f"{' ' if value else ''}hidden by the inner {variable.name}", "dim"))
     if told and not value:
-        spans.append((told, "italic"))
+        spans.append((f"; {told}" if hidden else told, "italic"))
     rows = [[page.text((variable.name, "bold")), page.text(*spans), nothing]]
     if told and value:
         rows.append([nothing, page.text((told, "italic")), nothing])
