@@ -172,3 +172,16 @@ def test_each_result_of_a_call_is_told_by_the_convention(go: str) -> None:
         stop = next(program.run(breaks=["results.go:27"]))
         told = {name: value(stop[name].part).text for name in ("k", "item", "third")}
     assert told == {"k": "3", "item": "7.5", "third": "8.5"}
+
+
+@pytest.mark.filterwarnings("ignore:stop at")
+def test_what_a_function_passes_itself_is_not_its_own(go: str) -> None:
+    binary = build(SOURCES / "recursive.go", go=go)
+    truth = [str(n) for first in (5, 4) for n in range(first, -1, -1)]
+    with goprobe.launch(str(binary)) as program:
+        stops = [list(stop.variables) for stop in program.run(breaks=["main.fact"])]
+    assert len(stops) == len(truth)
+    for variables, n in zip(stops, truth, strict=True):
+        told = [v for v in variables if v.name == "n" and v.frame == 0 and v.value is not UNSET]
+        assert all(value(v).text == n for v in told), told
+    assert sum(v.value is not UNSET for some in stops for v in some if v.name == "n") >= 8

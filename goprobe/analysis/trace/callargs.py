@@ -118,7 +118,16 @@ def passed_on(view: View, by_frame: Mapping[int, list[Variable]]) -> list[tuple[
                     made = structs.replace(argument, function=frame.function)
                 passed.append((index, made))
         callee = _callee_of(view, frame.function, _as_passed(view, index, frame, own))
-    return passed
+    return [p for p in passed if p[1] not in arguments or not _is_own_name(view, p[1].name)]
+
+
+def _is_own_name(view: View, name: str) -> bool:
+    """Whether a name means a variable of the innermost frame itself: of a function that calls
+    itself, or its like, what the call is passed under that name is the next one's."""
+    frame = view.frames[0]
+    if name in view.world.program.parameter_names(frame.function):
+        return True
+    return has_variable(functions_of(frame.file), name, frame.line)
 
 
 def _undisputed(own: list[Variable], frame: FrameView, callee: _Callee) -> Iterator[Variable]:
