@@ -15,11 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 import msgspec
 
 from goprobe.analysis.trace.assignments import Assignment, Assignments
+from goprobe.analysis.trace.toldplaces import lies_in, pieces_at, pieces_of
 from goprobe.arch.code import ENTRY, LOST, Definition, FrameSlot, Holder
-from goprobe.arch.registers import signed
-from goprobe.binary.dwarf.expression import Piece, UnsupportedExpressionError, evaluate
 from goprobe.binary.dwarf.info import Local
-from goprobe.binary.dwarf.loclist import LocationEntry
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.values.functionvars import FunctionVariables
 
@@ -276,14 +274,6 @@ def _made_anew(made: Iterable[Definition], births: _Births, at: Position) -> boo
     )
 
 
-def pieces_of(entry: LocationEntry) -> tuple[Piece, ...]:
-    """Of a location, with addresses from the CFA."""
-    try:
-        return evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
-    except UnsupportedExpressionError:
-        return ()
-
-
 def _agree(
     known: Assignments, made: Iterable[Definition], holder: Holder, local: Local, at: Position
 ) -> bool:
@@ -334,32 +324,9 @@ def _is_elsewhere(made: Definition, holder: Holder, local: Local, at: Position) 
     written = ((made.pc, made.holder), *((pc, holder) for pc in made.copies[:1]))
     return all(
         (told := pieces_at(local, at.about.flow.after(pc)))
-        and not any(_lies_in(where, piece) for piece in told)
+        and not any(lies_in(where, piece) for piece in told)
         for pc, where in written
     )
-
-
-def pieces_at(local: Local, pc: int) -> tuple[Piece, ...]:
-    """Where the debug information has a variable at a pc."""
-    entry = next((e for e in local.locations if e.low <= pc < e.high), None)
-    return () if entry is None else pieces_of(entry)
-
-
-def shares_place(local: Local, holders: Sequence[Holder], at: Position) -> bool:
-    """Whether the debug information has words of a variable in one of these places."""
-    registers = {h for h in holders if isinstance(h, str)}
-    offsets = {h.offset for h in holders if isinstance(h, FrameSlot)}
-    return any(
-        p.register in registers or (p.address is not None and signed(p.address) in offsets)
-        for p in pieces_at(local, at.pc)
-    )
-
-
-def _lies_in(holder: Holder, piece: Piece) -> bool:
-    if isinstance(holder, str) or piece.address is None:
-        return holder == piece.register
-    low = signed(piece.address)
-    return low <= holder.offset and (not piece.size or holder.offset < low + piece.size)
 
 
 def _matching(sites: Iterable[Assignment], lines: set[int]) -> Iterator[Assignment]:

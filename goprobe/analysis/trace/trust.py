@@ -26,10 +26,9 @@ from goprobe.analysis.trace.machinewitness import (
     Position,
     in_memory,
     in_words,
-    pieces_at,
-    shares_place,
 )
 from goprobe.analysis.trace.results import returned_in
+from goprobe.analysis.trace.toldplaces import pieces_at, shares_place
 from goprobe.analysis.trace.unsourced import SEVERAL, unsourced
 from goprobe.arch.code import LOST, FrameSlot, Holder
 from goprobe.arch.registers import RESUMED_THROUGH, signed
@@ -265,7 +264,7 @@ class Trust:
         lines = {line for site in known.reaching for line in site.lines}
         lines &= {line for holder in holders for line in at.returned_at(holder)}
         for other in self._program.debug.locals(at.about.function) if lines else ():
-            if other.name == local.name or not shares_place(other, holders, at):
+            if other.name == local.name or not shares_place(other, holders, at.pc):
                 continue
             theirs = assignments(source, other.name, other.line, at.frame.line)
             given = theirs and {line for site in theirs.reaching for line in site.lines}
