@@ -29,6 +29,7 @@ class Build:
 
 PLAIN = Build("plain")
 UNOPTIMIZED = Build("-N -l", ("-gcflags=all=-N -l",))
+NOT_INLINED = Build("-l", ("-gcflags=-l",))
 PIE = Build("PIE", ("-buildmode=pie",))
 RACE = Build("-race", ("-race",), cgo=True)
 STRIPPED = Build("stripped", ("-ldflags=-s -w",))

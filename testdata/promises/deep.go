@@ -337,8 +337,31 @@ func foldedLine(a int) int {
 	return b
 }
 
+//go:noinline
+func caught(n int) (m int) {
+	defer func() { recover(); m = n }()
+	return small[n]
+}
+
+var small [4]int
+
+// Who panicked in caught is not known.
+//
+//goprobe:noalloc deep
+//go:noinline
+func mayPanic(n int) int { // want: unknown was seen to panic
+	return caught(n)
+}
+
+//goprobe:noalloc deep except panics
+//go:noinline
+func mayPanicOn(n int) int { // want: proved
+	return caught(n)
+}
+
 func main() {
 	deletes()
+	_ = mayPanic(5) + mayPanicOn(6)
 	handsOn(3)
 	_ = folded(4)
 	_ = foldedAny(1, 4) + foldedAny("", 5)

@@ -188,7 +188,8 @@ class CodeReader:
         inlined = self._is_inlined(promise)
         if promise.named and not (promise.problem or starts or functions or inlined):
             promise = replace(promise, problem=self._unknown_name(promise.named))
-        proven = promise.is_proven and not promise.problem
+        provable = promise.is_proven and not promise.problem
+        proven = proofs.of(promise, functions) if provable else None
         return PromisedStudy(
             promise=promise,
             starts=tuple(starts),
@@ -196,7 +197,8 @@ class CodeReader:
             outside=bool(promise.named and functions),
             inlined=inlined,
             may=next(filter(None, may), ""),
-            proof=proofs.of(promise, functions) if proven else None,
+            proof=proven.proof if proven else None,
+            panics=proven.panics if proven else frozenset(),
         )
 
     def _unknown_name(self, named: str) -> str:

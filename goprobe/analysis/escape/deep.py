@@ -17,8 +17,11 @@ _WHAT = {
 }
 
 
-def check_proven(promise: Promise, proof: Proof, code: PromisedCode) -> Assertion:
-    """`code` is what the run saw."""
+def check_proven(
+    promise: Promise, proof: Proof, code: PromisedCode, panicked: str = ""
+) -> Assertion:
+    """`code` is what the run saw of the promise's own, `panicked` where it saw a panic that this
+    may have led to."""
     if not code.there:
         return _assertion(promise, not_there(code))
     ran = _seen(promise, code)
@@ -27,6 +30,11 @@ def check_proven(promise: Promise, proof: Proof, code: PromisedCode) -> Assertio
         if all(panics(call.callee) for _, call in code.allocating):
             proof = replace(proof, exempt=(*proof.exempt, OF_PANICS))
         return _assertion(promise, Judgement(False, f"it did: {ran}"), proof)
+    apart = promise.panics_apart or promise.word != "noalloc"
+    if panicked and not apart and proof.verdict is ProofVerdict.PROVED:
+        # Others may have called it: whether the promise's code did cannot be told.
+        why = f"{panicked}, to which it comes, was seen to panic: the records of that are memory"
+        proof = replace(proof, verdict=ProofVerdict.UNKNOWN, why=why)
     return _assertion(promise, _judged(promise, proof), proof)
 
 

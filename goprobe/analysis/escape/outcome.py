@@ -98,7 +98,14 @@ class _Run:
             if studied.proof is None:
                 yield check(promise, code)
             else:
-                yield check_proven(promise, studied.proof, code)
+                yield check_proven(promise, studied.proof, code, self._panicked(studied))
+
+    def _panicked(self, studied: PromisedStudy) -> str:
+        """A place that a promise's code comes to, and at which something was seen to panic."""
+        for call in self._observed.besides:
+            if call.pc in studied.panics:
+                return f"{call.inner.function} (line {call.inner.line})"
+        return ""
 
     def _code_of(self, studied: PromisedStudy) -> PromisedCode:
         study, promise = self._study, studied.promise

@@ -49,14 +49,24 @@ class _Step(msgspec.Struct, frozen=True):
 Root = tuple[Function, CallEdge]
 
 
+class Proven(msgspec.Struct, frozen=True):
+    """`panics` are the calls (pc) by which what was followed may come to panic: a proof leaves them
+    out, and what the runtime allocates to describe one that is recovered."""
+
+    proof: Proof
+    panics: frozenset[int]
+
+
 class Prover:
     def __init__(self, graph: CallGraph, canonical: Callable[[str], str]) -> None:
         self._graph, self._canonical = graph, canonical
 
-    def prove(self, question: Question, roots: Sequence[Root]) -> Proof:
+    def prove(self, question: Question, roots: Sequence[Root]) -> Proven:
         """Of code that makes the calls `roots`, each in its function."""
         search = _Search(self._graph, question)
-        broken = search.run(roots)
+        return Proven(self._proof(search, search.run(roots)), frozenset(search.panics))
+
+    def _proof(self, search: _Search, broken: tuple[_Step, CallEdge] | None) -> Proof:
         if broken is not None:
             step, edge = broken
             return Proof(
@@ -103,6 +113,7 @@ class _Search:
         self._breaks = BREAKS[question.word]
         self.holes: list[tuple[_Step, CallEdge]] = []
         self.exempt: dict[str, None] = {}
+        self.panics: set[int] = set()
 
     @property
     def functions(self) -> int:
@@ -149,6 +160,10 @@ class _Search:
         """Whether this call breaks the promise. Holes are noted."""
         dynamic = self._question.word == "nodynamic" and not edge.callee and bool(edge.hole)
         ends = edge.entry is not None and edge.entry.effect in self._breaks
+        if edge.entry is not None and edge.entry.effect is Effect.PANICS:
+            if not self._is_exempt(step, edge):
+                self.panics.add(edge.pc)
+            return False
         if not (dynamic or ends or edge.hole) or self._is_exempt(step, edge):
             return False
         if edge.hole and not dynamic:

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from goprobe.analysis.escape.callgraph import CallGraph
 from goprobe.analysis.escape.promisedplaces import PromisedPlaces
 from goprobe.analysis.escape.promises import Promise
-from goprobe.analysis.escape.proof import Prover, Question, Root
+from goprobe.analysis.escape.proof import Proven, Prover, Question, Root
 from goprobe.binary.pcln.format import Function
-from goprobe.model.escape import Proof
 from goprobe.runtime.image.program import GoProgram
 
 
@@ -28,7 +27,7 @@ class Proofs:
         self._graph = CallGraph(program, lines)
         self._prover = Prover(self._graph, canonical)
 
-    def of(self, promise: Promise, functions: Iterable[Function]) -> Proof:
+    def of(self, promise: Promise, functions: Iterable[Function]) -> Proven:
         """`functions` are those in whose code the promise's own lies."""
         roots = [root for function in functions for root in self._roots(promise, function)]
         question = Question(promise.word, promise.deep, promise.once, self._places.exempt)

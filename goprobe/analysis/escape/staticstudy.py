@@ -17,7 +17,7 @@ class PromisedStudy(msgspec.Struct, frozen=True, kw_only=True):
     the function does in which a promise of one line stands. `outside`: it names a function of which
     there is machine code; `inlined`: the compiler says that it inlined the function. `may` names a
     call that may come to allocate there though nothing asks for memory; `proof` is that of one
-    that the code is to prove."""
+    that the code is to prove, `panics` the calls by which what it followed may panic."""
 
     promise: Promise
     starts: tuple[int, ...]
@@ -26,6 +26,7 @@ class PromisedStudy(msgspec.Struct, frozen=True, kw_only=True):
     inlined: bool
     may: str
     proof: Proof | None
+    panics: frozenset[int]
 
 
 class StaticStudy(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,17 @@ from collections.abc import Iterator
 from scripts.truths.answer import Answer, Peers, contradictions, wrong
 from scripts.truths.choices import Choices
 from scripts.truths.escaped import environment_of, escaped
-from scripts.truths.kind import PIE, PLAIN, RACE, UNOPTIMIZED, Build, Case, Program, release
+from scripts.truths.kind import (
+    NOT_INLINED,
+    PIE,
+    PLAIN,
+    RACE,
+    UNOPTIMIZED,
+    Build,
+    Case,
+    Program,
+    release,
+)
 from scripts.truths.promises.judging import Counts, Judge
 from scripts.truths.promises.program import Promised, write
 
@@ -22,7 +32,7 @@ _SECONDS = 200.0
 
 class Promises:
     name = "promises"
-    builds = (PLAIN, RACE, PIE, UNOPTIMIZED)
+    builds = (PLAIN, RACE, PIE, UNOPTIMIZED, NOT_INLINED)
 
     def write(self, choices: Choices, go: str, build: Build) -> Program:
         return write(choices, release(go))
@@ -41,7 +51,7 @@ class Promises:
         if not counts.whole:
             yield wrong("the program runs", truth="it ends", told=told.complaints)
             return
-        optimized = case.build.name != UNOPTIMIZED.name
+        optimized = case.build not in (UNOPTIMIZED, NOT_INLINED)
         judge = Judge(told.report, counts, ran=not static, optimized=optimized)
         yield from judge.answers(promised)
 

@@ -13,7 +13,9 @@ from typing import Any
 
 class Makes(Enum):
     """Who allocates when it runs. ROOM: nobody, but its code could. CALLEE: a function that is
-    never inlined. HELPER: one that mostly is. LITERAL: a function literal that is handed on."""
+    never inlined. HELPER: one that mostly is. LITERAL: a function literal that is handed on. MAYBE:
+    it depends on how it is compiled, and with what it runs. PANICS: the runtime, to describe a
+    panic that a callee recovers. ONCE: a callee, the first time."""
 
     NOTHING = "nothing"
     OWN = "own"
@@ -21,6 +23,9 @@ class Makes(Enum):
     CALLEE = "callee"
     HELPER = "helper"
     LITERAL = "literal"
+    MAYBE = "maybe"
+    PANICS = "panics"
+    ONCE = "once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +159,22 @@ _CALLS = (
     Ingredient("acc += shape.Area(n)", dynamic=True),
     Ingredient("acc += loudShape.Area(n)", _M.CALLEE, dynamic=True),
     Ingredient("acc += changingLoud(n)", _M.CALLEE, dynamic=True),
+    Ingredient("sinkString = errRuntime.Error()", _M.OWN, dynamic=True),
+    Ingredient("acc += promoted.Area(n)", dynamic=True),
+    Ingredient("acc += loudPromoted.Area(n)", _M.CALLEE, dynamic=True),
+    Ingredient("acc += caught(n)", _M.PANICS, calls=True),
+    Ingredient("onceLoud.Do(loudInit)", _M.ONCE),
+    Ingredient("acc += box[int]{n}.Get(); acc += len(box[string]{s}.Get())"),
+    Ingredient("x@ := s + \"ab\"; acc += len(x@)", _M.MAYBE),
+    Ingredient("x@ := []byte(s); acc += len(x@)", _M.MAYBE),
+    Ingredient("f@ := adder(n); acc += f@(1)", _M.MAYBE),
+    Ingredient("q@ := pool.Get().(*pair); acc += q@.a; pool.Put(q@)", _M.MAYBE, calls=True),
+    Ingredient("if errors.Is(errFixed, errOther) { acc++ }", _M.MAYBE),
+    Ingredient("var w@ strings.Builder; w@.WriteString(strconst); acc += w@.Len()", _M.HELPER),
+    Ingredient("acc += len(strings.Split(strconst, \" \"))", _M.HELPER),
+    Ingredient("sinkString = strings.ToUpper(strconst)", _M.HELPER),
+    Ingredient("sinkInts = slices.Grow(sinkInts[:0:0], 10)", _M.HELPER),
+    Ingredient("sinkMap = maps.Clone(counts)", _M.HELPER),
     Ingredient("if _, ok := held.(Shape); ok { acc += len(s) }", _M.ROOM, asserts=True),
     Ingredient("for i := range upTo(n & 3) { acc += i }", since=(1, 23)),
     Ingredient("for i := range upTo(n&3 + 1) { sinkAny = i + 1000 }", _M.LITERAL, since=(1, 23)),

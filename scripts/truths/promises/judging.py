@@ -15,6 +15,7 @@ _OWN = (Makes.OWN, Makes.LITERAL)
 _ALLOCATES = (*_OWN, Makes.CALLEE, Makes.HELPER)
 
 
+_PANICS, _ONCE = "except panics", "after the first call"
 _CACHE = "keeps a cache of the types that it met"
 
 
@@ -67,6 +68,8 @@ class Judge:
         held = told["held"]
         if word == "noalloc":
             truth = self._noalloc(promise, deep, held, why)
+        elif word in ("heap", "stack"):
+            truth = self._at(promise, word, held)
         else:
             truth = self._statically(promise, word, deep, held)
         return wrong(asked, truth=truth, told=why) if truth else right(asked)
@@ -80,23 +83,40 @@ class Judge:
         made = self._counts.made[promise.function]
         if not held:
             return self._broken(promise, deep, why, made)
-        if code := self._guilty(promise.of, deep):
+        apart = _PANICS in promise.text
+        if code := self._guilty(promise.of, deep, apart):
             return f"{code} allocates"
-        excused = any(_excused(line) for line in promise.of)
+        excused = any(map(_excused, promise.of))
+        if apart:
+            excused |= any(
+                i.ingredient.makes is Makes.PANICS for i in self._lines(promise.of, deep)
+            )
+        if _ONCE in promise.text:
+            excused |= any(i.ingredient.makes is Makes.ONCE for i in self._lines(promise.of, deep))
         if deep and promise.whole and made and not excused:
             return f"{made} objects were made"
         return ""
 
-    def _guilty(self, lines: Sequence[Line], deep: bool) -> str:
+    def _at(self, promise: Promised, word: str, held: bool) -> str:
+        """Where a line's own objects are: it makes them on the heap, and makes some whenever it is
+        come by."""
+        ran = any(self._counts.ran.get(line.counter, 0) for line in promise.of)
+        if word == "stack":
+            return "it was made on the heap" if held and ran else ""
+        return "" if held == ran else f"come by: {ran}"
+
+    def _guilty(self, lines: Sequence[Line], deep: bool, apart: bool) -> str:
         """A line that allocated when it was come by, its own function's or one's that it calls."""
         for line in lines:
             if line.allowed or not self._counts.ran.get(line.counter, 0):
                 continue
             within = line.ingredient.lines
             if deep and within:
-                if code := self._guilty(within, deep):
+                if code := self._guilty(within, deep, apart):
                     return code
-            elif not within and line.ingredient.makes in (_ALLOCATES if deep else _OWN):
+                continue
+            guilty = (*_ALLOCATES, *(() if apart else (Makes.PANICS,))) if deep else _OWN
+            if not within and line.ingredient.makes in guilty:
                 return line.ingredient.code
         return ""
 
@@ -107,13 +127,14 @@ class Judge:
         if made == 0 and ("it did" in why or not deep):
             return "nothing was made"
         if deep:
+            harmless = {Makes.NOTHING} | ({Makes.PANICS} if _PANICS in promise.text else set())
             can = any(
-                each.ingredient.makes is not Makes.NOTHING and not each.ingredient.lines
+                each.ingredient.makes not in harmless and not each.ingredient.lines
                 for each in lines
             )
             can |= promise.whole and made > 0 and not any(map(_excused, promise.of))
         else:
-            own = (*_OWN, Makes.HELPER)
+            own = (*_OWN, Makes.HELPER, Makes.MAYBE, Makes.ONCE, Makes.PANICS)
             can = any(
                 each.ingredient.makes in own and self._counts.ran.get(each.counter, 0)
                 for each in lines
@@ -124,6 +145,9 @@ class Judge:
 
     def _statically(self, promise: Promised, word: str, deep: bool, held: bool) -> str:
         lines = self._lines(promise.of, deep)
+        if word == "nosplit":  # what calls checks its stack; what does not may do so as well
+            calls = [i.ingredient.code for i in lines if i.ingredient.calls]
+            return f"{calls[0]} is a call" if held and calls else ""
         does = [
             each.ingredient.code
             for each in lines

@@ -27,8 +27,8 @@ func upTo(n int) func(func(int) bool) {
 	}
 }
 """
-_IMPORTS = ("bytes", "encoding/binary", "errors", "fmt", "math", "math/bits", "os", "slices",
-            "strconv", "strings", "sync", "sync/atomic", "unicode/utf8")  # fmt: skip
+_IMPORTS = ("bytes", "encoding/binary", "errors", "fmt", "maps", "math", "math/bits", "os",
+            "slices", "strconv", "strings", "sync", "sync/atomic", "unicode/utf8")  # fmt: skip
 _MAIN = """\
 package main
 
@@ -89,6 +89,11 @@ _WORDS = (
     (1, "noassert"),
     (1, "nodynamic deep"),
     (1, "noassert deep"),
+    (1, "nosplit"),
+    (1, "nosplit deep"),
+    (1, "noalloc except panics"),
+    (1, "noalloc deep except panics"),
+    (1, "noalloc deep after the first call"),
 )
 
 
@@ -156,7 +161,7 @@ def _package(choices: Choices, name: str, release: tuple[int, int]) -> _File:
     uses = [
         "var _, _, _, _, _ = bytes.Equal, binary.LittleEndian, errors.New, fmt.Sprint, math.Sqrt",
         "var _, _, _, _ = bits.LeadingZeros64, slices.Sort[[]int], strconv.Itoa, utf8.RuneLen",
-        "var _, _ = strings.Index, atomic.AddInt64",
+        "var _, _, _ = strings.Index, atomic.AddInt64, maps.Clone[map[string]int]",
         "var Sum int",
     ]
     file.text = [f"package {name}", "", "import (", *imports, ")", "", *uses, *support.split("\n")]
@@ -166,18 +171,27 @@ def _package(choices: Choices, name: str, release: tuple[int, int]) -> _File:
     return file
 
 
+_BY_INTERFACE = "interface {{ {n}(int, string, []byte) int }}"
 _FORMS = (
-    (6, ("func {n}(", "{p}.{n}")),
-    (2, ("func (t *T) {n}(", "{p}.At.{n}")),
-    (1, ("func (t T) {n}(", "{p}.At.{n}")),
-    (2, ("func {n}[E int | string](e E, ", "")),
+    (6, ("func {n}(", "{p}.{n}", "")),
+    (2, ("func (t *T) {n}(", "{p}.At.{n}", "")),
+    (1, ("func (t T) {n}(", "{p}.At.{n}", "")),
+    (2, ("func {n}[E int | string](e E, ", "", "")),
+    # By wrappers, into which the compiler puts what is small.
+    (2, ("func (t T) {n}(", "{p}.By{n}.{n}", f"var By{{n}} {_BY_INTERFACE} = T{{{{7}}}}")),
+    (
+        1,
+        ("func (t *T) {n}(", "{p}.By{n}.{n}", f"var By{{n}} {_BY_INTERFACE} = embeds{{{{T: At}}}}"),
+    ),
+    (1, ("func (t T) {n}(", "{p}.Value{n}", "var Value{n} = At.{n}")),
 )
+"""How a function begins, what calls it, and the variable that this needs."""
 
 
 def _unit(file: _File, number: int) -> None:
     """A function, its promises and what measures it."""
     choices, name = file.choices, f"Unit{number}"
-    head, called = choices.weighted(*_FORMS)
+    head, called, by = choices.weighted(*_FORMS)
     lines = _body(file, choices.between(1, 5))
     inlined = choices.chance(25)
     full = f"{MODULE}/{file.name}.{_receiver(head)}{name}"
@@ -204,9 +218,9 @@ def _unit(file: _File, number: int) -> None:
     calls = f"{use}(n, s, b)" if called else f"{use}(1, n, s, b) + {use}(s, n, s, b)"
     run = f"func(n int, s string, b []byte) {{ {file.name}.Sum += {calls} }}"
     file.calls.append(f'"{full}", {run}')
-    if "At" in use and not any(t.startswith("var At ") for t in file.text):
-        file.text.append("var At = &T{7}")
-    if called and not inlined:
+    if by:
+        file.text.append(by.format(n=name))
+    if called and not inlined and not by:
         file.units.append(_calling(use.removeprefix(f"{file.name}."), placed))
 
 
@@ -254,6 +268,9 @@ def _written(file: _File, ingredients: list[Ingredient]) -> tuple[tuple[Line, ..
         allowed = each.makes is not Makes.NOTHING and choices.chance(15)
         if allowed:
             remark = ' //goprobe:allow-alloc "it may"'
+        elif each.makes is Makes.OWN and not each.dynamic and choices.chance(15):
+            text = choices.weighted((2, "heap"), (1, "stack"))
+            remark = f" //goprobe:{text}"
         elif choices.chance(15) and not _LITERAL_LINE.search(code):
             text = choices.weighted(*_WORDS[:4])
             remark = f" //goprobe:{text}"
