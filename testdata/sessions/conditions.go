@@ -25,6 +25,20 @@ var gm5, gm6 fs.FileMode = 5, 6
 var nz = math.Copysign(0, -1)
 var gx = map[string]error{"x": ge, "y": nil}
 var gt = map[error]string{ge: "typed", nil: "none"}
+
+type Flag bool
+type Link struct{ to *int }
+
+var fb Flag = true
+var gb, gc any = fb, c64
+var one, other = 1, 1
+var la, lb, lc = Link{&one}, Link{&other}, Link{&one}
+var ga any = la
+var gpa *[3]int
+var gr any = 'b'
+var cc complex64 = 0.1
+var gn map[string][]int
+var ln = map[Link]int{la: 3}
 var kept []any // what the last call of f is given lives on
 
 var c64 complex64 = 0.1 + 2i
@@ -45,7 +59,7 @@ func main() {
 	mk := map[E]int{e: 9}
 	mi := map[int8]string{-1: "neg"}
 	ai, as := any(e), any("str")
-	kept = []any{m, mk, mi}
+	kept = []any{m, mk, mi, gpa, gn, ln}
 	for q := 0; q < 200; q++ {
 		f(n, i8, u8, u64, i64, fl, f32, nan, s, m, e, p, np, arr, sl, a, err, my, c, b, r, bs, ch, &p, nil, nil, 3, mi, mk, ai, as)
 	}
@@ -185,6 +199,20 @@ func main() {
 	T(`gj == my-32764`, gj == my-32764)
 	T(`min(n, 3) == -7`, min(n, 3) == -7)
 	T(`math.MaxInt8 == 127`, math.MaxInt8 == 127)
+	T(`gb == fb`, gb == fb)
+	T(`gb == true`, gb == true)
+	T(`gc == c64`, gc == c64)
+	T(`cc == 0.1 && cc == 0.10000000149011612`, cc == 0.1 && cc == 0.10000000149011612)
+	T(`la == lb`, la == lb)
+	T(`la == lc && ga == lc`, la == lc && ga == lc)
+	T(`ga == lb`, ga == lb)
+	T(`gr == 'a'+1`, gr == 'a'+1)
+	T(`1<<(n+10) == 8`, 1<<(n+10) == 8)
+	T(`u8+56 == 1<<(n+15)`, u8+56 == 1<<(n+15))
+	T(`1<<(n+71) == 0`, 1<<(n+71) == 0)
+	T(`len(arr)+cap(arr)+len(gpa)+cap(gpa) == 12`, len(arr)+cap(arr)+len(gpa)+cap(gpa) == 12)
+	T(`len(gn["x"]) == 0 && gn["x"] == nil`, len(gn["x"]) == 0 && gn["x"] == nil)
+	T(`fl != 1e-400 && fl < 1e300*10`, fl != 1e-400 && fl < 1e300*10)
 	T(`n == -7 == true`, n == -7 == true)
 	T(`"abc"[1] == 'b'`, "abc"[1] == 'b')
 	T(`len("é") == 2`, len("é") == 2)

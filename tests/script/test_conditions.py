@@ -122,6 +122,21 @@ _REFUSED = {
     "len([]rune(s)) == 3", "0x1p-2 == 0.25",
 }  # fmt: skip
 """What is Go, and not of this grammar: an error, and no answer."""
+_NO_GO = """
+sl[n+6] == 6; sl[-1] == 6; arr[n+6] == 3; bs[-2] == 104; s[n] == 0; sl[1.5] == 6; sl["1"] == 6
+sl[b] == 6; sl[fl] == 6; sl[1e400] == 6; sl[2] == 0; n == 1e400; fl < 1e400; fl*1e400 > 0
+f32 == 1e39; n == 1e309; float32(1e39) > 0; uint8(200)+100 == 44; int8(uint8(200)) == -56
+len(arr)-4 < uint8(0); 5 % 2.0 == 1; ^1.0 == -2; 1<<600 > 0; 1__0 == 10
+n<<18446744073709551616 == 0; fl == 1<<(n+8); m[1] == 0; m[nil] == 0; m[bs] == 0; m[fb] == 0
+mi["x"] == ""; mi[128] == ""; mi[u8] == ""; mi[true] == ""; mk["x"] == 0; mk[p] == 0; m.k == 3
+np.a == 0; np.nope == 0; (*np).a == 0; *sl == 5; p["a"] == 0; err == "eof"; err == 5.5; err == n
+err == b; arr == sl; p == pp; e == la; e == arr; ch == sl; i8 == u8; n == i64; my == i8; fl == f32
+c == c64; c == fl; fb == b; nil == nil; s == nil; n == nil; e == nil; arr == nil; m == m; sl == sl
+fn == fn; bs == "hi"; p < p; np == "x"; np == 5; pp == b; b < true; a < 5; as + "x" == "y"
+len(np) == 0; len(fn) == 0; len(a) == 0; len(p) == 3; cap(m) == 2; cap(s) == 4; len(e) == 3
+len(gi) == 0
+"""
+"""What Go does not compile, or panics at."""
 _IN_PLACE = (
     "u8+100 == 44 && i8-1 == 127 && -i8 == i8 && my+1 < 0 && f32*3 == 0.3 && u64+1 == 0",
     's + "x" == "a\\xfféx" && len(s) == 4 && s[1] == 0xff && e.a/e.b == -3 && ^u8 == 55',
@@ -150,9 +165,13 @@ def test_each_is_what_go_makes_of_it(release: str) -> None:
         assert {repr(key): str(text) for key, text in keys.items()} == {
             "None": "none", "TypedNil(type='*io/fs.PathError')": "typed",
         }  # fmt: skip
-        for text in ("u8 == 300", "i8 == 1.5", "u8 == i8 + u8", "s == 3", "b == 1", "a + 1", "08"):
-            with pytest.raises(UsageError):
-                condition(text)(lambda name: program._named(stop, name))
+        no_go = [text.strip() for text in re.split("[;\n]", _NO_GO.strip())]
+        for text in ("u8 == 300", "i8 == 1.5", "u8 == i8 + u8", "s == 3", "b == 1", "a + 1", "08",
+                     *no_go):  # fmt: skip
+            with pytest.raises((UsageError, KeyError)):
+                assert condition(text)(lambda name: program._named(stop, name)) is None, text
+        with pytest.raises(KeyError, match="np is nil: it leads to no field a"):
+            condition("np.a == 0")(lambda name: program._named(stop, name))
     assert told == {text: said for text, said in truth.items() if text not in _REFUSED}
     for text in _IN_PLACE if release == go.matrix()[-1] else ():
         with goprobe.launch(binary, ["quietly"]) as program:

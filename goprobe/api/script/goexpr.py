@@ -9,19 +9,20 @@ Go Programming Language Specification, Operators.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
 from msgspec import UNSET
 
+from goprobe.api.script.comparing import compare
 from goprobe.api.script.gonumbers import (
     ALIASES,
     BITS,
     FLOATS,
     Constant,
-    Number,
     Operand,
+    Rune,
     complemented,
     computed,
     converted,
@@ -29,8 +30,9 @@ from goprobe.api.script.gonumbers import (
     made,
     negated,
 )
-from goprobe.api.script.inplace import InPlace, NotInPlaceError, Text
-from goprobe.api.script.operands import Rune, compare, kind_of, led_to, operand, part_of
+from goprobe.api.script.inplace import InPlace, NotInPlaceError, Text, Typed
+from goprobe.api.script.operands import named_kind, operand, plain, told
+from goprobe.api.script.parts import field_of, led_to, part_of, size_of_array
 from goprobe.api.script.value import Value
 from goprobe.errors import NoSuchElementError, UsageError
 
@@ -51,6 +53,7 @@ _PRECEDENCE = {
 _COMPARING = 3
 _DEPTH = 64
 _DIGITS = 400  # of a number
+_LOOSE = re.compile(r"__|_$|_[.eE]|[.eE]_")  # a _ stands between digits
 _PIECE = re.compile(
     r"""([^\\]+)|\\x([0-9a-fA-F]{2})|\\([0-7]{3})|\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})"""
     r"""|\\([abfnrtv\\'"])"""
@@ -220,7 +223,7 @@ def _constant(token: str) -> Constant:
     """A number as Go writes it: 010 is 8."""
     plain = token.replace("_", "").lower()
     try:
-        if len(plain) > _DIGITS:
+        if len(plain) > _DIGITS or _LOOSE.search(token):
             raise ValueError
         if plain.isdecimal():
             return int(plain, 8) if plain.startswith("0") and len(plain) > 1 else int(plain)
@@ -263,34 +266,49 @@ def _length(value: Any) -> Operand:
     """len(x): of a constant a constant."""
     if isinstance(value, Value) and value.dynamic_type is None and value._is_string():
         return made(value._length() or 0, "int")  # what it holds may be long, and is not read
-    told = operand(value)
-    if isinstance(told, bytes):
-        return made(len(told), "int") if isinstance(told, Text) else len(told)
-    plain = isinstance(told, Value) and not (told._is_list() or told._is_map() or told.is_nil)
-    if plain or not isinstance(told, Value | InPlace):
-        raise UsageError(f"{_told(told)} in the condition has no length")
-    return made(0 if isinstance(told, Value) and told.is_nil else len(told), "int")
+    held = operand(value)
+    if isinstance(held, bytes):
+        return made(len(held), "int", constant=not isinstance(held, Text))
+    return _counted(held, "length", ("slice", "map", "chan"), len)
 
 
 def _capacity(value: Any) -> Operand:
-    if isinstance(value, Value) and value.value and value.value.cap is not UNSET:
-        return made(value.value.cap, "int")
-    if isinstance(value, InPlace):
+    return _counted(operand(value), "capacity", ("slice", "chan"), _room)
+
+
+def _counted(held: Any, what: str, kinds: Sequence[str], count: Callable[[Any], int]) -> Operand:
+    if isinstance(held, InPlace) and what == "length":
+        return made(len(held), "int")
+    if isinstance(held, InPlace):
         raise NotInPlaceError
-    raise UsageError(f"{_told(value)} in the condition has no capacity")
+    if isinstance(held, Typed) and held.value is None and held.kind in kinds:
+        return made(0, "int")
+    if isinstance(held, Value):
+        kind = named_kind(held, held.type)
+        size = size_of_array(held)
+        if size is not None:
+            return made(size, "int", constant=True)
+        if kind in kinds or (not kind and (held._is_list() or held._is_map())):
+            return made(0 if held.is_nil else count(held), "int")
+    raise UsageError(f"{told(held)} in the condition has no {what}")
+
+
+def _room(value: Value) -> int:
+    if value.value is None or value.value.cap is UNSET:
+        raise UsageError(f"the capacity of a {value.type} in the condition is not told")
+    return int(value.value.cap)
 
 
 def _part_of_complex(name: str) -> Callable[[Any], Any]:
     """real(x), imag(x): the half that is `name` in Python."""
 
     def part(value: Any) -> Operand:
-        told = operand(value)
-        if isinstance(told, InPlace):
+        held = operand(value)
+        if isinstance(held, InPlace):
             raise NotInPlaceError
-        if not isinstance(told, complex):
-            raise UsageError(f"{_told(told)} in the condition is no complex number")
-        small = isinstance(value, Value) and kind_of(value, value.type) == "complex64"
-        return made(getattr(told, name), "float32" if small else "float64")
+        if not isinstance(held, Typed) or not isinstance(held.value, complex):
+            raise UsageError(f"{told(held)} in the condition is no complex number")
+        return made(getattr(held.value, name), "float32" if held.kind == "complex64" else "float64")
 
     return part
 
@@ -308,7 +326,7 @@ _CALLED: dict[str, Callable[[Any], Any]] = {
 
 def _field(made: Expression, name: str) -> Expression:
     if not isinstance(made, _Name):
-        return lambda scope: _value(made(scope))[name]
+        return lambda scope: field_of(made(scope), name)
     package = made.name
 
     def read(scope: Scope) -> Any:
@@ -316,7 +334,7 @@ def _field(made: Expression, name: str) -> Expression:
             value = scope(package)
         except NoSuchElementError:
             return scope(f"{package}.{name}")
-        return _value(value)[name]
+        return field_of(value, name)
 
     return read
 
@@ -337,30 +355,31 @@ def _combined(op: str, left: Expression, right: Expression) -> Expression:
 
 def _computed(op: str, left: Any, right: Any) -> Any:
     if op == "+" and isinstance(left, bytes) and isinstance(right, bytes):
-        return bytes(left) + bytes(right)
+        return _joined(left, right)
     return computed(op, _number(left), _number(right))
 
 
+def _joined(left: bytes, right: bytes) -> bytes:
+    types = {each.type for each in (left, right) if isinstance(each, Text)}
+    if len(types) > 1:
+        one, other = sorted(types)
+        raise UsageError(f"the condition computes {one} + {other}: Go has them of one type")
+    both = bytes(left) + bytes(right)
+    return Text(both, types.pop()) if types else both
+
+
 def _number(value: Any) -> Operand:
-    plain = operand(value)
-    if not is_operand(plain):
-        raise UsageError(f"{plain!r} in the condition is no number")
-    number: Operand = plain
+    held = operand(value)
+    if isinstance(held, InPlace):
+        raise NotInPlaceError
+    if not is_operand(held):
+        raise UsageError(f"{told(held)} in the condition is no number")
+    number: Operand = held
     return number
 
 
 def _truth(value: Any) -> bool:
-    plain = operand(value)
-    if not isinstance(plain, bool):
-        raise UsageError(f"{_told(plain)} in the condition is no truth value")
-    return plain
-
-
-def _told(value: Any) -> str:
-    return str(value.value if isinstance(value, Number) else value)
-
-
-def _value(value: Any) -> Any:
-    if not isinstance(value, Value | InPlace):
-        raise UsageError(f"{_told(value)} in the condition has no parts")
-    return value
+    held = plain(operand(value))
+    if not isinstance(held, bool):
+        raise UsageError(f"{told(operand(value))} in the condition is no truth value")
+    return held

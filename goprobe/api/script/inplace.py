@@ -56,6 +56,14 @@ class Text(bytes):
         return made
 
 
+class Typed(msgspec.Struct, frozen=True):
+    """A truth value, a complex number or nil, and its type."""
+
+    value: bool | complex | None
+    kind: str
+    type: str
+
+
 Load = Callable[[int, int], bytes]
 """Bytes of a value, from an offset."""
 
@@ -145,7 +153,7 @@ def value_of(go_type: GoType, load: Load, hit: Hit, types: TypeReader) -> object
         number = _number(load(0, go_type.size), signed=kind in SIGNED)
         return Number(number, _NAMES[kind], go_type.name)
     if kind is GoKind.BOOL:
-        return load(0, 1) != b"\0"
+        return Typed(load(0, 1) != b"\0", "bool", go_type.name)
     if kind in _FLOATS:  # as Go prints it, which is what a Value compares
         told = float(scalar(go_type, InBytes(load(0, go_type.size))))
         return made(told, _NAMES[kind], go_type.name)

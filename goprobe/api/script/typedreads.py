@@ -47,7 +47,12 @@ def extent(view: StopView, type_name: str) -> tuple[int, int]:
 
 
 def kind(view: StopView, type_name: str) -> str:
-    return _named(view, type_name).kind.name.lower()
+    go_type = _named(view, type_name)
+    if go_type.kind is GoKind.INTERFACE:
+        itself = view.world.program.debug.types.at(go_type.underlying)
+        if any(member.name == "tab" for member in itself.members):  # runtime.iface (runtime2.go)
+            return "interface with methods"
+    return go_type.kind.name.lower()
 
 
 def items(

@@ -227,17 +227,18 @@ class Value(Scalar):
     def __getattr__(self, name: str) -> Value:
         if name.startswith("__"):
             raise AttributeError(name)
-        field = self._field(name)
-        if field is None:
-            self._told()
-            if self.is_nil:
-                raise NoSuchFieldError(f"{self.name} is nil: a {self.type} without fields")
-            if self.holds_nil:
-                raise NoSuchFieldError(f"{self.name} holds {self.text}, which has no fields")
-            known = ", ".join(p.name for p in self._fields()[:_MEMBERS_SHOWN])
-            hint = f"; it has {known}" if known else ""
-            raise NoSuchFieldError(f"a {self.type} has no field {name}{hint}")
+        if (field := self._field(name)) is None:
+            raise NoSuchFieldError(self._why_no_field(name))
         return field
+
+    def _why_no_field(self, name: str) -> str:
+        self._told()
+        if self.is_nil:
+            return f"{self.name} is nil: it leads to no field {name}"
+        if self.holds_nil:
+            return f"{self.name} holds {self.text}, which has no fields"
+        known = ", ".join(p.name for p in self._fields()[:_MEMBERS_SHOWN])
+        return f"a {self.type} has no field {name}{known and f'; it has {known}'}"
 
     def __dir__(self) -> list[str]:
         own = [name for name in dir(type(self)) if not name.startswith("_")]
@@ -259,9 +260,8 @@ class Value(Scalar):
         if isinstance(index, slice):
             return list(self._range(range(*index.indices(len(self)))))
         if isinstance(index, str):
-            field = self._field(index)
-            if field is None:
-                raise NoSuchElementError(f"a {self.type} has no field {index}")
+            if (field := self._field(index)) is None:
+                raise NoSuchElementError(self._why_no_field(index))
             return field
         if not isinstance(index, SupportsIndex):
             raise TypeError(f"a {self.type} is indexed by integers, not {type(index).__name__}")

@@ -15,10 +15,18 @@ from typing import Any
 
 import goprobe
 from goprobe.api.script.goexpr import condition
-from goprobe.errors import GoprobeError
-from scripts.truths.answer import Answer, Peers, equal, not_told, wrong
+from goprobe.errors import GoprobeError, UsageError
+from scripts.truths.answer import Answer, Peers, equal, not_told, right, wrong
 from scripts.truths.choices import Choices
-from scripts.truths.expressions.claims import Claim, claims, is_known, part_of, text_of
+from scripts.truths.expressions.claims import (
+    REFUSED,
+    Claim,
+    Truth,
+    claims,
+    is_known,
+    part_of,
+    text_of,
+)
 from scripts.truths.kind import PLAIN, UNOPTIMIZED, Build, Case, Program
 from scripts.truths.variables import KIND as VARIABLES
 from scripts.truths.variables.ask import innermost
@@ -69,7 +77,7 @@ def _named(level: Level, claim: Claim) -> Node | None:
     return level.values.get(variable)
 
 
-def _truth(level: Level, claim: Claim) -> bool | None:
+def _truth(level: Level, claim: Claim) -> Truth:
     node = _named(level, claim)
     return None if node is None else claim.truth(node)
 
@@ -119,7 +127,11 @@ def _answered(asked: str, truth: object, evaluate: Callable[[], object]) -> Answ
     try:
         return equal(asked, truth, evaluate())
     except GoprobeError as error:
+        if truth == REFUSED and isinstance(error, UsageError):
+            return right(asked)
         return not_told(asked, _reason(str(error)))
+    except (TypeError, ValueError, ArithmeticError, LookupError) as error:  # a condition's crash
+        return wrong(asked, truth=str(truth), told=repr(error))
 
 
 def _reason(text: str) -> str:
@@ -172,7 +184,7 @@ def _of_runs(
         levels = [stop.levels[0] for stop in stops if stop.where == where]
         for claim in mine:
             truths = [_truth(level, claim) for level in levels]
-            if None not in truths:
+            if None not in truths and REFUSED not in truths:
                 found.append((where, claim, [t is True for t in truths]))
     return sorted(found, key=lambda each: len(set(each[2])), reverse=True)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from scripts.truths.choices import Choices
+from scripts.truths.expressions.refused import refused
 from scripts.truths.variables.told import Node, type_name
 from scripts.truths.variables.types import SIGNED, UNSIGNED
 
@@ -19,8 +20,13 @@ _TOLD = 64  # elements
 _PIECE = re.compile(
     rb'\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\U([0-9a-f]{8})|\\([abfnrtv\\"])|(.)', re.S
 )
+_ARRAY = re.compile(r"\*\[(\d+)\]")
 _SIMPLE = dict(zip(b'abfnrtv\\"', b'\a\b\f\n\r\t\v\\"', strict=True))
 
+REFUSED = "refused"
+"""The truth of what Go does not compile, or panics at."""
+
+Truth = bool | str | None
 Step = str | int | bytes | float | bool | None
 """A field's name, an element's index, a map's key (strings as bytes), None for what a pointer
 leads to."""
@@ -34,9 +40,9 @@ class Claim:
     name: str
     path: tuple[Step, ...]
     kind: str
-    rule: Callable[[Node], bool | None]
+    rule: Callable[[Node], Truth]
 
-    def truth(self, value: Node) -> bool | None:
+    def truth(self, value: Node) -> Truth:
         """None where the value does not say: it has no such part, or it was not told, or this is
         another instance of generic code."""
         for step in self.path:
@@ -120,6 +126,15 @@ def claims(choices: Choices, name: str, node: Node, count: int) -> Iterator[Clai
             path += taken
         for made, rule in _about(choices, text, at):
             yield Claim(made, name, tuple(path), at[0], rule)
+        if is_known(at):
+            for made in refused(choices, text, at):
+                yield Claim(made, name, tuple(path), at[0], _refusal(at))
+
+
+def _refusal(like: Node) -> Callable[[Node], Truth]:
+    """Of a value of the same type, that is nil where this one is."""
+    nil = like[2] == "nil"
+    return lambda n: REFUSED if n[1] == like[1] and (n[2] == "nil") is nil else None
 
 
 def _stepped(choices: Choices, text: str, node: Node) -> tuple[str, list[Step], Node] | None:
@@ -142,7 +157,7 @@ def _stepped(choices: Choices, text: str, node: Node) -> tuple[str, list[Step], 
     return f"{text}[{literal(step) if isinstance(step, bytes) else step}]", [*taken, step], part
 
 
-_Made = Iterator[tuple[str, Callable[[Node], bool | None]]]
+_Made = Iterator[tuple[str, Callable[[Node], Truth]]]
 
 
 def _about(choices: Choices, text: str, node: Node) -> _Made:
@@ -331,5 +346,8 @@ def _sizes(choices: Choices, text: str, node: Node) -> _Made:
             lambda n: ((0 if n[2] == "nil" else n[index]) == size) is nil,
         )
     elif kind == "array" and len(node[2]) < _TOLD:
-        size = len(node[2])
-        yield f"len({text}) {op} {size}", lambda n: (len(n[2]) == size) is nil
+        size, of = len(node[2]), choices.one_of(["len", "cap"])
+        yield f"{of}({text}) {op} {size}", lambda n: (len(n[2]) == size) is nil
+    elif kind == "ptr" and (array := _ARRAY.match(type_name(node))):
+        size, of = int(array[1]), choices.one_of(["len", "cap"])
+        yield f"{of}({text}) {op} {size}", lambda n: nil if n[1] == node[1] else None
