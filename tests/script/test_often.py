@@ -191,4 +191,5 @@ def test_values_show_themselves_in_notebooks(launched: Callable[..., goprobe.Pro
     assert first["label"]._repr_html_() == "<code>&lt;string &quot;label0&quot;&gt;</code>"
     assert "main.work" in first._repr_html_()
     second = next(stops)
-    assert "<th>before</th>" in second.diff(first)._repr_html_()
+    told = second.diff(first)._repr_html_()
+    assert "<th>before</th>" in told and "not by what lies there" in told

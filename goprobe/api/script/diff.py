@@ -17,6 +17,7 @@ from goprobe.model.value import Data, Variable
 
 _COMPARED = 1 << 24  # bytes of one variable
 _CUT = "…"
+_BY_ADDRESS = "Pointers are compared by their addresses, not by what lies there."
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -39,8 +40,9 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class Diff(msgspec.Struct, frozen=True):
-    """What is different from an earlier stop. `objects` and `bytes` are the heap's growth; None
-    unless both stops were asked for their heap."""
+    """What is different from an earlier stop. A pointer is compared by the address that it has: what
+    lies there may be another, and is not told; `watch` stops at writes to it. `objects` and `bytes`
+    are the heap's growth; None unless both stops were asked for their heap."""
 
     moved: tuple[Moved, ...]
     changed: tuple[Changed, ...]
@@ -54,7 +56,8 @@ class Diff(msgspec.Struct, frozen=True):
         rows += [("moved", m.name, str(m.before), str(m.after)) for m in self.moved]
         rows += [("appeared", name, "", "") for name in self.appeared]
         rows += [("vanished", name, "", "") for name in self.vanished]
-        return table(rows, ("", "variable", "before", "after"))
+        told = table(rows, ("", "variable", "before", "after"))
+        return f"{told}<p><small>{_BY_ADDRESS}</small></p>"
 
 
 class Kept(msgspec.Struct, frozen=True):

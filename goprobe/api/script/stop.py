@@ -376,7 +376,7 @@ class Stop:
     # Comparing
 
     def diff(self, earlier: Stop) -> Diff:
-        """What is different here from an earlier stop, which may be over."""
+        """What is different from an earlier stop, which may be over; not what is behind pointers."""
         self.keep()
         if earlier._kept is None:
             raise UsageError(
