@@ -71,8 +71,14 @@ import (
 	"fmt"
 	"os"
 	"plugin"
+	"sync"
 	"time"
 )
+
+var mu sync.Mutex
+
+//go:noinline
+func twice() { mu.Lock(); mu.Lock() }
 
 //go:noinline
 func own(run func()) { run() }
@@ -84,6 +90,7 @@ func main() {
 	}
 	run, _ := p.Lookup("Run")
 	go own(run.(func()))
+	go twice()
 	time.Sleep(50 * time.Millisecond)
 	fmt.Println("ready")
 	time.Sleep(time.Hour)
@@ -140,6 +147,11 @@ def test_a_place_in_it(host: Running) -> None:
         with pytest.raises(UsageError, match="and is not stepped"):
             stop.next()
         break
+
+
+def test_what_it_may_unlock(host: Running) -> None:
+    (deadlock,) = goprobe.attach(host.pid).goroutines(waits=True).deadlocks or ()
+    assert deadlock.possible and "the code of plugins" in deadlock.steps[-1]
 
 
 def test_what_none_has(host: Running) -> None:

@@ -367,3 +367,142 @@ def test_what_code_ahead_may_unlock_is_no_certain_deadlock(go: str, who: str, by
     assert report.deadlocks is not UNSET
     assert [d.possible for d in report.deadlocks] == [bool(by)]
     assert any(by in step for d in report.deadlocks for step in d.steps)
+
+
+KINDS = """package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+type read struct{ sync.RWMutex }
+
+type plain struct {
+	n  int
+	mu sync.Mutex
+}
+
+type holds struct{ sync.Locker }
+
+type release struct{ of *read }
+
+func (r *release) Lock() {}
+
+//go:noinline
+func (r *release) Unlock() { r.of.RUnlock() }
+
+var (
+	kept []any
+	of   = new(read)
+	own  = new(plain)
+)
+
+//go:noinline
+func reader(of *read) {
+	of.RLock()
+	time.Sleep(50 * time.Millisecond)
+	of.RLock()
+	of.RUnlock()
+	of.RUnlock()
+}
+
+//go:noinline
+func writer(of *read) { time.Sleep(20 * time.Millisecond); of.Lock(); of.Unlock() }
+
+//go:noinline
+func writes(of *read) {
+	of.Lock()
+	of.RLock()
+	of.RUnlock()
+	of.Unlock()
+}
+
+//go:noinline
+func twice(own *plain) {
+	own.mu.Lock()
+	own.n++
+	own.mu.Lock()
+	own.n++
+	own.mu.Unlock()
+}
+
+//go:noinline
+func later(l sync.Locker) { time.Sleep(time.Hour); l.Unlock() }
+
+//go:noinline
+func third(how string, another *plain, other *read) {
+	switch how {
+	case "a mutex":
+		time.Sleep(time.Hour)
+		another.mu.Unlock()
+	case "to write":
+		time.Sleep(time.Hour)
+		other.Unlock()
+	case "to read":
+		time.Sleep(time.Hour)
+		other.RUnlock()
+	case "value":
+		kept = append(kept, of.RUnlock, of.Unlock, own.mu.Unlock)
+	case "as a locker":
+		kept = append(kept, []sync.Locker{of.RLocker(), of, &own.mu})
+	case "embedded":
+		kept = append(kept, []sync.Locker{&holds{of.RLocker()}, &holds{of}, &holds{&own.mu}})
+	case "by its own":
+		later(&release{of})
+	}
+}
+
+func main() {
+	what, how, _ := strings.Cut(os.Args[1], ", ")
+	switch what {
+	case "read":
+		kept = append(kept, of) // which may be asked for Unlock, and that frees no reader
+		go reader(of)
+		go writer(of)
+	case "written":
+		go writes(of)
+	case "locked":
+		go twice(own)
+	}
+	if len(os.Args) > 2 {
+		for _, each := range kept {
+			each.(sync.Locker).Unlock()
+		}
+	}
+	go third(how, new(plain), new(read))
+	time.Sleep(100 * time.Millisecond)
+	fmt.Println("ready")
+	io.Copy(io.Discard, os.Stdin)
+}
+"""
+_UNLOCKED = {
+    "read, a mutex": False,
+    "read, to write": False,
+    "read, to read": True,
+    "read, as a locker": True,
+    "read, by its own": True,
+    "written, to read": False,
+    "written, to write": True,
+    "written, value": True,
+    "written, embedded": True,
+    "locked, to write": False,
+    "locked, value": True,
+    "locked, embedded": True,
+}
+
+
+# In optimised code the registers tell that those in "a mutex", "to read", "to write" are others.
+@pytest.mark.parametrize("go", matrix())
+def test_a_lock_is_unlocked_by_what_fits_it(go: str) -> None:
+    binary, told = build(KINDS, go=go, flags=("-gcflags=all=-N -l",)), {}
+    for how in _UNLOCKED:
+        with running(binary, how) as program:
+            report = in_graph(open_target(program.pid))
+        assert report.deadlocks is not UNSET and len(report.deadlocks) == 1
+        told[how] = report.deadlocks[0].possible
+    assert told == _UNLOCKED

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set as AbstractSet
-from functools import cached_property
 
 import numpy as np
 from msgspec import UNSET
@@ -18,7 +17,8 @@ from goprobe.analysis.heap.names import Names
 from goprobe.analysis.waits.blocking import OWNED, Blocking, owned_at
 from goprobe.analysis.waits.deadlocks import circles
 from goprobe.analysis.waits.holders import Having, Holders
-from goprobe.analysis.waits.lockcode import GROUPS, LOCKS, Kind
+from goprobe.analysis.waits.lockcode import GROUPS, LOCKS, MUTEXES, READERS, WRITERS, Kind
+from goprobe.analysis.waits.locks import KINDS, MUTEX, RWMUTEX, is_read
 from goprobe.analysis.waits.possession import Possession, released_locks
 from goprobe.analysis.waits.unlockcode import UnlockCode
 from goprobe.analysis.waits.unlockers import Unlockers
@@ -36,6 +36,7 @@ _NEVER = {
     "chan send (nil chan)": "a nil channel never takes a value",
     "select (no cases)": "a select without cases never ends",
 }
+_PLUGINS = "the code of plugins, which is not looked at"
 _NO_READY = "none of the select's cases has a channel"
 
 Key = tuple[str, int]
@@ -74,6 +75,7 @@ class Described:
         locks = {owned_at(thing.waits) for thing in self._shared.values()} - {0}
         possession = Possession(graph.world, states, locks, released_locks(graph, leaks))
         self._possession = possession
+        self._codes = {LOCKS: possession.code}
         self._blocking = Blocking(self._things, candidates, possession)
 
     def _pointers(self) -> tuple[Words, Words]:
@@ -164,18 +166,34 @@ class Described:
         or call Done for the groups."""
         given: dict[int, str] = {}
         waits = [thing.waits for number in members for thing in self._things[number]]
-        for kind, code in self._codes.items():
-            addresses = {owned_at(w) for w in waits if (w.kind == _GROUP) == (kind is GROUPS)}
-            nodes = {at: self._graph.node_at(at) for at in addresses & owned}
-            if nodes:
-                others = Unlockers(self._graph, self._leaks, self._names, code, dead)
-                given |= others.of(nodes)
+        by_kind: dict[Kind, dict[int, int]] = {}
+        for each in waits:
+            if (at := owned_at(each)) in owned:
+                by_kind.setdefault(self._kind(each), {})[at] = self._graph.node_at(at)
+        if len(self._graph.world.modules) > 1:
+            return {at: _PLUGINS for nodes in by_kind.values() for at in nodes}
+        for kind, nodes in by_kind.items():
+            code = self._code(kind)
+            others = Unlockers(self._graph, self._leaks, self._names, code, dead)
+            given |= others.of(nodes)
         return given
 
-    @cached_property
-    def _codes(self) -> Mapping[Kind, UnlockCode]:
-        code = self._possession.code
-        return {LOCKS: code, GROUPS: code.of_kind(GROUPS)}
+    def _kind(self, waits: WaitsOn) -> Kind:
+        """What may free who waits there. By the runtime's word alone a mutex may be an RWMutex's
+        own."""
+        if waits.kind == _GROUP:
+            return GROUPS
+        if not self._possession.code.tells_kinds:
+            return LOCKS
+        if waits.kind == KINDS[RWMUTEX]:
+            read = is_read(self._graph.world.memory, owned_at(waits))
+            return LOCKS if read is None else READERS if read else WRITERS
+        return MUTEXES if waits.type.startswith(f"{MUTEX} in ") else LOCKS
+
+    def _code(self, kind: Kind) -> UnlockCode:
+        if kind not in self._codes:
+            self._codes[kind] = self._possession.code.of_kind(kind)
+        return self._codes[kind]
 
     def _given(self, circle: Sequence[int], given: Mapping[int, str]) -> Iterable[str]:
         """ "mutex 0x… may be unlocked by another, too: main.main.func1"."""

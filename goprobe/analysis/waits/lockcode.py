@@ -45,6 +45,9 @@ _GIVES = "it has called a function since that unlocks what it has not locked"
 _TOO_MANY = "it has called a function since that was not looked at: there are too many"
 
 
+WRITE_LOCK, WRITE_UNLOCK = "sync.(*RWMutex).Lock", "sync.(*RWMutex).Unlock"
+
+
 class Kind(msgspec.Struct, frozen=True):
     """What of one kind is taken by which methods, and given by which."""
 
@@ -53,6 +56,16 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 LOCKS, GROUPS = Kind(TAKES, GIVES), Kind(frozenset({_ADD}), DONE)
+MUTEXES = Kind(frozenset({"sync.(*Mutex).Lock"}), frozenset({"sync.(*Mutex).Unlock"}))
+# "It is a run-time error if rw is not locked for reading on entry to RUnlock" (rwmutex.go), and for
+# writing to Unlock, which is not always noticed: what is wrong anyway frees nobody here.
+READERS = Kind(
+    frozenset({"sync.(*RWMutex).RLock"}),
+    frozenset({"sync.(*RWMutex).RUnlock", "sync.(*rlocker).Unlock"}),
+)
+WRITERS = Kind(frozenset({WRITE_LOCK}), frozenset({WRITE_UNLOCK}))
+EXACT = frozenset({MUTEXES, READERS, WRITERS})
+"""Of locks of which it is known what they are, and who has them."""
 
 
 class Held(msgspec.Struct, frozen=True):

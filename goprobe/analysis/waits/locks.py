@@ -87,6 +87,17 @@ def state_of(memory: Memory, lock: Lock) -> str:
     return ""
 
 
+def is_read(memory: Memory, rwmutex: int) -> bool | None:
+    """Whether readers have it; None where nobody has, or it cannot be read."""
+    try:
+        count, left = struct.unpack_from("<ii", memory.read(rwmutex, 24), 16)
+    except UnreadableError:
+        return None
+    if count < 0 and left >= 0:  # a writer has it, or waits for the readers that do
+        return bool(left)
+    return True if count > 0 else None
+
+
 def counter_of(memory: Memory, group: int) -> int:
     """How often Done has to be called yet for a wait group; 0 where it cannot be read."""
     try:

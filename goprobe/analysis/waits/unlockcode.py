@@ -15,7 +15,18 @@ import msgspec
 import numpy as np
 
 from goprobe.analysis.ownership import is_own_code
-from goprobe.analysis.waits.lockcode import ASKED, LOCKS, NEVER_ASKED, SLOW, Kind, LockCode
+from goprobe.analysis.waits.lockcode import (
+    ASKED,
+    EXACT,
+    GIVES,
+    GROUPS,
+    LOCKS,
+    NEVER_ASKED,
+    SLOW,
+    WRITE_UNLOCK,
+    Kind,
+    LockCode,
+)
 from goprobe.arch.code import Receivers
 from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.binary.pcln.format import Function
@@ -75,6 +86,13 @@ class UnlockCode(LockCode):
         other = UnlockCode(self._world, kind)
         other._receivers = self._receivers
         return other
+
+    @cached_property
+    def tells_kinds(self) -> bool:
+        """Whether each method that unlocks is told by its name: RWMutex.Unlock has a mutex of its
+        own unlocked, which is all that is seen of it where it is inlined (by a profile)."""
+        program = self._world.program
+        return not program.stripped and WRITE_UNLOCK not in program.debug.index.abstract
 
     def is_entry(self, address: int) -> bool:
         """Whether a function of the program begins there."""
@@ -164,7 +182,7 @@ class UnlockCode(LockCode):
 
     @property
     def _methods(self) -> tuple[str, ...]:
-        return _UNLOCKS if self.kind is LOCKS else ()
+        return () if self.kind is GROUPS else _UNLOCKS
 
     def _words(self, low: int, count: int) -> Words:
         page, into = low - low % PAGE_SIZE, low % PAGE_SIZE // _WORD
@@ -231,13 +249,17 @@ class UnlockCode(LockCode):
 
     def _given_by(self, function: Function, depth: int) -> frozenset[int]:
         name = function.name.removesuffix("-fm")
-        if name in self.kind.gives or name.rpartition(".")[2] in self._methods:
+        unlocks = name.rpartition(".")[2] in self._methods and name not in GIVES
+        followed = self._is_followed(function)
+        if name in self.kind.gives or (unlocks and not (followed and self.kind in EXACT)):
             return frozenset({CAPTURED if function.name.endswith("-fm") else ANY})
-        if not self._is_followed(function):
+        if not followed:
             return _NOTHING
         if not depth or len(self._places) > _MOST_FOLLOWED:
             return frozenset({ANY})
         receivers = self._receivers(function.entry)
+        if unlocks and (receivers is None or receivers.unnamed(receivers.every)):
+            return frozenset({ANY})  # by whatever it calls
         if receivers is None:
             return _NOTHING
         places = self._by_calls(receivers, None, depth)

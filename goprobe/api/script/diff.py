@@ -40,9 +40,9 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class Diff(msgspec.Struct, frozen=True):
-    """What is different from an earlier stop. A pointer is compared by the address that it has: what
-    lies there may be another, and is not told; `watch` stops at writes to it. `objects` and `bytes`
-    are the heap's growth; None unless both stops were asked for their heap."""
+    """What is different from an earlier stop. Pointers are compared by their addresses: that what
+    lies there is another by now is not told, and `watch` stops at writes to it. `objects` and
+    `bytes` are the heap's growth; None unless both stops were asked for their heap."""
 
     moved: tuple[Moved, ...]
     changed: tuple[Changed, ...]

@@ -376,7 +376,7 @@ class Stop:
     # Comparing
 
     def diff(self, earlier: Stop) -> Diff:
-        """What is different from an earlier stop, which may be over; not what is behind pointers."""
+        """What is different from an earlier stop, which may be over; not what pointers lead to."""
         self.keep()
         if earlier._kept is None:
             raise UsageError(
