@@ -206,9 +206,11 @@ class HeldProgram:
     def _enters(self, pc: int) -> bool:
         """Whether a function begins there."""
         if pc not in self._entries:
-            assert self.memory is not None
-            function = self.process.loaded(self.memory).code.function_at(pc)
-            self._entries[pc] = function is not None and function.entry == pc
+            function, at = self.program.lines.function_at(pc - self.bias), pc - self.bias
+            # Of a stripped program the runtime, which knows the plugins, may not be found yet.
+            if function is None and self.memory is not None and not self.program.stripped:
+                function, at = self.process.loaded(self.memory).code.function_at(pc), pc
+            self._entries[pc] = function is not None and function.entry == at
         return self._entries[pc]
 
     def view_of(self, event: StopEvent) -> StopView:
