@@ -48,7 +48,12 @@ class Escape:
         ] = False,
         deep: Annotated[bool, Option("--deep", help="Take in the code of every package.")] = False,
         hits: Annotated[
-            int, Option("--hits", metavar="N", help="Look at the first N results of a call.")
+            int,
+            Option(
+                "--hits",
+                metavar="N",
+                help="Look at the first N results of a call; up to 32 not at all of those alike.",
+            ),
         ] = _HITS,
         check_pointers: Annotated[
             int,

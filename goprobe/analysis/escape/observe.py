@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from goprobe.analysis.escape.benchmarks import Benchmarks
 from goprobe.analysis.escape.calls import CALL_SIZE, AllocationCall
 from goprobe.analysis.escape.evidence import CallEvidence
-from goprobe.analysis.escape.request import EscapeRequest
+from goprobe.analysis.escape.request import FEW_HITS, EscapeRequest
 from goprobe.analysis.escape.results import CallResults, Results
 from goprobe.analysis.escape.siteplan import SitePlan
 from goprobe.analysis.escape.stackwords import may_lead_into_stacks
@@ -135,7 +135,8 @@ def observe(
         for _, group in groupby(plan.witnesses, lambda w: w.entry)
     }
     watched = [pc for pc in watch.watched if pc not in offsets]
-    results = Results(watch.program, calls, offsets)
+    sampled = request.hits <= FEW_HITS
+    results = Results(watch.program, calls, offsets, sampled=sampled)
     sweeps = _Sweeps(watch.program)
     benchmarks = Benchmarks(watch.program)
     looked = max(request.hits, 1)

@@ -21,16 +21,21 @@ _ANYTHING = ("", ".", ".*")
 _ALTERNATIVES = re.compile(r"\|(?![^()]*\))(?![^\[\]]*\])")  # those in no bracket
 
 
+FEW_HITS = 32
+"""Who asks for more wants to have them looked at."""
+
+
 class Mode(Enum):
     PROGRAM = auto()
     TEST = auto()
 
 
 class EscapeRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to look at and how. `hits` results of each call are inspected; every `check_pointers`
-    hits globals and heap are swept for pointers into stacks (0: at the end only). `run` and
-    `bench` are the regular expressions of `go test`; `deep` takes in every package's code;
-    `repeat` is how often it is run, `promises` are such as "pkg.F noalloc deep".
+    """What to look at and how. `hits` results of each call are inspected (of FEW_HITS at most fewer
+    where these are alike); every `check_pointers` hits globals and heap are swept for pointers into
+    stacks (0: at the end only). `run` and `bench` are the regular expressions of `go test`; `deep`
+    takes in every package's code; `repeat` is how often it is run, `promises` are such as
+    "pkg.F noalloc deep".
     """
 
     targets: tuple[str, ...]
@@ -39,7 +44,7 @@ class EscapeRequest(msgspec.Struct, frozen=True, kw_only=True):
     bench: str = ""
     static: bool = False
     args: tuple[str, ...] = ()
-    hits: int = 32
+    hits: int = FEW_HITS
     check_pointers: int = 0
     deep: bool = False
     repeat: int = 1

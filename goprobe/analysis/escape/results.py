@@ -37,6 +37,9 @@ _INDEX = {name: index for index, name in enumerate(INTEGER_ARGUMENTS)}
 _WITHOUT_RESULT = frozenset((Family.DEFER, Family.GO, Family.BOOKKEEPING, Family.LINKED))
 
 
+_ENOUGH = 8
+
+
 class ResultPlace(msgspec.Struct, frozen=True):
     """A place of memory; `opened`: the address begins a block of the allocator's own."""
 
@@ -58,6 +61,15 @@ class CallResults(msgspec.Struct):
 
     inspected: int = 0
     tallies: dict[tuple[str, str], _Tally] = msgspec.field(default_factory=dict)
+
+    @property
+    def settled(self) -> bool:
+        """Whether so many were seen, all alike, that no more need to be looked at one by one. (How
+        many objects there are is counted elsewhere.)"""
+        if self.inspected < _ENOUGH:
+            return False
+        alike = all(tally.opened in (0, tally.count) for tally in self.tallies.values())
+        return alike and len(self.tallies) <= 1
 
     def outcomes(self) -> tuple[Outcome, ...]:
         return tuple(
@@ -187,7 +199,11 @@ class Results:
         program: GoProgram,
         calls: Mapping[int, AllocationCall],
         frame_offsets: Mapping[int, int],
+        *,
+        sampled: bool = False,
     ) -> None:
+        """`sampled`: of results that are all alike a few are enough."""
+        self._sampled = sampled
         self._program = program
         self._calls = calls
         self._offsets = frame_offsets
@@ -196,16 +212,17 @@ class Results:
         self.executed: dict[int, int] = {}
         self.locator: QuickLocator | None = None
 
-    def on_hit(self, hit: CallHit, memory: Memory) -> None:
+    def on_hit(self, hit: CallHit, memory: Memory) -> bool:
         """For `run_counted`: an inspected call has returned, or (after the run) never did."""
         if not hit.returned:
-            return
+            return False
         call = self._calls[hit.site.site_id]
         results = self._results(hit.site.site_id)
         results.inspected += 1
         allocator = call.allocator
         if allocator.family not in _WITHOUT_RESULT:
             self._add(results, hit, allocator, memory)
+        return self._sampled and results.settled
 
     def _results(self, pc: int) -> CallResults:
         return self.by_call.setdefault(pc, CallResults())

@@ -58,6 +58,10 @@ class InspectedCalls:
         """Whether as many calls of the site have returned as are to be inspected."""
         return self._sites[number].returned >= self._cave.inspect
 
+    def settle(self, number: int) -> None:
+        """No more calls of the site are wanted."""
+        self._sites[number].returned = self._cave.inspect
+
     def running(self, number: int) -> bool:
         """Whether calls of a site are on their way, so that their returns are to be awaited."""
         site = self._read(number)

@@ -10,7 +10,8 @@ from goprobe.errors import TargetGoneError
 from goprobe.process.memory.memory import Memory
 from goprobe.process.tracer.events import CallHit, ProbeHit
 
-OnHit = Callable[[CallHit, Memory], None]
+OnHit = Callable[[CallHit, Memory], "bool | None"]
+"""True where no more hits of that call are wanted."""
 OnProbe = Callable[[ProbeHit, Memory], None]
 OnMemory = Callable[[Memory], None]
 
@@ -26,11 +27,12 @@ class Listeners(msgspec.Struct):
     probes: list[ProbeHit] = []
     why: str = ""
 
-    def hit(self, hit: CallHit, memory: Memory) -> None:
-        if self.on_hit is None:
-            self.hits.append(hit)
-        else:
-            self._tell(self.on_hit, hit, memory)
+    def hit(self, hit: CallHit, memory: Memory) -> bool:
+        """Whether that was enough of this call."""
+        if self.on_hit is not None:
+            return bool(self._tell(self.on_hit, hit, memory))
+        self.hits.append(hit)
+        return False
 
     def probe(self, hit: ProbeHit, memory: Memory) -> None:
         if self.on_probe is None:
@@ -46,8 +48,9 @@ class Listeners(msgspec.Struct):
         if self.on_end is not None:
             self._tell(self.on_end, memory)
 
-    def _tell(self, callback: Callable[..., None], *what: object) -> None:
+    def _tell(self, callback: Callable[..., object], *what: object) -> object:
         try:
-            callback(*what)
+            return callback(*what)
         except TargetGoneError:
             self.why = self.why or "it was killed while goprobe looked at it"
+            return None

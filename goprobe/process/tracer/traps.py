@@ -128,10 +128,11 @@ class Traps:
         if hit is None:
             self._stray(point)
             return
+        if self._listeners.hit(hit, self._machine.memory):
+            self._inspected.settle(point.site)
         if self._inspected.finished(point.site):
             point.returning = False
             self._cave.only_count(point.site)
-        self._listeners.hit(hit, self._machine.memory)
 
     def _stray(self, point: Point) -> None:
         """Somebody came to a return address who does not return there: it is a branch target."""
