@@ -154,7 +154,12 @@ class Comparison(msgspec.Struct, frozen=True):
     """What the heap is compared with: an older report, or itself a while ago."""
 
     diff: Annotated[
-        str, Option("--diff", metavar="OLD.json", help="Say what has grown since a report.")
+        str,
+        Option(
+            "--diff",
+            metavar="OLD.json",
+            help="Say what has grown since a report, of what that tells.",
+        ),
     ] = ""
     every: Annotated[
         str, Option("--every", metavar="TIME", help="Look again after so long (30s, 5m).")

@@ -209,12 +209,14 @@ class Growth(msgspec.Struct, frozen=True):
 
 
 class HeapDiff(msgspec.Struct, frozen=True):
-    """The difference to an older snapshot of the same process."""
+    """The difference to an older snapshot of the same process. `untold` says why the growth of
+    types or of roots is not told: the older report has no table of them."""
 
     objects: int
     bytes: int
     types: tuple[Growth, ...]
     roots: tuple[Growth, ...]
+    untold: tuple[str, ...] = ()
 
 
 class HeapSample(msgspec.Struct, frozen=True):
@@ -233,7 +235,7 @@ class EarlierHeap(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     census: HeapCensus
     types: tuple[TypeCount, ...] = ()
-    roots: tuple[RootCount, ...] = ()
+    roots: tuple[RootCount, ...] | UnsetType = UNSET
 
 
 OTHERS = "(others)"

@@ -147,6 +147,15 @@ def test_growth_is_told(program: Running, tmp_path: Path) -> None:
     assert types["main.node"]["objects"] == 500
     roots = {g["name"]: g for g in ran.json["diff"]["roots"]}
     assert roots["main.chain"]["objects"] == 500
+    assert not ran.json["diff"]["untold"]
+    for asked, lacks in ((), "types, roots"), (("--types",), "roots"):  # no table is no empty one
+        assert goprobe("heap", pid, *asked, "--json", "-o", str(old)).code == 0
+        ran = goprobe("heap", pid, *asked, "--diff", str(old), "--json")
+        diff = ran.json["diff"]
+        assert ", ".join(x.split(":")[0].split()[-1] for x in diff["untold"]) == lacks
+        assert not diff["roots"] and ("types" not in lacks or not diff["types"])
+    ran = goprobe("heap", pid, "--diff", str(old))
+    assert b"Not told: the older report says nothing of roots" in ran.out
     shown = goprobe("heap", pid, "--every", "50ms", "--count", "2")
     assert shown.code == 0, shown.err
     assert "Since then: +0 objects" in shown.text

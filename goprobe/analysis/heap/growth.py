@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from goprobe.model.heap import EarlierHeap, Growth, HeapDiff, HeapReport
+
+_WITHOUT = "the older report says nothing of {}: one of goprobe heap PID {} --json -o OLD.json does"
+_WITHOUT_TYPES = _WITHOUT.format("types", "--types")
+_WITHOUT_ROOTS = _WITHOUT.format("roots", "--retained")
 
 
 def compared(old: HeapReport | EarlierHeap, new: HeapReport) -> HeapReport:
@@ -16,18 +21,27 @@ def compared(old: HeapReport | EarlierHeap, new: HeapReport) -> HeapReport:
 
 
 def difference(old: HeapReport | EarlierHeap, new: HeapReport) -> HeapDiff:
-    """What has grown since an older snapshot, most bytes first."""
+    """What has grown since an older snapshot, most bytes first; of a table that the older report
+    does not have, that."""
+    typed = bool(old.types) or not old.census.objects  # every object is a type's, if unknown
+    rooted = old.roots is not UNSET
+    types, roots = old.types if typed else (), old.roots if old.roots is not UNSET else ()
     return HeapDiff(
         objects=new.census.objects - old.census.objects,
         bytes=new.census.bytes - old.census.bytes,
         types=_growth(
-            {t.type: (t.objects, t.bytes) for t in old.types or ()},
+            {t.type: (t.objects, t.bytes) for t in types},
             {t.type: (t.objects, t.bytes) for t in new.types or ()},
-        ),
+        )
+        if typed
+        else (),
         roots=_growth(
-            {r.name: (r.objects, r.retained_bytes) for r in old.roots or ()},
+            {r.name: (r.objects, r.retained_bytes) for r in roots},
             {r.name: (r.objects, r.retained_bytes) for r in new.roots or ()},
-        ),
+        )
+        if rooted
+        else (),
+        untold=(*(() if typed else (_WITHOUT_TYPES,)), *(() if rooted else (_WITHOUT_ROOTS,))),
     )
 
 

@@ -232,6 +232,10 @@ def _diff(page: Page, diff: HeapDiff, most: int) -> None:
     for title, growth in (("type", diff.types), ("root", diff.roots)):
         if growth:
             _growth(page, title, growth[:most])
+    for why in diff.untold:
+        page.paragraph(f"Not told: {why}.", indent=_INDENT, hanging=_INDENT)
+    if diff.untold:
+        page.blank()
 
 
 def _growth(page: Page, title: str, growth: Sequence[Growth]) -> None:
