@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from goprobe.analysis.calls.calls import CallsRequest
 from goprobe.api.notebook import line
+from goprobe.api.script.known import scalar_of
 from goprobe.errors import NoSuchElementError, NoSuchFieldError, UsageError
 from goprobe.model.address import Address
 from goprobe.model.calls import CallFrame, CallRecord, CallValue
@@ -111,7 +112,8 @@ class Told:
     @property
     def py(self) -> Any:
         """Python's own number, string, truth value, None, list or dict; of an interface what it
-        holds. Raises UsageError where the value could not be read, or was told in part."""
+        holds, of a pointer what it leads to. Raises UsageError where the value could not be read,
+        was told in part, or is of a kind that Python has not: a channel, a function."""
         value = self._value
         if self._holds_nil():
             return None
@@ -127,7 +129,13 @@ class Told:
             return {part.name: part.py for part in parts}
         if value.text in ("[]", "{}"):
             return [] if value.text == "[]" else {}
-        raise UsageError(f"{value.name or 'the value'} was told in part: {value.text}")
+        bare = value.text.removeprefix("&")  # of a number that a pointer leads to
+        if not bare.startswith("0x") and (number := scalar_of(bare)) is not None:
+            return number
+        name = value.name or "the value"
+        if "…" in value.text:
+            raise UsageError(f"{name} was told in part: {value.text}")
+        raise UsageError(f"{name} is a {self.dynamic_type or self.type}: Python has its text alone")
 
     def _holds_nil(self) -> bool:
         held = self._value.dynamic_type

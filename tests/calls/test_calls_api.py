@@ -120,3 +120,25 @@ def test_where_calls_may_be_missing_a_session_says_so(tmp_path: Path) -> None:
         pytest.warns(goprobe.StopWarning, match="calls may be missing"),
     ):
         assert script(program) == live
+
+
+_KINDS = """package main
+
+//go:noinline
+func kinds(c complex64, p *int, ch chan int, a any) (float64, complex128) { return 1.5, 1.5 + 1i }
+
+func main() {
+	n := 3
+	kinds(2+3i, &n, make(chan int, 2), 5i)
+}
+"""
+
+
+def test_kinds_that_python_has_and_has_not(tmp_path: Path) -> None:
+    (tmp_path / "kinds.go").write_text(_KINDS)
+    with goprobe.launch(str(build(tmp_path / "kinds.go"))) as program:
+        [call] = program.calls("main.kinds")
+    assert call.results[0] == 1.5 and call.results[1] == 1.5 + 1j
+    assert call.args["c"].py == 2 + 3j and call.args["p"].py == 3 and call.args["a"] == 5j
+    with pytest.raises(goprobe.UsageError, match="ch is a chan int: Python has its text alone"):
+        call.args["ch"].py  # noqa: B018
