@@ -17,6 +17,7 @@ from msgspec import UNSET
 
 from goprobe import compiled
 from goprobe.analysis.heap import nodes
+from goprobe.analysis.heap.counts import by_type
 from goprobe.analysis.heap.examples import with_examples
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.heap import report_on
@@ -162,6 +163,10 @@ def test_what_the_program_keeps_is_reachable_and_nothing_leads_astray(go: str) -
         assert len(lost) <= 0.01 * len(graph.objects)
         strays = graph.nodes.strays
         assert not len(strays) or not graph.reachable[strays.source].any()
+        # A row is called as its example is, tiny blocks among them.
+        rows = {r.type: int(r.example or 0) for r in by_type(graph, retained=True)}
+        assert rows == {graph.type_name(graph.node_at(at)): at for at in rows.values()}
+        assert any(name.startswith("tiny block holding") for name in rows)
 
 
 @pytest.mark.parametrize("go", matrix())

@@ -56,10 +56,10 @@ def _counted(
 ) -> tuple[TypeCount, ...]:
     """The chosen objects (None: all) by type; what the `outermost` ones keep is retained."""
     typing, objects = graph.typing, graph.objects
-    columns = np.zeros((4, len(graph.shapes)), np.int64)
-    first = np.full(len(graph.shapes), -1, np.int64)
+    columns = np.zeros((4, graph.shown_count), np.int64)
+    first = np.full(graph.shown_count, -1, np.int64)
     for part in objects.parts():
-        shape, size, inner = typing.shape[part], objects.size_of(part), typing.inner[part]
+        shape, size, inner = graph.shown(part), objects.size_of(part), typing.inner[part]
         weights = [None, size, inner, None]
         if outermost is not None:
             weights[3] = np.where(outermost[part], graph.retained[part], 0)
@@ -73,7 +73,7 @@ def _counted(
     example: dict[str, int] = {}
     for number in np.flatnonzero(columns[0]).tolist():
         if number or unknown:
-            name = graph.shapes[number].name
+            name = graph.shown_name(number)
             rows[name] = rows.get(name, 0) + columns[:, number]
             example[name] = min(example.get(name, len(objects)), int(first[number]))
     counted = {name: row.tolist() for name, row in rows.items()}

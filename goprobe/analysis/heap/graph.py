@@ -30,6 +30,7 @@ from goprobe.runtime.roots.roots import every_root
 from goprobe.runtime.types.catalog import Catalog
 from goprobe.runtime.types.heapview import Graph, HeapView
 from goprobe.runtime.types.inference import Typing
+from goprobe.runtime.types.shape import Shape
 from goprobe.runtime.types.shapes import Shapes
 from goprobe.runtime.world import World
 
@@ -226,15 +227,43 @@ class HeapGraph:
 
     def type_name(self, node: int) -> str:
         """The type of an object, "" where it is not known."""
-        number = int(self.typing.shape[node])
-        if not number:
-            return ""
-        shape = self.shapes[number]
-        if self.is_tiny(node):
-            inner = self.shapes[shape.part[0]] if shape.part[0] else shape
-            if inner.size < TINY_BYTES:
-                return f"tiny block holding {inner.name}"
-        return shape.name
+        number = int(self.shown(np.array([node]))[0])
+        return self.shown_name(number) if number else ""
+
+    def shown(self, objects: Ints | slice) -> Ids:
+        """The shapes of objects as they are named: what is known of a slot that several share is
+        one of them, and such slots have numbers of their own."""
+        shape: Ids = self.typing.shape[: len(self.objects)][objects]
+        tiny = self.snapshot.spans.spanclass[self.objects.span[objects]] == self._tiny_class
+        return np.where(tiny, self._of_tiny[shape], shape) if tiny.any() else shape
+
+    def shown_name(self, number: int) -> str:
+        """Of one of these."""
+        behind = number - len(self._of_tiny)
+        if behind < 0:
+            return self.shapes[number].name
+        shape = self.shapes[self._shared[behind]]
+        return f"tiny block holding {self._inner(shape).name}"
+
+    @property
+    def shown_count(self) -> int:
+        return len(self._of_tiny) + len(self._shared)
+
+    @cached_property
+    def _shared(self) -> list[int]:
+        """The shapes in use that a slot may hold with others."""
+        used = np.flatnonzero(np.bincount(self.typing.shape)).tolist()
+        return [n for n in used if n and self._inner(self.shapes[n]).size < TINY_BYTES]
+
+    @cached_property
+    def _of_tiny(self) -> Ids:
+        """Of each shape the number of a slot that holds it with others."""
+        numbers = np.arange(len(self.shapes), dtype=np.int32)
+        numbers[self._shared] = len(numbers) + np.arange(len(self._shared), dtype=np.int32)
+        return numbers
+
+    def _inner(self, shape: Shape) -> Shape:
+        return self.shapes[shape.part[0]] if shape.part[0] else shape
 
     def part_at(self, go_type: GoType, at: int) -> TypePart:
         """What lies at a byte offset of a type's values, by the debug information."""

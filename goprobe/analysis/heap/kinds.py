@@ -53,7 +53,8 @@ def kinds_of(graph: HeapGraph) -> Kinds:
         of[roots[place]] = len(every)
         every.append(_of_roots(graph, roots[place], used=len(every) < _MOST_USED))
     number, names = _types(graph)
-    np.take(number + np.int32(len(every)), graph.typing.shape, out=of[:n], mode="clip")
+    for part in graph.objects.parts():
+        of[part] = number[graph.shown(part)] + np.int32(len(every))
     return Kinds(of, (*every, *(Kind(OF_TYPE, name) for name in names)))
 
 
@@ -79,13 +80,13 @@ def shown_alike(graph: HeapGraph, roots: list[int]) -> str:
 
 def _types(graph: HeapGraph) -> tuple[Ids, list[str]]:
     """Of each shape in use the number of its kind, those with the most bytes first; their names."""
-    shape, size = graph.typing.shape, np.zeros(len(graph.shapes))
+    size = np.zeros(graph.shown_count)
     for part in graph.objects.parts():
-        size += np.bincount(shape[part], graph.objects.size_of(part), len(size))
+        size += np.bincount(graph.shown(part), graph.objects.size_of(part), len(size))
     number, numbers = np.zeros(len(size), np.int32), dict[str, int]()
     used = np.flatnonzero(size)
     for at in used[np.argsort(-size[used], kind="stable")].tolist():
-        name = graph.shapes[at].name if at else _UNTYPED
+        name = graph.shown_name(at) if at else _UNTYPED
         if name.startswith(_MAP) and name.endswith(_INSIDE):
             name = name[: name.rindex(" ")]
         number[at] = numbers.setdefault(name, len(numbers))

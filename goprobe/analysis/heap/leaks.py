@@ -233,11 +233,11 @@ class Kept:
         graph, rows = self._graph, np.flatnonzero(kept)
         if not len(rows):
             return ()
-        shapes = graph.typing.shape[rows]
+        shapes = graph.shown(rows)
         counts, sizes = np.bincount(shapes), np.bincount(shapes, graph.objects.size_of(rows))
         counted: dict[str, list[int]] = {}
         for number in np.flatnonzero(counts).tolist():
-            row = counted.setdefault(graph.shapes[number].name if number else "?", [0, 0])
+            row = counted.setdefault(graph.shown_name(number) if number else "?", [0, 0])
             row[0] += int(counts[number])
             row[1] += int(sizes[number])
         told = (TypeHeld(name, n, size) for name, (n, size) in counted.items())

@@ -17,7 +17,7 @@ def samples(graph: HeapGraph) -> tuple[HeapSample, ...]:
     """Objects and bytes by the types on the way from their root; recursion is one frame."""
     nodes, dominators = graph.nodes, graph.dominators
     n = len(graph.objects)
-    shapes, sizes = graph.typing.shape.tolist(), graph.objects.size.tolist()
+    shapes, sizes = graph.shown(slice(None)).tolist(), graph.objects.size.tolist()
     order, parents = dominators.order.tolist(), dominators.parent.tolist()
     # A stack is (its caller's number, its own frame); stack 0 is the root of all.
     numbers: dict[tuple[int, int], int] = {}
@@ -58,5 +58,5 @@ def _stack(graph: HeapGraph, frames: list[tuple[int, int, int]], number: int) ->
         if frame <= -2:
             names.append(root_name(graph.nodes.group(-2 - frame)))
         else:
-            names.append(graph.shapes[frame].name if frame else "objects of unknown type")
+            names.append(graph.shown_name(frame) if frame else "objects of unknown type")
     return tuple(names)

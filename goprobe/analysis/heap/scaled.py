@@ -39,8 +39,9 @@ def _told(graph: HeapGraph, counted: TypeCount, share: float) -> str:
 
 def _by_span(graph: HeapGraph, name: str) -> tuple[Ints, Ints]:
     """How many objects in each span are of a type, and of none."""
-    shape, span, count = graph.typing.shape, graph.objects.span, len(graph.snapshot.spans)
-    named = np.array([bool(n) and graph.shapes[n].name == name for n in range(len(graph.shapes))])
+    shape, span = graph.shown(slice(None)), graph.objects.span
+    count, every = len(graph.snapshot.spans), range(graph.shown_count)
+    named = np.array([bool(n) and graph.shown_name(n) == name for n in every])
     return (
         np.bincount(span[named[shape]], minlength=count),
         np.bincount(span[shape == 0], minlength=count),

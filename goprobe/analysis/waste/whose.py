@@ -115,7 +115,7 @@ class Whose:
             mine = leading[order[begin[row] : begin[row] + numbers[row]]]
             yield Waste(
                 kind=kind,
-                type=named or graph.shapes[int(graph.typing.shape[node])].name,
+                type=named or graph.type_name(node) or "?",
                 field=self.field(int(mine[0])),
                 holder=self.holder(mine),
                 objects=int(numbers[row]),
