@@ -143,3 +143,38 @@ def test_variables_of_one_name_are_not_taken_for_each_other(session: Session) ->
         told = outside.diff(inside)
     assert "x" not in {c.name for c in told.changed if c.function == "main.main"}
     assert "x" in told.vanished
+
+
+_LARGE = """package main
+
+import "strings"
+
+var s = strings.Repeat("x", 8<<20)
+var none = make([]struct{}, 1<<40)
+var m = map[int]int{}
+var t = [][]byte{[]byte(s[:9])}
+
+//go:noinline
+func here() { println(len(s), len(none), len(t), len(m)) }
+
+func main() {
+	for i := 0; i < 2000; i++ {
+		m[i] = -i
+	}
+	here()
+}
+"""
+
+
+def test_much_that_is_read_at_one_stop(tmp_path: Path) -> None:
+    """Each question may cost as much as the one before; what has no end is refused as that."""
+    (tmp_path / "large.go").write_text(_LARGE)
+    with goprobe.launch(str(go.build(tmp_path / "large.go")), stdout=2) as program:
+        next(program.run(["main.here"]))
+        for _ in range(24):
+            assert len(program["main.s"].py) == 8 << 20
+        assert program["main.t"].py == [[ord("x")] * 9]
+        with pytest.raises(UsageError, match="has more parts than"):
+            program["main.none"].py  # noqa: B018
+        keys = [key for key, _ in program["main.m"].items()]
+        assert sorted(keys) == list(range(2000)) and program["main.m"].py == {i: -i for i in keys}

@@ -158,6 +158,9 @@ class Known:
         """Whether the compiler moved the variable to the heap."""
         return self._known("moved")
 
+    def _too_many(self) -> UsageError:
+        return UsageError(f"{self.name} has more parts than can be told as Python's own at once")
+
     def _told(self) -> str:
         """The text of a value that there is."""
         if self._quick:

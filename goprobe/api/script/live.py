@@ -92,6 +92,7 @@ class LiveDriver:
         self._registers: Mapping[str, int] | None = None
         assert self._session.memory is not None
         self._quick = QuickReads(self._session.pid, self._session.memory)
+        self._walk = typedreads.MapWalk()
         self._wished = Wished(self._session, self._quick)
         self._lines = SourceLines(self._session.program, self._session.bias)
         self._judge = Judge(self._session, self._lines)
@@ -262,6 +263,7 @@ class LiveDriver:
             raise TargetGoneError("the program does not stand at a stop")
         if self._view is None:
             self._view = self._session.view_of(self._event)
+        self._view.world.renew()  # each question may cost as much as the one before
         return self._view
 
     def stop(self) -> StopReport:
@@ -327,7 +329,7 @@ class LiveDriver:
         return typedreads.entry(self._at(), type_name, address, kind, key)
 
     def entries(self, type_name: str, address: int, start: int, count: int) -> tuple[Element, ...]:
-        return typedreads.entries(self._at(), type_name, address, start, count)
+        return self._walk.entries(self._at(), type_name, address, start, count)
 
     def extent(self, type_name: str) -> tuple[int, int]:
         return typedreads.extent(self._at(), type_name)

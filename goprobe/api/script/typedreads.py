@@ -86,16 +86,28 @@ def entry(view: StopView, type_name: str, address: int, kind: str, key: str) -> 
     return _element(view, key, last.value_type, last.value) if last else None
 
 
-def entries(
-    view: StopView, type_name: str, address: int, start: int, count: int
-) -> tuple[Element, ...]:
-    map_type = _named(view, type_name)
-    pairs = islice(_entries(view, map_type, address), start, start + min(count, _AT_ONCE))
-    told: list[Element] = []
-    for each in pairs:
-        told.append(_element(view, "key", each.key_type, each.key))
-        told.append(_element(view, told[-1].value.text, each.value_type, each.value))
-    return tuple(told)
+class MapWalk:
+    """Entries of maps, some at each question: a map is gone through once, and not from its
+    beginning every time."""
+
+    def __init__(self) -> None:
+        self._view: StopView | None = None
+        self._next: tuple[str, int, int] | None = None
+        self._pairs: Iterator[MapEntry] = iter(())
+
+    def entries(
+        self, view: StopView, type_name: str, address: int, start: int, count: int
+    ) -> tuple[Element, ...]:
+        if self._view is not view or self._next != (type_name, address, start):
+            map_type = _named(view, type_name)
+            self._pairs = islice(_entries(view, map_type, address), start, None)
+        self._view, self._next = view, None  # until it is known where the next begin
+        told: list[Element] = []
+        for each in islice(self._pairs, min(count, _AT_ONCE)):
+            told.append(_element(view, "key", each.key_type, each.key))
+            told.append(_element(view, told[-1].value.text, each.value_type, each.value))
+        self._next = (type_name, address, start + len(told) // 2)
+        return tuple(told)
 
 
 def _named(view: StopView, type_name: str) -> GoType:

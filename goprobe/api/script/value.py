@@ -15,6 +15,7 @@ from msgspec import UNSET
 from goprobe.api.notebook import line, table
 from goprobe.api.script.known import TypedNil, as_key, scalar_of
 from goprobe.api.script.scalar import Key, Scalar
+from goprobe.budget import Budget
 from goprobe.errors import NoSuchElementError, NoSuchFieldError, UsageError
 from goprobe.model.value import Data, Element
 from goprobe.runtime.values.text import escape, quoted
@@ -24,6 +25,7 @@ _UNREADABLE = "unreadable: "
 _MEMBERS_SHOWN = 8
 _BY_ADDRESS = ("*", "chan ", "<-chan ", "chan<- ", "unsafe.Pointer")
 _DEPTH = 16  # of what `py` makes
+_PARTS = 1 << 24  # of that; a slice of what takes no room may say that it has any number
 _LOOKED_FOR = (tuple, list, dict, complex, TypedNil)  # among all keys
 
 
@@ -46,12 +48,14 @@ class Value(Scalar):
     def py(self) -> Any:
         """All of it as Python's own: bool, int, float, complex, str (bytes where it is no text),
         list, dict, None for nil. Pointers are what they point at, interfaces what they hold: None
-        where that is nil. Raises UsageError for what leads back to itself."""
-        return self._python(_DEPTH)
+        where that is nil. Raises UsageError for what leads back to itself, and for more parts than
+        sixteen million."""
+        return self._python(_DEPTH, Budget(_PARTS, self._too_many))
 
-    def _python(self, depth: int) -> Any:
+    def _python(self, depth: int, parts_left: Budget) -> Any:
         if dynamic := self._dynamic():
-            return dynamic._python(depth)
+            return dynamic._python(depth, parts_left)
+        parts_left.spend(1 if self._is_string() else max(self._length() or 1, 1))
         if not depth:
             raise UsageError(f"{self.name} leads deeper than {_DEPTH} parts, or back to itself")
         text = self._told()
@@ -67,20 +71,20 @@ class Value(Scalar):
         if scalar is not None and not (self.data and not isinstance(scalar, float | complex)):
             return scalar
         if self._is_map():
-            pairs = [(k, v._python(depth - 1)) for k, v in self.items()]
+            pairs = [(k, v._python(depth - 1, parts_left)) for k, v in self.items()]
             if len(made := dict(pairs)) < len(pairs):
                 raise UsageError(f"keys of {self.name} are equal in Python: go through its items()")
             return made
         if self._length() is not None:
-            return [each._python(depth - 1) for each in self]
+            return [each._python(depth - 1, parts_left) for each in self]
         parts = self._fields()
         if parts:
-            return {p.name: self._of(p)._python(depth - 1) for p in parts}
+            return {p.name: self._of(p)._python(depth - 1, parts_left) for p in parts}
         data = self.data
         if data and data.text.startswith(_UNREADABLE):
             return data.text
         if data and data.type is not UNSET:
-            return self._again(data)._python(depth - 1)
+            return self._again(data)._python(depth - 1, parts_left)
         return scalar if scalar is not None else text
 
     def __eq__(self, other: object) -> bool:
@@ -360,7 +364,7 @@ class Value(Scalar):
         position = 0
         while position < len(indices):
             at = indices[position]
-            if at < len(known) and known[at].name == f"[{at}]" and not _is_cut(known[at]):
+            if at < len(known) and known[at].name == f"[{at}]" and known[at].value.text != "…":
                 yield self._of(known[at])
                 position += 1
                 continue
@@ -393,7 +397,3 @@ class Value(Scalar):
     def _is_single(self) -> bool:
         """Whether it has no parts: a number, a truth value."""
         return self._quick is not None or (scalar_of(self.text) is not None and not self.data)
-
-
-def _is_cut(part: Element) -> bool:
-    return part.value.text == "…"
