@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from msgspec import UNSET, UnsetType
@@ -157,8 +157,17 @@ def test_what_it_may_unlock(host: Running) -> None:
 def test_what_none_has(host: Running) -> None:
     with pytest.raises(UsageError, match="no function of the program matches nowhere"):
         list(goprobe.attach(host.pid).calls("nowhere", seconds=0.1))
+    ran = run("goroutines", str(host.pid), "--in", "main.nowhere")
+    assert ran.code == 2 and "is no function" in ran.err
+    parked = next(f for g in _stacks(host) for f in _frames(g) if f.function.endswith(".parked"))
+    ran = run("goroutines", str(host.pid), "--in", parked.function.replace(".parked", ".tick"))
+    assert ran.code == 0
     ran = run("calls", build(HOST, env={"CGO_ENABLED": "1"}), "*.tick")
     assert ran.code == 2 and "plugins are known once the program has loaded them" in ran.err
+
+
+def _stacks(host: Running) -> Sequence[GoroutineState]:
+    return goprobe.attach(host.pid).goroutines(stacks=True).goroutines
 
 
 def _begins(g: GoroutineState, name: str) -> bool:

@@ -27,9 +27,13 @@ def refuse_misspelt(target: AnyTarget, chosen: Chosen) -> None:
 
 
 def _is_known(target: AnyTarget, within: str) -> bool:
-    if len(known_modules(target)) > 1:
-        return True  # a plugin's functions are not looked through
-    names = target.process.program.lines.every_name()
+    programs, plugins = [target.process.program], len(known_modules(target)) - 1
+    if plugins > 0:
+        loaded = () if target.is_core else target.process.loaded(target.reader()).plugins
+        if len(loaded) < plugins:
+            return True  # the functions of some are not known
+        programs += [world.program for world in loaded]
+    names = (name for program in programs for name in program.lines.every_name())
     spelt = {within, plain_name(within)}
     return any(
         is_named(n, each) for name in names for n in {name, plain_name(name)} for each in spelt
