@@ -7,7 +7,8 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from goprobe.cli.options import Output
 from goprobe.errors import CannotWorkError, UsageError
 from goprobe.files import place_to_write
 from goprobe.model.report import Report
-from goprobe.report import RenderOptions, formats, handles, render
+from goprobe.report import RenderOptions, formats, handles, render_parts
 from goprobe.report.escaping import escape
 
 _WIDTH = 80
@@ -28,12 +29,28 @@ _NOT_FOR_EYES = ("pprof", "html")
 _NEW_FILE_MODE = 0o666
 
 
+Data = bytes | Iterator[bytes]
+"""As a whole, or part by part."""
+
+
+class _Measured(Iterator[bytes]):
+    """Parts, and how many bytes they had so far."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts, self.size = parts, 0
+
+    def __next__(self) -> bytes:
+        part = next(self._parts)
+        self.size += len(part)
+        return part
+
+
 class Destination(msgspec.Struct, frozen=True):
     """A place that was found writable, and the format it is to get."""
 
     format: str
     options: RenderOptions
-    write: Callable[[bytes], None]
+    write: Callable[[Data], None]
     program_stdout: int
     """The descriptor for the Go program's own output: stderr where stdout carries our data."""
     streams: bool = False
@@ -71,13 +88,14 @@ class Destination(msgspec.Struct, frozen=True):
             other._put(report, variables, b"")
 
     def _put(self, report: object, variables: tuple[str, ...], before: bytes) -> None:
-        made = render(report, self.format, replace(self.options, variables=variables))
-        self.write(before + made)
+        options = replace(self.options, variables=variables)
+        parts = _Measured(chain((before,), render_parts(report, self.format, options)))
+        self.write(parts)
         if self.path:
             from goprobe.cli.run import say
             from goprobe.report.words import size
 
-            say(f"goprobe: wrote {self.path} ({self.format}, {size(len(before) + len(made))})")
+            say(f"goprobe: wrote {self.path} ({self.format}, {size(parts.size)})")
 
     def _tell_of_faults(self, report: Report) -> None:
         from goprobe.cli.run import say
@@ -137,13 +155,17 @@ def _wants_colour() -> bool:
     return obeys_escapes(sys.stdout) and not os.environ.get("NO_COLOR")
 
 
-def _to_stdout(data: bytes) -> None:
+def _parts(data: Data) -> Iterable[bytes]:
+    return (data,) if isinstance(data, bytes) else data
+
+
+def _to_stdout(data: Data) -> None:
     sys.stdout.flush()
-    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.writelines(_parts(data))
     sys.stdout.buffer.flush()
 
 
-def file_writer(path: Path) -> Callable[[bytes], None]:
+def file_writer(path: Path) -> Callable[[Data], None]:
     """How to write this file; raises UsageError now where it would fail later."""
     try:
         place = place_to_write(path)
@@ -171,13 +193,13 @@ def _scratch(path: Path) -> tuple[int, str]:
     return tempfile.mkstemp(prefix=f".{path.name[:64]}.", dir=path.parent)
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace(path: Path, data: Data) -> None:
     """The whole report or, whatever happens, what was there before."""
     try:
         descriptor, name = _scratch(path)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
+                file.writelines(_parts(data))
                 os.fchmod(file.fileno(), _mode_of(path))
             Path(name).replace(path)
         except BaseException:
@@ -196,9 +218,10 @@ def _mode_of(path: Path) -> int:
     return _NEW_FILE_MODE & ~mask
 
 
-def _write_in_place(path: Path, data: bytes) -> None:
+def _write_in_place(path: Path, data: Data) -> None:
     try:
-        path.write_bytes(data)
+        with path.open("wb") as file:
+            file.writelines(_parts(data))
     except BrokenPipeError:
         raise
     except OSError as error:

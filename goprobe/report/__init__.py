@@ -6,12 +6,13 @@ asked for, and what it needs (rich, jinja2) when it renders: `goprobe trace --js
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Protocol, cast
 
 from goprobe.report.options import RenderOptions
 
-__all__ = ["Format", "RenderOptions", "all_formats", "formats", "handles", "render"]
+__all__ = ["Format", "RenderOptions", "all_formats", "formats", "handles", "render", "render_parts"]
 
 _FORMATS = {
     "text": ("goprobe.report.text", "TextFormat"),
@@ -54,6 +55,16 @@ def render(report: object, name: str, options: RenderOptions) -> bytes:
     if not handles(type(report), name):
         raise KeyError(f"{type(report).__name__} has no format {name!r}")
     return _format(name).render(report, options)
+
+
+def render_parts(report: object, name: str, options: RenderOptions) -> Iterator[bytes]:
+    """What `render` gives, in parts where the format makes it so."""
+    if name == "json":
+        from goprobe.report.json_ import JsonFormat
+
+        yield from JsonFormat().parts(report, options)
+    else:
+        yield render(report, name, options)
 
 
 def _format(name: str) -> Format:

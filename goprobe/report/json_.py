@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -22,16 +22,20 @@ class JsonFormat:
 
     def render(self, report: object, options: RenderOptions) -> bytes:
         document = BytesIO()
+        document.writelines(self.parts(report, options))
+        return document.getvalue()
+
+    def parts(self, report: object, options: RenderOptions) -> Iterator[bytes]:
+        """What `render` makes, one part after the other: of many packages it is as large as the
+        report itself."""
         rest = _formatted(_without_long_lists(report, lists := _long_lists(report)))
         for name, rows in lists.items():
             before, _, rest = rest.partition(_EMPTY % name.encode())
-            document.write(before + _EMPTY[:-1] % name.encode())
+            yield before + _EMPTY[:-1] % name.encode()
             for start in range(0, len(rows), _MANY):
-                document.write(b"," if start else b"")
-                document.write(_rows(rows[start : start + _MANY]))
-            document.write(b"\n  ]")
-        document.write(rest + b"\n")
-        return document.getvalue()
+                yield (b"," if start else b"") + _rows(rows[start : start + _MANY])
+            yield b"\n  ]"
+        yield rest + b"\n"
 
 
 def _long_lists(report: object) -> dict[str, Sequence[object]]:
