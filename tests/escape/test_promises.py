@@ -118,6 +118,15 @@ def test_what_the_runtime_allocates_by_the_way_is_somebodys(go: str) -> None:
 
 
 @releases
+def test_what_a_once_runs_is_apart_from_what_comes_after(go: str) -> None:
+    """The literal that is given to sync.Once alone: no other one, none of a promise without it."""
+    ran = run("once", go)
+    for function, held in (("One", True), ("Two", True), ("Other", False), ("Both", False),
+                           ("Plain", False)):  # fmt: skip
+        assert ran.promise(f"func {function}(").held is held, function
+
+
+@releases
 def test_counts_are_what_was_counted(go: str) -> None:
     seen = run("rest", go)
     (made,) = seen.sites("func zero")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache, cached_property
@@ -14,7 +15,7 @@ from goprobe.analysis.escape.codecopies import Copies
 from goprobe.analysis.escape.join import Joiner
 from goprobe.analysis.escape.linefacts import CodeLines, CodeStartTable, LineFacts
 from goprobe.analysis.escape.predictions import Predictions, predict
-from goprobe.analysis.escape.promisedplaces import PromisedPlaces, is_named
+from goprobe.analysis.escape.promisedplaces import PromisedPlaces, is_literal, is_named
 from goprobe.analysis.escape.promises import (
     LineRange,
     Promise,
@@ -31,10 +32,13 @@ from goprobe.analysis.escape.sourcefiles import SourceNames, changed_sources
 from goprobe.analysis.escape.sources import Sources
 from goprobe.analysis.escape.staticstudy import PromisedStudy, StaticStudy
 from goprobe.binary.pcln.format import Function, without_type_arguments
+from goprobe.model.escape import SourceLine
 from goprobe.runtime.allocatorcalls import Family
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.types.statictypes import MapParts, static_types
 from goprobe.toolchain.escapebuild import EscapeBuild
+
+_DONE_ONCE = re.compile(r"\.Do\(\s*func\(\)")
 
 
 class CodeReader:
@@ -199,7 +203,21 @@ class CodeReader:
             may=next(filter(None, may), ""),
             proof=proven.proof if proven else None,
             panics=proven.panics if proven else frozenset(),
+            once=frozenset(self._run_once(proofs.once(promise, functions)))
+            if promise.once and not promise.is_proven
+            else frozenset(),
         )
+
+    def _run_once(self, calls: Iterable[SourceLine]) -> Iterator[str]:
+        """The literals that stand at calls of a sync.Once, each the only one of its line."""
+        for call in set(calls):
+            lines = self._sources.lines(call.file)
+            text = lines[call.line - 1] if 0 < call.line <= len(lines) else ""
+            if _DONE_ONCE.search(text) and text.count("func(") == 1:
+                for name, function in self._starts.functions.items():
+                    at = (self._names.canonical(function.file), function.first)
+                    if at == (call.file, call.line) and is_literal(name):
+                        yield name
 
     def _unknown_name(self, named: str) -> str:
         """What is wrong with the name of a function that its package's source has not; "" where it
@@ -246,8 +264,8 @@ class CodeReader:
 
     def _holding(self, promise: Promise, starts: Sequence[int]) -> list[Function]:
         """The machine functions in which a promise's code lies: asked of those that the code is to
-        prove, and of named ones."""
-        if not promise.named and not promise.is_proven:
+        prove, of named ones, and where a sync.Once is asked about."""
+        if not (promise.named or promise.is_proven or promise.once):
             return []
         lines = self._program.lines
         entries = {f.entry for pc in starts if (f := lines.function_at(pc))}

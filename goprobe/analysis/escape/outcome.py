@@ -113,10 +113,14 @@ class _Run:
         def holds(place: SourceLine) -> bool:
             return study.places.speaks(promise, place.function, place.file, place.line)
 
+        def exempt(place: SourceLine) -> bool:
+            ran_once = any(f"{place.function}.".startswith(f"{each}.") for each in studied.once)
+            return ran_once or study.places.exempts(place)
+
         code = code_at(
             self._sites,
             holds,
-            exempt=study.places.exempts,
+            exempt=exempt,
             started=self._observed.ran,
             ran=study.copies.ran(studied.starts, self._observed.ran_at),
             unseen=self._observed.partial,

@@ -37,6 +37,10 @@ class PromisedPlaces:
         return promise.holds(self._canonical(file), line)
 
 
+def is_literal(function: str) -> bool:
+    return bool(_LITERAL.search(function))
+
+
 def is_named(function: str, named: str) -> bool:
     """Whether a function is the one that a user calls so: with its package's whole path, or the
     last part of that."""

@@ -19,6 +19,8 @@ from goprobe.runtime.entries import Effect, tells_of_stacks
 _MOST_HOLES = 20
 _MOST_FUNCTIONS = 200_000
 _ONCE = "sync.(*Once).doSlow"
+ONCE_CALLS = frozenset((_ONCE, "sync.(*Once).Do"))
+"""What a literal is given to that runs once (src/sync/once.go, Go 1.21 to 1.27)."""
 
 BREAKS: dict[str, frozenset[Effect]] = {
     "noalloc": frozenset((Effect.ALLOCATES, Effect.MAY, Effect.ASSERTS)),

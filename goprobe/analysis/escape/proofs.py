@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from goprobe.analysis.escape.callgraph import CallGraph
 from goprobe.analysis.escape.promisedplaces import PromisedPlaces
 from goprobe.analysis.escape.promises import Promise
-from goprobe.analysis.escape.proof import Proven, Prover, Question, Root
+from goprobe.analysis.escape.proof import ONCE_CALLS, Proven, Prover, Question, Root
 from goprobe.binary.pcln.format import Function
+from goprobe.model.escape import SourceLine
 from goprobe.runtime.image.program import GoProgram
 
 
@@ -23,7 +24,7 @@ class Proofs:
         places: PromisedPlaces,
         lines: Callable[[str], Sequence[str]],
     ) -> None:
-        self._places = places
+        self._places, self._canonical = places, canonical
         self._graph = CallGraph(program, lines)
         self._prover = Prover(self._graph, canonical)
 
@@ -32,6 +33,15 @@ class Proofs:
         roots = [root for function in functions for root in self._roots(promise, function)]
         question = Question(promise.word, promise.deep, promise.once, self._places.exempt)
         return self._prover.prove(question, roots)
+
+    def once(self, promise: Promise, functions: Iterable[Function]) -> Iterator[SourceLine]:
+        """The lines of the promise's own code from which a sync.Once is called."""
+        for function in functions:
+            for step, edge in self._roots(promise, function):
+                for frame in self._graph.place(step, edge.pc):
+                    if edge.name in ONCE_CALLS and not frame.function.startswith("sync."):
+                        yield SourceLine(frame.function, self._canonical(frame.file), frame.line)
+                        break
 
     def _roots(self, promise: Promise, function: Function) -> Iterator[Root]:
         """The calls that stand in the promise's lines, of literals in it those inlined alone: the
