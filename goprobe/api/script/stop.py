@@ -326,7 +326,7 @@ class Stop:
     # Going on
 
     def step(self) -> Stop | None:
-        """To the next line that runs, into calls; None where the program ended."""
+        """To the next line that runs, into calls (`for range f`: into f once); None at the end."""
         self.check()
         return self._step("step", 0)
 
