@@ -22,7 +22,7 @@ from goprobe.target.goimages import may_hold_go
 from goprobe.target.live import Target, open_target
 
 _COMMAND_LIMIT = 4096
-_OTHERS, _NOT_GO = "another user's", "not Go"
+_FORBIDDEN, _NOT_GO = "the kernel forbids it", "not Go"
 
 
 def ps(progress: Callable[[str], None] = lambda text: None) -> PsReport:
@@ -35,7 +35,7 @@ def ps(progress: Callable[[str], None] = lambda text: None) -> PsReport:
             case RunningProgram() as program:
                 programs.append(program)
             case why:
-                hidden += why == _OTHERS
+                hidden += why == _FORBIDDEN
     return finished(PsReport(**head(0, ""), programs=tuple(programs), hidden=hidden), ())
 
 
@@ -60,7 +60,7 @@ def _look(pid: int) -> RunningProgram | str:
     try:
         Path(f"/proc/{pid}/exe").readlink()
     except PermissionError:
-        return _OTHERS
+        return _FORBIDDEN
     except OSError:  # a kernel's thread, or gone
         return _NOT_GO
     try:

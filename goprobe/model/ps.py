@@ -35,7 +35,8 @@ class RunningProgram(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class PsReport(TableReport, frozen=True, kw_only=True):
-    """`hidden` is how many processes were not looked at, for they are other users'."""
+    """`hidden` is how many processes were not looked at, for the kernel does not allow it: other
+    users', and those that it protects."""
 
     programs: tuple[RunningProgram, ...]
     hidden: int = 0
@@ -58,4 +59,4 @@ class PsReport(TableReport, frozen=True, kw_only=True):
         if not self.hidden:
             return told
         some = "1 process" if self.hidden == 1 else f"{self.hidden} processes"
-        return (*told, f"{some} of other users could not be looked at.")
+        return (*told, f"{some} could not be looked at: the kernel does not allow it.")
