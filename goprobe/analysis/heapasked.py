@@ -15,6 +15,7 @@ from goprobe.analysis.heap.heap import heap
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.errors import UsageError
 from goprobe.model.heap import HeapReport
+from goprobe.runtime.profiles.memoryprofile import MemoryProfile
 from goprobe.target.live import AnyTarget
 
 Progress = Callable[[str], None]
@@ -36,6 +37,7 @@ def heap_asked(
     *,
     progress: Progress = lambda message: None,
     profile: bool = False,
+    earlier: MemoryProfile | None = None,
 ) -> HeapReport:
     """The whole answer, of one moment. Raises what `heap` raises, and UsageError where waste is
     asked for and cannot be told."""
@@ -60,4 +62,4 @@ def heap_asked(
             report = part(graph, report)
         return report
 
-    return heap(target, questions, progress=progress, profile=profile, more=more)
+    return heap(target, questions, progress=progress, profile=profile, earlier=earlier, more=more)

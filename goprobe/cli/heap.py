@@ -19,6 +19,7 @@ from goprobe.files import read_regular
 if TYPE_CHECKING:
     from goprobe.analysis.heap.questions import HeapQuestions
     from goprobe.model.heap import EarlierHeap, HeapReport
+    from goprobe.runtime.profiles.memoryprofile import MemoryProfile
     from goprobe.target.live import AnyTarget
 
 _FINDINGS = 1
@@ -267,7 +268,8 @@ class _Look:
         self._drawn = drawn
         self._progress = progress
 
-    def __call__(self) -> HeapReport:
+    def __call__(self, earlier: MemoryProfile | None = None) -> HeapReport:
+        """`earlier`: the profile after which what is sampled counts."""
         if not self._asked.of_pointers and not self._asked.sites:
             from goprobe.analysis.heap.census import heap_census  # all else takes longer to load
 
@@ -276,11 +278,21 @@ class _Look:
             from goprobe.analysis.heapasked import heap_asked
 
             return heap_asked(
-                self._target, self._asked, progress=self._progress, profile=self._drawn
+                self._target,
+                self._asked,
+                progress=self._progress,
+                profile=self._drawn,
+                earlier=earlier,
             )
         from goprobe.analysis.heap.heap import heap
 
-        return heap(self._target, self._asked, progress=self._progress, profile=self._drawn)
+        return heap(
+            self._target,
+            self._asked,
+            progress=self._progress,
+            profile=self._drawn,
+            earlier=earlier,
+        )
 
     def ended(self, code: int) -> int:
         """The exit code, `code` unless the process is no more."""

@@ -75,6 +75,15 @@ def test_sampling_is_on_for_so_long_and_off_again(program: Running) -> None:
     assert _rate(program.pid) == 0
 
 
+def test_what_was_sampled_before_is_not_told_again(program: Running) -> None:
+    words = ("heap", str(program.pid), "--rate", "1", "--json", "--sample-for")
+    long, short = (command(*words, time).json["sampling"] for time in ("2s", "200ms"))
+    assert 0 < short["alloc_objects"] < long["alloc_objects"]
+    assert short["now_objects"] <= short["alloc_objects"]
+    text = " ".join(command(*words[:4], "--sample-for", "200ms").text.split())
+    assert "of that in use by now" in text and "by the last collection" not in text
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_it_is_put_back_when_goprobe_is_ended(program: Running, number: signal.Signals) -> None:
     words = ["-m", "goprobe", "heap", str(program.pid), "--sample-for", "60s", "--rate", "77777"]

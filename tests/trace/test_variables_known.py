@@ -185,9 +185,3 @@ def test_what_a_function_passes_itself_is_not_its_own(go: str) -> None:
         told = [v for v in variables if v.name == "n" and v.frame == 0 and v.value is not UNSET]
         assert all(value(v).text == n for v in told), told
     assert sum(v.value is not UNSET for some in stops for v in some if v.name == "n") >= 8
-
-
-def test_a_stripped_program_stops_at_its_functions(go: str) -> None:
-    binary = build(SOURCES / "reused.go", go=go, flags=("-ldflags=-s -w",))
-    with goprobe.launch(str(binary)) as program:
-        assert [stop.function for stop in program.run(breaks=["main.main"])] == ["main.main"]

@@ -41,6 +41,7 @@ from goprobe.errors import UsageError
 from goprobe.model.heap import HeapReport
 from goprobe.model.report import Audited
 from goprobe.runtime.heap.objects import FREE_SLOT
+from goprobe.runtime.profiles.memoryprofile import MemoryProfile
 from goprobe.target.live import PATIENCE, AnyTarget
 
 
@@ -51,10 +52,12 @@ def heap(
     timeout: float = PATIENCE,
     progress: Callable[[str], None] = lambda message: None,
     profile: bool = False,
+    earlier: MemoryProfile | None = None,
     more: Callable[[HeapGraph, HeapReport], HeapReport] = lambda graph, report: report,
 ) -> HeapReport:
-    """The heap of a running process; with `profile` the samples of a profile, too. `more` is asked
-    of the graph while it is there, and adds to the report.
+    """The heap of a running process; with `profile` the samples of a profile, too; of the
+    runtime's own what was sampled after `earlier`. `more` is asked of the graph while it is there,
+    and adds to the report.
 
     Raises CannotWorkError, UsageError (no object at an address that was asked for),
     TargetGoneError, TargetTimeoutError, NotPermittedError.
@@ -67,6 +70,7 @@ def heap(
                 snapshot=questions.snapshot,
                 timeout=timeout,
                 progress=progress,
+                earlier=earlier,
             )
         return heap_census(target, timeout=timeout, progress=progress)
     _check_sample(questions)
@@ -74,6 +78,7 @@ def heap(
         how=questions.snapshot,
         sample=questions.sample,
         profile=questions.of_sampling,
+        earlier=earlier,
         timeout=timeout,
     )
 

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from goprobe.analysis.heap.sites import profile_now
 from goprobe.errors import CannotWorkError, UndescribedError, UsageError
 from goprobe.model.heap import HeapReport
+from goprobe.runtime.profiles.memoryprofile import MemoryProfile
 from goprobe.target.lentword import lent_word
 from goprobe.target.live import AnyTarget
 
@@ -23,10 +25,11 @@ def sampled_for(
     target: AnyTarget,
     seconds: float,
     rate: int,
-    look: Callable[[], HeapReport],
+    look: Callable[[MemoryProfile], HeapReport],
     progress: Callable[[str], None],
 ) -> HeapReport:
     """What a look tells while one object is sampled for each `rate` bytes, after so many seconds.
+    It is given the profile as it was when that began, for it is about what was sampled since.
 
     Raises UsageError of a core, CannotWorkError where the rate's place is not known.
     """
@@ -37,15 +40,13 @@ def sampled_for(
     except UndescribedError as error:
         raise CannotWorkError(f"sampling cannot be turned on: {error}") from None
     with lent_word(target, address, rate) as before:
+        earlier = profile_now(target)
         progress(f"sampling allocations for {seconds:g} s")
         time.sleep(seconds)
-        report = look()
+        report = look(earlier)
     told = f"sampled for {seconds:g} s, one object for each {rate:,} bytes"
     if before not in (0, rate):
-        told += (
-            f"; before it was one for each {before:,}, and what was sampled then is in these "
-            "figures, too, scaled by the rate of now"
-        )
+        told += f"; before, and again now, it is one for each {before:,}"
     if report.sampling is not UNSET:
         report = replace(report, sampling=replace(report.sampling, for_seconds=seconds))
     return replace(report, warnings=(*report.warnings, told))

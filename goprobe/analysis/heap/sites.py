@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -27,8 +28,11 @@ from goprobe.runtime.profiles.memoryprofile import (
     SampledSite,
     memory_profile,
 )
+from goprobe.runtime.profiles.since import since
 from goprobe.runtime.world import World
 from goprobe.target.live import AnyStopped, AnyTarget, forked_child, stopped_target
+
+T = TypeVar("T")
 
 _TRIES = 3
 NOT_SAMPLED = "the runtime did not sample its allocation"
@@ -52,15 +56,18 @@ def heap_sites(
     snapshot: str = "",
     timeout: float = 5.0,
     progress: Callable[[str], None] = lambda message: None,
+    earlier: MemoryProfile | None = None,
 ) -> HeapReport:
-    """The census and the allocation sites: the pointers of the heap are not needed for them.
+    """The census and the allocation sites, of what was sampled after `earlier`: the pointers of the
+    heap are not needed for them.
 
     Raises what `heap` raises.
     """
     progress("reading the profile of the heap")
 
     def said(heap: ProfiledHeap) -> HeapReport:
-        census, profile = heap.census, heap.profile
+        census = heap.census
+        profile = heap.profile if earlier is None else since(earlier, heap.profile)
         report = census_report(target.process, census, heap.pause_us, heap.how)
         report = replace(report, warnings=heap.warnings)
         report = with_sites(report, heap.world, profile, raw=raw)
@@ -73,12 +80,20 @@ def heap_sites(
         raise no_bookkeeping(target, error) from None
 
 
+def profile_now(target: AnyTarget, *, snapshot: str = "", timeout: float = 5.0) -> MemoryProfile:
+    """The runtime's profile as it is. Raises what `heap` raises."""
+    try:
+        return _taken(target, snapshot, timeout, lambda heap: heap.profile)
+    except UnreadableError as error:
+        raise no_bookkeeping(target, error) from None
+
+
 def _taken(
     target: AnyTarget,
     snapshot: str,
     timeout: float,
-    said: Callable[[ProfiledHeap], HeapReport],
-) -> HeapReport:
+    said: Callable[[ProfiledHeap], T],
+) -> T:
     """Of a copy of the process where one can be made, else as it stands: again while it is in the
     middle of an allocation."""
     why = ""
@@ -229,6 +244,11 @@ def _said(profile: MemoryProfile) -> tuple[str, ...]:
         said.append(
             f"{_off(profile)}{before}: --sample-for 30s turns it on for so long in the running "
             "program"
+        )
+    if profile.unsure:
+        said.append(
+            f"{counted(profile.unsure, 'object')} more may be in use: where they lie, objects of "
+            "the same site lay before, and which of the two is there does not show"
         )
     if not profile.why and (unsettled := profile.unsettled):
         said.append(

@@ -25,6 +25,7 @@ from goprobe.runtime.heap.census import Census
 from goprobe.runtime.heap.spantable import HeapCopy, SpanTable
 from goprobe.runtime.heap.words import HeapWords, read_words, scannable_bytes
 from goprobe.runtime.profiles.memoryprofile import MemoryProfile, memory_profile
+from goprobe.runtime.profiles.since import since
 from goprobe.runtime.roots.groups import Roots
 from goprobe.runtime.roots.heldwords import Held, nothing_held
 from goprobe.runtime.roots.roots import noted_roots
@@ -92,7 +93,8 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
 
     `how` is "stop" (the process stands while its heap is copied), "fork" (it stands only while a
     copy-on-write child of it is made, which is read), or "" for a fork where one is safe; `no_fork`
-    says why none is. With `profile` the runtime's own profile is read, too. With `sample` as much
+    says why none is. With `profile` the runtime's own profile is read, too, what was sampled after
+    `earlier` alone where that is given. With `sample` as much
     of the heap is looked at as fits into memory. `timeout` (seconds) bounds the wait for the
     process to stand.
     """
@@ -100,6 +102,7 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
     how: str = ""
     sample: bool = False
     profile: bool = False
+    earlier: MemoryProfile | None = None
     no_fork: str = ""
     timeout: float = PATIENCE
 
@@ -223,8 +226,13 @@ def of_standing(
         noted=partial(noted_roots, world, census.spans),
         how=how,
         sample=part,
-        profile=memory_profile(world, census.spans) if manner.profile else None,
+        profile=_profile(world, census, manner) if manner.profile else None,
     )
+
+
+def _profile(world: World, census: Census, manner: Manner) -> MemoryProfile:
+    profile = memory_profile(world, census.spans)
+    return since(manner.earlier, profile) if manner.earlier is not None else profile
 
 
 def _from_stop(
@@ -245,8 +253,7 @@ def _from_stop(
         sample = _sampled(census, copy) if manner.sample else None
         snapshot = _copied(target, stopped, census, sample)
         if manner.profile:
-            profile = memory_profile(snapshot.world, census.spans)
-            snapshot = replace(snapshot, profile=profile)
+            snapshot = replace(snapshot, profile=_profile(snapshot.world, census, manner))
         stopped.release()
         return replace(snapshot, pause_us=stopped.pause_us, warnings=warnings)
 

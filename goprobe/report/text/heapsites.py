@@ -44,12 +44,16 @@ def _sums(page: Page, census: HeapCensus, sampling: Sampling) -> None:
     page.paragraph((f"{how}; {scale}", "dim"), indent=_INDENT)
     always = sampling.rate > 0 and not sampling.for_seconds
     span = "since the start" if always else "while it was sampled"
-    for what, objects, amount in (
+    now = sampling.now_objects, sampling.now_bytes
+    lines = [
         ("in use by the last collection", sampling.inuse_objects, sampling.inuse_bytes),
-        ("in use by now", sampling.now_objects, sampling.now_bytes),
+        ("in use by now", *now),
         ("counted by goprobe", census.objects, census.bytes),
         (f"allocated {span}", sampling.alloc_objects, sampling.alloc_bytes),
-    ):
+    ]
+    if sampling.for_seconds:  # all figures are of that time, up to now
+        lines = [lines[-1], ("of that in use by now", *now), lines[2]]
+    for what, objects, amount in lines:
         page.paragraph(
             f"{what}: {words.counted(objects, 'object')}, {words.size(amount)}", indent=_INDENT
         )

@@ -50,8 +50,9 @@ class MemoryProfile(msgspec.Struct, frozen=True, kw_only=True):
     """`rate` is runtime.MemProfileRate, UNKNOWN where that cannot be read; `linked` whether the
     program has what reads the profile. `objects` are addresses of objects that were sampled and are
     there, and `bucket` the address of each one's bucket. `why` says what is missing, "" where
-    nothing is. `doubtful` is the bucket, if any, whose counts the runtime was publishing in that
-    moment: what it has done of that cannot be told, so some may be counted twice."""
+    nothing is. `unsure` of the objects of a while may be missing (see `since`). `doubtful` is the
+    bucket, if any, whose counts the runtime was publishing in that moment: what it has done of
+    that cannot be told, so some may be counted twice."""
 
     rate: int
     linked: bool
@@ -59,6 +60,7 @@ class MemoryProfile(msgspec.Struct, frozen=True, kw_only=True):
     objects: Words
     bucket: Words
     why: str = ""
+    unsure: int = 0
     doubtful: Bucket | None = None
 
     @property
@@ -71,7 +73,7 @@ class MemoryProfile(msgspec.Struct, frozen=True, kw_only=True):
     def unsettled(self) -> int:
         """How many sites do not have as many objects as they counted: an allocation or a sweep is
         between two of its steps."""
-        there = _numbers(self.bucket)
+        there = numbers(self.bucket)
         return sum(s.now.in_use != there.get(s.bucket.address, 0) for s in self.sites)
 
 
@@ -95,7 +97,7 @@ def memory_profile(world: World, spans: SpanTable) -> MemoryProfile:
     if held(world, "profMemActiveLock"):
         number = _being_published(records, cycle)
         if number is not None:
-            settled = _settled(records[number], cycle, _numbers(bucket), buckets.all[number])
+            settled = _settled(records[number], cycle, numbers(bucket), buckets.all[number])
             records[number] = settled or records[number]
             doubtful = buckets.all[number] if settled is None else None
     return MemoryProfile(
@@ -109,7 +111,7 @@ def memory_profile(world: World, spans: SpanTable) -> MemoryProfile:
     )
 
 
-def _numbers(bucket: Words) -> dict[int, int]:
+def numbers(bucket: Words) -> dict[int, int]:
     """How many objects have which bucket."""
     there, counts = np.unique(bucket, return_counts=True)
     return dict(zip(there.tolist(), counts.tolist(), strict=True))
