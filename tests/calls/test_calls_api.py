@@ -142,3 +142,27 @@ def test_kinds_that_python_has_and_has_not(tmp_path: Path) -> None:
     assert call.args["c"].py == 2 + 3j and call.args["p"].py == 3 and call.args["a"] == 5j
     with pytest.raises(goprobe.UsageError, match="ch is a chan int: Python has its text alone"):
         call.args["ch"].py  # noqa: B018
+
+
+_ON_ITS_WAY = """package main
+
+import "time"
+
+//go:noinline
+func fails() { panic("boom") }
+
+//go:noinline
+func recovers() {
+	defer func() { time.Sleep(time.Hour); recover() }()
+	fails()
+}
+
+func main() { recovers() }
+"""
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_a_panic_that_is_on_its_way_has_ended_no_call(go: str) -> None:
+    with goprobe.launch(str(build(_ON_ITS_WAY, go=go))) as program:
+        calls = program.calls("main.recovers", "main.fails", seconds=0.5)
+        assert {c.function: c.end for c in calls} == {"main.recovers": "open", "main.fails": "open"}

@@ -64,6 +64,7 @@ class CallTracer(NotedCalls):
         self._calls = 0
         self._g_size = min(plan.landmarks.goid + 8, _G_LIMIT)
         self._goid = self._g_size // WORD - 1
+        self._sees_recoveries = True
         self._leaving = 0  # goroutines that have called runtime.Goexit and not ended
 
     def run(self) -> None:
@@ -238,6 +239,7 @@ class CallTracer(NotedCalls):
         """The frames deeper than the one that goes on are left. A Goexit that has been begun deeper
         goes on in its place (recovery, src/runtime/panic.go, Go 1.21 to 1.27)."""
         sp = self._values.recovered(self._machine.words[FIRST_WORD], hit)
+        self._sees_recoveries &= bool(sp)
         if not 0 < sp <= hit.high or any(u.end is End.GOEXIT for u in goroutine.unwinding):
             return
         self._close(goroutine, hit.high - sp + 1, now)
@@ -383,6 +385,8 @@ class CallTracer(NotedCalls):
         now = time.monotonic_ns()
         for goroutine in self._goroutines.values():
             for call, taken in goroutine.left(0):
+                if taken and taken.end is End.PANIC and not over.why and self._sees_recoveries:
+                    taken = None  # it may be recovered yet
                 end, why = (taken.end, taken.why) if taken else (End.OPEN, "")
                 self._tell(Ended(call.call, end, call.ran(goroutine.moment(now)), None, why))
         if self._plan.counts:
