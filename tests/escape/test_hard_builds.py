@@ -10,6 +10,7 @@ import pytest
 import goprobe
 from goprobe.errors import UsageError
 from goprobe.model.escape import EscapeReport, Site, Verdict
+from goprobe.model.trace import Exit
 from tests.escape.hardship import GO, escape, module, program, the_allocation, with_imports
 from tests.support.go import has_gcc
 
@@ -148,6 +149,28 @@ def test_cgo_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module(tmp_path, {"main.go": source})
     found = {s.expression: s for s in at(escape(tmp_path), "main.go", 9)}
     assert (found["v"].verdict, found["v"].hits) == (Verdict.CONFIRMED_HEAP, 4)
+
+
+@pytest.mark.skipif(not has_gcc(), reason="no C compiler for cgo")
+def test_a_program_that_ends_before_the_runtime_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CGO_ENABLED", "1")
+    source = """\
+    package main
+
+    // #include <stdlib.h>
+    // __attribute__((constructor)) static void early(void) { exit(3); }
+    import "C"
+
+    var sink *int
+
+    func main() { n := 3; sink = &n }
+    """
+    module(tmp_path, {"main.go": source})
+    report = escape(tmp_path)
+    assert report.exit == Exit(code=3)
+    assert not [s for s in report.sites if s.hits]
 
 
 def test_tests_and_benchmarks_of_a_library(tmp_path: Path) -> None:

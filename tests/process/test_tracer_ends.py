@@ -104,6 +104,12 @@ def test_what_a_callback_raises_ends_the_run_and_is_raised() -> None:
     assert len(pids) == 1
     assert not Path(f"/proc/{pids[0]}").exists()
 
+    def at_end(*told: object) -> None:
+        raise KeyError("at the end")
+
+    with pytest.raises(KeyError, match="at the end"):  # of a thread that no kill ends any more
+        trace(binary, "exit", sites=sites_of(binary, r"^main\.alloc$", ALLOCATORS), on_end=at_end)
+
 
 def test_ctrl_c_ends_the_run_with_what_was_seen() -> None:
     binary = build(ENDS)

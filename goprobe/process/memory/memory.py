@@ -198,6 +198,8 @@ class ProcessMemory:
     def _read_packed(
         self, pairs: memoryview, ends: Sequence[int], buffer: bytearray, start: int, stop: int
     ) -> bool:
+        if start == stop:  # an empty buffer has no address
+            return True
         at, into = address_of(pairs), address_of(buffer)
         for first in range(start, stop, IOV_MAX):
             last = min(first + IOV_MAX, stop)

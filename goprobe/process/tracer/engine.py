@@ -165,6 +165,8 @@ class Engine:
         if self._pidfd < 0:
             return
         self.kill()
+        # One that stands at its own end is not ended by a kill (man 2 ptrace, PTRACE_EVENT_EXIT).
+        self._tracees.release(sorted(self._tracees.own))
         with contextlib.suppress(ChildProcessError):
             while True:
                 stop = self._tracees.next()
