@@ -294,7 +294,7 @@ def may_allocate(symbol: str, by_steps: bool) -> bool:
     return any(re.match(pattern, name) for pattern, _ in _REASONS[:-1])
 
 
-BY_ADDRESS = "a method or function value of the runtime"
+BY_ADDRESS = "runtime.(method or function value)"
 """Stands for the symbol of what is called by an address, of which no more is known than that."""
 
 # Of what the runtime has by other packages' names those with its name in theirs are its own affair:
@@ -307,11 +307,12 @@ def bookkeeping(symbol: str) -> Allocator:
     """Any other function of the runtime, where it was seen to allocate."""
     name = symbol.rpartition(".")[2]
     reason = next((why for pattern, why in _REASONS if re.match(pattern, name)), "")
+    its_own = symbol != BY_ADDRESS and bool(_ITS_OWN.match(symbol))
     if symbol == BY_ADDRESS:
         reason = "the runtime made it: what an interface or a function value led to is its own"
     return Allocator(
         symbol.removeprefix("runtime."),
-        Family.BOOKKEEPING if _ITS_OWN.match(symbol) else Family.LINKED,
+        Family.BOOKKEEPING if its_own else Family.LINKED,
         Allocates.SEVERAL,
         "()",
         "runtime",

@@ -78,3 +78,5 @@ def test_the_runtimes_functions_called_by_address(
     assert made == {"method": 40, "wrapped": 80, "value": 40}
     (promise,) = report.assertions
     assert promise.known and not promise.held, promise.why
+    (promise,) = escape(folder, go=str(toolchain(go)), flags=flags, static=True).assertions
+    assert not promise.known and "can allocate" in promise.why, promise.why

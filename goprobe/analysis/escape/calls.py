@@ -117,9 +117,9 @@ class CodeMap:
     @cached_property
     def _runtime(self) -> tuple[Function, ...]:
         """The functions of Go's runtime, whose allocations count for its callers."""
-        return tuple(filter(self._in_runtime, self._lines.functions()))
+        return tuple(filter(self.in_runtime, self._lines.functions()))
 
-    def _in_runtime(self, function: Function) -> bool:
+    def in_runtime(self, function: Function) -> bool:
         """Some have other packages' names, which declare them (//go:linkname): reflect.unsafe_New,
         internal/bytealg.MakeNoZero, maps.clone. They are compiled with the runtime all the same."""
         return has_runtime_name(function.name) or function.unit == self._unit
@@ -143,7 +143,7 @@ class CodeMap:
         direct = (c for c in calls_to(self._code(functions), self.allocators) if not c.jump)
         allocations: list[AllocationCall] = []
         for function, calls in self._by_function(direct):
-            if not self._in_runtime(function) and self._holds(function, wanted):
+            if not self.in_runtime(function) and self._holds(function, wanted):
                 allocations += self._calls_of(function, calls)
         return tuple(allocations)
 
@@ -199,6 +199,12 @@ class CodeMap:
     def _never(self, symbol: str) -> bool:
         entry = entry_of(symbol, self._release, self.by_steps)
         return entry is not None and entry.effect in _NEVER
+
+    def is_instruction(self, call: AllocationCall) -> bool:
+        """Whether what looks like a call by an address is one; a prefix may stand before."""
+        function = self._lines.function_at(call.pc)
+        at = [DirectCall(pc, 0) for pc in (call.pc, call.pc - 1)]
+        return function is not None and bool(verified(at, self.code_of(function), function.entry))
 
     def may_allocate(self, calls: Iterable[tuple[int, int]]) -> Iterator[AllocationCall]:
         """Those of some calls of the runtime (pc and target) that may allocate, but for panics."""
@@ -270,7 +276,7 @@ class CodeMap:
 
     def functions_outside(self) -> Iterator[Function]:
         """All machine functions but the runtime's."""
-        return (f for f in self._lines.functions() if not self._in_runtime(f))
+        return (f for f in self._lines.functions() if not self.in_runtime(f))
 
     def functions_in(self, wanted: Callable[[str], bool]) -> Iterator[Function]:
         """The machine functions whose own source file (that of their entry) is wanted."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache, cached_property
+from itertools import chain
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from goprobe.analysis.escape.calls import AllocationCall, CodeMap
 from goprobe.analysis.escape.codecopies import Copies
 from goprobe.analysis.escape.join import Joiner
 from goprobe.analysis.escape.linefacts import CodeLines, CodeStartTable, LineFacts
+from goprobe.analysis.escape.methods import Methods
 from goprobe.analysis.escape.predictions import Predictions, predict
 from goprobe.analysis.escape.promisedplaces import PromisedPlaces, is_literal, is_named
 from goprobe.analysis.escape.promises import (
@@ -62,7 +64,7 @@ class CodeReader:
             plans=tuple(self._plans),
             starts=starts,
             others=self._others,
-            by_address=dict(self._code.calls_by_address(self._responsible())),
+            by_address=self._by_address,
             may=self._may,
             watched=frozenset(self._watched(p for studied in promises for p in studied.starts)),
             inlined_at=_places_of_inlining(self._facts),
@@ -142,6 +144,24 @@ class CodeReader:
         direct = self._code.runtime_calls(self._responsible())
         return {call.pc: call.target for call in direct if call.pc not in calls}
 
+    @cached_property
+    def _by_address(self) -> dict[int, int]:
+        return dict(self._code.calls_by_address(self._responsible()))
+
+    @cached_property
+    def _runtimes_methods(self) -> list[AllocationCall]:
+        """The calls by an address in own code that may lead to a method of the runtime's, by its
+        name (`err.Error()`): that may allocate."""
+        methods = Methods(self._program.lines, self._unchanged_lines)
+        calls = (self._code.call_at(pc, 0) for pc in self._by_address)
+        own = (c for c in calls if c.frames and self._own(self._names.canonical(c.inner.file)))
+        return [
+            call
+            for call in own
+            if any(map(self._code.in_runtime, methods.behind(call.frames)))
+            and self._code.is_instruction(call)
+        ]
+
     def _responsible(self) -> list[Function]:
         """The functions that are looked at, and those into which they were inlined."""
         if self._request.deep:
@@ -188,7 +208,8 @@ class CodeReader:
     def _studied(self, promise: Promise, proofs: Proofs) -> PromisedStudy:
         starts = self._starts_of(promise)
         functions = self._holding(promise, starts)
-        may = map(self._may_at(promise), self._may)
+        calls = chain(self._may, self._runtimes_methods if promise.word == "noalloc" else ())
+        may = map(self._may_at(promise), calls)
         inlined = self._is_inlined(promise)
         if promise.named and not (promise.problem or starts or functions or inlined):
             promise = replace(promise, problem=self._unknown_name(promise.named))
