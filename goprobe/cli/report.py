@@ -181,7 +181,8 @@ def _says(report: Report) -> str:
             told = f"{objects}, {words.size(report.census.bytes)}"
             if report.tree is not UNSET and report.tree:
                 first = report.tree[0]
-                told += f"; {words.size(first.retained_bytes)} held by {first.what.lstrip('*')}"
+                by = first.what.lstrip("*").removeprefix("held by ")
+                told += f"; {words.size(first.retained_bytes)} held by {by}"
             return told
         case GoroutinesReport():
             count = words.counted(len(report.goroutines), "goroutine")

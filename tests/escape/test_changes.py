@@ -45,6 +45,20 @@ def test_a_place_that_allocates_more_or_less(
     assert not changes(counted(before), counted(before, line=7))
 
 
+def test_one_less_of_several_alike_is_gone_and_none_has_grown() -> None:
+    two = replace(counted(5), sites=(*counted(5).sites, *counted(1, line=9).sites))
+    made = compared(two, counted(5, line=9), "old.json", RULES).changes
+    assert [(c.kind, c.fails) for c in made] == [(ChangeKind.GONE, False)]
+    made = compared(counted(5), two, "old.json", RULES).changes
+    assert [(c.kind, c.line) for c in made] == [(ChangeKind.NEW, 9)]
+
+
+def test_what_had_not_run_was_not_on_the_stack() -> None:
+    bare = counted(0).sites[0]
+    before = escapes(replace(bare, prediction="stack", outcomes=()))
+    assert changes(before, counted(5))["x"].kind is ChangeKind.MORE
+
+
 def test_what_varies_from_run_to_run_is_no_change() -> None:
     many = together([counted(90), counted(110), counted(100)])
     assert (many.sites[0].least, many.sites[0].most, many.runs) == (90, 110, 3)

@@ -1,12 +1,14 @@
 """`--baseline` and `--diff`: what a program allocates otherwise than it did in an older report.
 
 Places are matched by function and expression, in the order in which they stand, never by line: of
-several alike in one function the neighbours tell which is which. What is then left on both sides
-with the same words is the same place, moved.
+several alike in one function the neighbours tell which is which; where there are more or fewer of
+them than before, those that allocate as much. What is then left on both sides with the same words
+is the same place, moved.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 
@@ -98,10 +100,30 @@ def _by_function(places: Iterable[Origin]) -> dict[str, list[Origin]]:
 def _aligned(old: Sequence[Origin], new: Sequence[Origin]) -> Iterator[tuple[Origin, Origin]]:
     """Of one function: what stands in the same order with the same words."""
     names = [o.expression for o in old], [n.expression for n in new]
+    were, are = Counter(names[0]), Counter(names[1])
+    uneven = {name for name in were.keys() & are.keys() if were[name] != are[name]}
+    for name in sorted(uneven):
+        before = [o for o in old if o.expression == name]
+        yield from _least_changed(before, [n for n in new if n.expression == name])
     matcher = SequenceMatcher(None, *names, autojunk=False)
     for block in matcher.get_matching_blocks():
         for k in range(block.size):
-            yield old[block.a + k], new[block.b + k]
+            if names[0][block.a + k] not in uneven:
+                yield old[block.a + k], new[block.b + k]
+
+
+def _least_changed(old: Sequence[Origin], new: Sequence[Origin]) -> Iterator[tuple[Origin, Origin]]:
+    """Of places alike, more or fewer than before: those that allocate as much are the same, and the
+    others in their order."""
+    left, came = list(old), list[Origin]()
+    for origin in new:
+        twin = next((o for o in left if o.allocations == origin.allocations), None)
+        if twin is None:
+            came.append(origin)
+        else:
+            left.remove(twin)
+            yield twin, origin
+    yield from zip(left, came, strict=False)
 
 
 def _kind(before: Origin | None, after: Origin | None) -> ChangeKind | None:

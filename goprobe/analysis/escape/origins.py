@@ -171,7 +171,7 @@ def _folded(function: str, sites: Sequence[Site], place: tuple[str, int], ran: b
         most=sum(s.most if s.most >= 0 else max(s.allocations, 0) for s in sites),
         bytes=sum(max(s.bytes, 0) for s in sites) if ran else -1,
         heap=allocations > 0 if ran else bool(said) or heaviest.verdict in _ON_HEAP,
-        stack=any(_on_stack(s) for s in sites),
+        stack=any(_on_stack(s) for s in sites if not (ran and s.verdict in _MAY_RUN)),
         chance=all(_by_chance(s) for s in sites),
         flow=heaviest.flow,
     )
