@@ -117,6 +117,8 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
             for name, text in texts.items()
             if isinstance(getattr(asked, name), int) and text
         }
+        if 0 in addresses.values():
+            raise UsageError("0x0 is nil, and no object lies there")
         return replace(asked, **addresses)
 
 

@@ -225,6 +225,9 @@ def test_text_fits_the_screen(program: Running, width: int) -> None:
     ("options", "said"),
     [
         (("--path", "zebra"), "there is no address, variable or type 'zebra'"),
+        (("--path", "runtime.buildVersion"), "is a variable that leads to no object of the heap"),
+        (("--referrers", "runtime.mheap"), "no object of the heap is known to be a runtime.mheap"),
+        (("--object", "0x0"), "0x0 is nil, and no object lies there"),
         (("--path", "0xzebra"), "'0xzebra' is not an address"),
         (("--path", "0x10"), "there is no object of the heap at 0x10"),
         (("--snapshot", "maybe"), "--snapshot takes stop or fork"),

@@ -43,6 +43,11 @@ def object_called(graph: HeapGraph, name: str) -> Called:
     ]
     if len(last) == 1:
         return object_called(graph, last[0] + (f"#{number}" if number else ""))
+    debug = graph.world.program.debug
+    if wanted in debug.globals:
+        raise UsageError(f"{wanted} is a variable that leads to no object of the heap")
+    if wanted in debug.index.types:
+        raise UsageError(f"no object of the heap is known to be a {wanted}")
     near = last[:_SHOWN] or _nearest(wanted, (*variables, *types))
     raise UsageError(
         f"there is no address, variable or type {name!r}",
