@@ -178,3 +178,57 @@ def test_much_that_is_read_at_one_stop(tmp_path: Path) -> None:
             program["main.none"].py  # noqa: B018
         keys = [key for key, _ in program["main.m"].items()]
         assert sorted(keys) == list(range(2000)) and program["main.m"].py == {i: -i for i in keys}
+
+
+_PANICS = """package main
+
+import "fmt"
+
+type holds struct {
+	f func()
+	n int
+}
+
+var h holds
+
+//go:noinline
+func try(n int, s []int, a any) {
+	defer func() { recover() }()
+	switch n {
+	case 0:
+		fmt.Println(s[5])
+	case 1:
+		fmt.Println(s[n-2])
+	case 2:
+		fmt.Println(s[3 : n-1])
+	case 3:
+		fmt.Println(s[:n*2])
+	case 4:
+		fmt.Println(a.(string))
+	case 5:
+		fmt.Println(a.(fmt.Stringer))
+	}
+}
+
+func main() {
+	h = holds{func() {}, 3}
+	for i := 0; i < 6; i++ {
+		try(i, []int{1}, 5)
+	}
+	fmt.Println(h.n)
+}
+"""
+
+
+def test_what_the_runtime_panics_with_is_told_as_it_prints_it(tmp_path: Path) -> None:
+    (tmp_path / "panics.go").write_text(_PANICS)
+    with goprobe.launch(str(go.build(tmp_path / "panics.go")), stdout=2) as program:
+        panics = [s.panic for s in program.run([goprobe.PANIC]) if program["main.h"].py["n"] == 3]
+        assert [panic and panic.message for panic in panics] == [
+            "runtime error: index out of range [5] with length 1",
+            "runtime error: index out of range [-1]",
+            "runtime error: slice bounds out of range [3:1]",
+            "runtime error: slice bounds out of range [:6] with capacity 1",
+            "interface conversion",
+            "interface conversion: missing method String",
+        ]

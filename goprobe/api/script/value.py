@@ -24,6 +24,7 @@ _AT_ONCE = 256  # elements of one question
 _UNREADABLE = "unreadable: "
 _MEMBERS_SHOWN = 8
 _BY_ADDRESS = ("*", "chan ", "<-chan ", "chan<- ", "unsafe.Pointer")
+_CODE = "func value"  # in place of the type that a function leads to
 _DEPTH = 16  # of what `py` makes
 _PARTS = 1 << 24  # of that; a slice of what takes no room may say that it has any number
 _LOOKED_FOR = (tuple, list, dict, complex, TypedNil)  # among all keys
@@ -83,7 +84,7 @@ class Value(Scalar):
         data = self.data
         if data and data.text.startswith(_UNREADABLE):
             return data.text
-        if data and data.type is not UNSET:
+        if data and data.type not in (UNSET, _CODE):
             return self._again(data)._python(depth - 1, parts_left)
         return scalar if scalar is not None else text
 
