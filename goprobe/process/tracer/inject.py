@@ -24,24 +24,33 @@ MAP_FIXED_NOREPLACE = 0x100000
 _REACH = (1 << 31) - (1 << 16)  # of a 32-bit displacement, with some room for its instruction
 _LOWEST = 1 << 16  # vm.mmap_min_addr, as distributions set it
 _HIGHEST = (1 << 47) - (1 << 24)  # TASK_SIZE of x86-64 without 5-level tables, less some room
+_SHADOW = (0x7FFF7000, 0x1000_7FFF_8000)
+"""AddressSanitizer's, which aborts a program where anything lies in it: LLVM and GCC,
+asan_mapping.h, SHADOW_OFFSET 0x7fff8000 of x86-64."""
 _MAX_ERRNO = 4095  # MAX_ERRNO, Linux include/linux/err.h
 
 
 def place(mappings: Sequence[Mapping], low: int, high: int, size: int, near: int) -> int:
     """An address for `size` bytes whose first `near` all lie within reach of [low, high).
 
-    As far from the program as that allows, so that what grows behind it (the C heap) has room.
-    Raises CannotWorkError.
+    As far from the program as that allows, so that what grows behind it (the C heap) has room, and
+    not where AddressSanitizer wants its own memory. Raises CannotWorkError.
     """
     first = max(_LOWEST, high - _REACH + 4095 & ~4095)
     last = min(_HIGHEST - size, low + _REACH - near) & ~4095
     # Mappings come in ascending order: every second pair of edges is a gap between two of them.
     edges = [_LOWEST, *(edge for m in mappings for edge in (m.low, m.high)), _HIGHEST]
     gaps = [(edges[i], edges[i + 1]) for i in range(0, len(edges) - 1, 2)]
-    fits = [
-        (max(first, start + 4095 & ~4095), min(last, end - size & ~4095)) for start, end in gaps
-    ]
-    places = [at for start, end in fits if start <= end for at in (start, end)]
+    shadow, over = _SHADOW
+    beside = [(s, min(e, shadow)) for s, e in gaps] + [(max(s, over), e) for s, e in gaps]
+
+    def ends(gaps: Sequence[tuple[int, int]]) -> list[int]:
+        fits = (
+            (max(first, start + 4095 & ~4095), min(last, end - size & ~4095)) for start, end in gaps
+        )
+        return [at for start, end in fits if start <= end for at in (start, end)]
+
+    places = ends(beside) or ends(gaps)
     if not places:
         raise CannotWorkError("the program leaves no room near its code for counting")
     return max(places, key=lambda at: max(low - at, at - high))
