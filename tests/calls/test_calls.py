@@ -314,6 +314,9 @@ def test_a_stripped_program_has_calls_without_arguments() -> None:
     (leaf,) = _of(calls, "main.leaf")
     assert "stripped" in leaf["no_arguments"] and leaf["end"] == "return"
     assert {c["end"] for c in _of(calls, "main.fails")} == {"panic"}
+    out, _ = _run(str(binary), "main.leaf", "main.once.func2", "--json")
+    report = json.loads(out.splitlines()[-1])
+    assert report["inlined"] == ["main.once.func2"] and len(_of(calls, "main.leaf")) == 1
 
 
 def test_a_program_that_crashes_leaves_its_calls_open() -> None:

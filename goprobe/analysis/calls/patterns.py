@@ -10,6 +10,7 @@ import msgspec
 
 from goprobe.analysis.trace.breakpoints import function_matches, nearest_functions, of_plugins
 from goprobe.binary.pcln.format import Function, plain_name
+from goprobe.binary.pcln.inlining import inlined_names
 from goprobe.errors import UsageError, telling
 from goprobe.runtime.image.wrappers import Receiver, holders
 from goprobe.runtime.world import World
@@ -81,7 +82,9 @@ class _Choice:
         for pattern in patterns:
             matches = _matcher(pattern)
             matching = [f for name, f in known if name and matches(name)]
-            gone = [name for name in abstract if matches(name)]
+            # Of a stripped program that is asked where nothing else is meant: it takes a while.
+            everywhere = () if matching or not program.stripped else inlined_names(program.lines)
+            gone = [name for name in abstract or sorted(everywhere) if matches(name)]
             if not matching and not gone:
                 continue
             yield pattern

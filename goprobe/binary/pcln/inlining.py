@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 
 from goprobe.binary.pcln.format import FUNCDATA_INL_TREE, PCDATA_INL_TREE_INDEX, Function
@@ -75,6 +76,17 @@ def without_position(table: LineTable, function: Function, low: int, high: int) 
         )
         if elsewhere and table.position(function, at - 1) == here:
             yield at
+
+
+def inlined_names(table: LineTable) -> frozenset[str]:
+    """The functions of the source that were inlined anywhere; of a damaged tree those before."""
+    names: set[int] = set()
+    for function in table.functions():
+        runs = table.pcdata_runs(function, PCDATA_INL_TREE_INDEX)
+        with suppress(UnreadableError):
+            for index in range(max(runs.values, default=OWN) + 1):
+                names.add(table.inlined_call(function, index).name_offset)
+    return frozenset(map(table.name_at, names))
 
 
 def inlined_lines(table: LineTable, function: Function) -> Iterator[int]:
