@@ -162,8 +162,11 @@ class Judge:
         if _GENERIC in told:
             return not_told(asked, f"{made.what}: as generic code calls it")
         if " or " in told:
-            if any(same_type(t, one) for t in self.truths(made) for one in told.split(" or ")):
+            several = told.split(" or ")
+            if any(same_type(t, one) for t in self.truths(made) for one in several):
                 return not_told(asked, f"{made.what}: one of several")
+            if made.what == "value" and any(self._is_all(made, one) for one in several):
+                return not_told(asked, "value: by all that it holds, or one of several")
         elif part := _PART.fullmatch(told):
             at = int(part[2], 16) if part[2] else 0
             if made.what in ("value", "array") and self._holds(made, _element(part[1]), at):

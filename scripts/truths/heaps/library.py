@@ -198,7 +198,8 @@ def _ticker(maker: Maker, place: str, kind: Ty, depth: int) -> None:
 def _weak(maker: Maker, place: str, kind: Ty, depth: int) -> None:
     """Keeps nothing alive."""
     if value := maker.value(pointer(kind.of), depth - 1):
-        maker.say(f"{place} = weak.Make({value})")
+        # Of a value without size Go 1.24 ends the program (getWeakHandle, mheap.go).
+        maker.say(f"if unsafe.Sizeof(*{value}) > 0 {{ {place} = weak.Make({value}) }}")
 
 
 def _unique(maker: Maker, place: str, kind: Ty, depth: int) -> None:

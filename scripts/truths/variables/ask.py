@@ -12,7 +12,7 @@ from goprobe.model.attached import CallSite
 from goprobe.model.trace import Frame
 from goprobe.model.value import Variable
 from scripts.truths.answer import Answer, not_told, right, wrong
-from scripts.truths.kind import Case
+from scripts.truths.kind import UNOPTIMIZED, Case
 from scripts.truths.variables.places import Place, Places
 from scripts.truths.variables.scope import Var
 from scripts.truths.variables.told import Node, UntoldError, differences, same_type, type_name
@@ -46,7 +46,11 @@ def ask(case: Case) -> Iterator[Answer]:
     said = case.directory / "said"
     with said.open("wb") as output, said.open("rb") as read:
         coming, places = iter(stops), Places(read, case.binary)
-        program = goprobe.launch(str(case.binary), timeout=_SECONDS, stdout=output.fileno())
+        # A stack that shrinks moves between the line that prints an address and the stop.
+        still = {"GODEBUG": "gcshrinkstackoff=1"} if case.build is UNOPTIMIZED else {}
+        program = goprobe.launch(
+            str(case.binary), timeout=_SECONDS, stdout=output.fileno(), env=still
+        )
         with program:
             for stop in program.run(breaks):
                 wanted = next(coming, None)
