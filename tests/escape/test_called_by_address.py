@@ -48,6 +48,18 @@ func fails(i int) (err error) {
 	return nil
 }
 
+type pair [2]int
+
+func (p pair) Error() string { return text[:p[0]] }
+
+// What the wrapper of a value's method makes for the panic is at no line of this.
+//
+//go:noinline
+func nilled(err error) {
+	defer func() { recover() }()
+	text = err.Error() // nil
+}
+
 func main() {
 	err := fails(8 * one)
 	held := holder{err}
@@ -57,6 +69,7 @@ func main() {
 		wrapped(held)
 		wrapped(&held)
 		value(pcs)
+		nilled((*pair)(nil))
 	}
 }
 """
@@ -72,10 +85,10 @@ def test_the_runtimes_functions_called_by_address(
     lines = PROGRAM.split("\n")
     made = {
         name: sum(s.allocations for s in report.sites if f"// {name}" in lines[s.line - 1])
-        for name in ("method", "wrapped", "value")
+        for name in ("method", "wrapped", "value", "nil")
     }
     # An index out of range is told in a text that is put together, which is an object at least.
-    assert made == {"method": 40, "wrapped": 80, "value": 40}
+    assert made == {"method": 40, "wrapped": 80, "value": 40, "nil": 0}
     (promise,) = report.assertions
     assert promise.known and not promise.held, promise.why
     (promise,) = escape(folder, go=str(toolchain(go)), flags=flags, static=True).assertions

@@ -90,6 +90,9 @@ CALL_SIZE = 5
 _MAY = frozenset((Effect.ALLOCATES, Effect.MAY, Effect.ASSERTS))
 # Of a nil pointer's method a wrapper panics (runtime.panicwrap).
 _NEVER = frozenset((Effect.NEVER, Effect.GROWS, Effect.PANICS))
+# What these make for a wrapper is its own: the one line of the runtime's tracebacks and profiles at
+# which it stands (elideWrapperCalling, runtime/traceback.go, Go 1.21 to 1.27).
+_WRAPPERS_OWN = frozenset(("runtime.panicwrap", "runtime.sigpanic"))
 # Parameters of mallocgc and of its specialised forms.
 _UNTYPED = ("size", "typ", "needzero")
 
@@ -176,7 +179,7 @@ class CodeMap:
                 true = verified(calls, self.code_of(function), function.entry)
                 targets += [(c.pc, c.target) for c in true if not c.jump]
         layout = self._program.facts.layout
-        passed = [f for f in functions if not is_malloc(f.name)]
+        passed = [f for f in functions if not is_malloc(f.name) and f.name not in _WRAPPERS_OWN]
         passed += self._handing_on()
         return AllocatorCalls(
             tuple(targets),
