@@ -83,7 +83,8 @@ class Judge:
         made = self._counts.made[promise.function]
         if not held:
             return self._broken(promise, deep, why, made)
-        apart = _PANICS in promise.text
+        # Without a run nobody sees a panic, and panics break no proof (docs/escape.md).
+        apart = _PANICS in promise.text or not self._ran
         if code := self._guilty(promise.of, deep, apart):
             return f"{code} allocates"
         excused = any(map(_excused, promise.of))
