@@ -113,17 +113,18 @@ class World:
     @cached_property
     def beside(self) -> tuple[World, ...]:
         """The same process as seen from other Go programs in it."""
-        return tuple(
-            World(
-                self.pid,
-                image.program,
-                self.memory,
-                self.mappings,
-                self.threads,
-                image.bias,
-                self._memory_size,
-            )
-            for image in self._beside
+        return tuple(self._seen_from(image) for image in self._beside)
+
+    def _seen_from(self, image: GoImage, host: World | None = None) -> World:
+        return World(
+            self.pid,
+            image.program,
+            self.memory,
+            self.mappings,
+            self.threads,
+            image.bias,
+            self._memory_size,
+            host=host,
         )
 
     @cached_property
@@ -134,18 +135,8 @@ class World:
         from goprobe.runtime.image.plugins import plugin_images  # few programs have any
 
         own = GoImage(self.program, self.bias)
-        return tuple(
-            World(
-                self.pid,
-                image.program,
-                self.memory,
-                self.mappings,
-                self.threads,
-                image.bias,
-                host=self,
-            )
-            for image in plugin_images(self.pid, own, self.modules.all, self.mappings)
-        )
+        images = plugin_images(self.pid, own, self.modules.all, self.mappings)
+        return tuple(self._seen_from(image, host=self) for image in images)
 
     def seen_at(self, pc: int) -> World:
         """As the plugin sees it whose code is there; this one where that is no plugin's."""

@@ -124,8 +124,8 @@ def observe(
     """Runs the program to its end, or as far as it goes, in our environment or `env`. Raises as
     `run_counted`."""
     calls = {call.pc: call for plan in watch.plans for call in plan.calls}
-    owners = tuple(pc + CALL_SIZE for pc in (*calls, *watch.others))
-    owners = tuple(dict.fromkeys((*owners, *watch.by_address.values())))
+    direct = (pc + CALL_SIZE for pc in (*calls, *watch.others))
+    owners = tuple(dict.fromkeys((*direct, *watch.by_address.values())))
     sites = [CountedCall(pc, call.target, pc) for pc, call in calls.items()]
     offsets = {w.pc: w.offset for plan in watch.plans for w in plan.witnesses}
     # What runs in a function besides the first needs to be seen once only.

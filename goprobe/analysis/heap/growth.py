@@ -23,25 +23,27 @@ def compared(old: HeapReport | EarlierHeap, new: HeapReport) -> HeapReport:
 def difference(old: HeapReport | EarlierHeap, new: HeapReport) -> HeapDiff:
     """What has grown since an older snapshot, most bytes first; of a table that the older report
     does not have, that."""
-    typed = bool(old.types) or not old.census.objects  # every object is a type's, if unknown
-    rooted = old.roots is not UNSET
-    types, roots = old.types if typed else (), old.roots if old.roots is not UNSET else ()
+    types, roots, untold = tuple[Growth, ...](), tuple[Growth, ...](), list[str]()
+    if old.types or not old.census.objects:  # every object is a type's, if unknown
+        types = _growth(
+            {t.type: (t.objects, t.bytes) for t in old.types or ()},
+            {t.type: (t.objects, t.bytes) for t in new.types or ()},
+        )
+    else:
+        untold.append(_WITHOUT_TYPES)
+    if old.roots is not UNSET:
+        roots = _growth(
+            {r.name: (r.objects, r.retained_bytes) for r in old.roots},
+            {r.name: (r.objects, r.retained_bytes) for r in new.roots or ()},
+        )
+    else:
+        untold.append(_WITHOUT_ROOTS)
     return HeapDiff(
         objects=new.census.objects - old.census.objects,
         bytes=new.census.bytes - old.census.bytes,
-        types=_growth(
-            {t.type: (t.objects, t.bytes) for t in types},
-            {t.type: (t.objects, t.bytes) for t in new.types or ()},
-        )
-        if typed
-        else (),
-        roots=_growth(
-            {r.name: (r.objects, r.retained_bytes) for r in roots},
-            {r.name: (r.objects, r.retained_bytes) for r in new.roots or ()},
-        )
-        if rooted
-        else (),
-        untold=(*(() if typed else (_WITHOUT_TYPES,)), *(() if rooted else (_WITHOUT_ROOTS,))),
+        types=types,
+        roots=roots,
+        untold=tuple(untold),
     )
 
 

@@ -67,7 +67,7 @@ def heap_sites(
 
     def said(heap: ProfiledHeap) -> HeapReport:
         census = heap.census
-        profile = heap.profile if earlier is None else since(earlier, heap.profile)
+        profile = since(earlier, heap.profile)
         report = census_report(target.process, census, heap.pause_us, heap.how)
         report = replace(report, warnings=heap.warnings)
         report = with_sites(report, heap.world, profile, raw=raw)

@@ -231,8 +231,7 @@ def of_standing(
 
 
 def _profile(world: World, census: Census, manner: Manner) -> MemoryProfile:
-    profile = memory_profile(world, census.spans)
-    return since(manner.earlier, profile) if manner.earlier is not None else profile
+    return since(manner.earlier, memory_profile(world, census.spans))
 
 
 def _from_stop(

@@ -66,6 +66,11 @@ class Assignments(msgspec.Struct, frozen=True, kw_only=True):
     changed: frozenset[int] = frozenset()
     jumps: bool = False
 
+    @property
+    def lines(self) -> frozenset[int]:
+        """Those of the assignments that reach the line."""
+        return frozenset(line for site in self.reaching for line in site.lines)
+
 
 _SHARED = Assignment(-1)
 """Not an assignment, but that there may be some that the function's own statements do not show."""

@@ -241,6 +241,22 @@ def targets_of(segment: Sequence[Token], sign: str = "") -> list[Token]:
     return []
 
 
+def is_one_call(segment: Sequence[Token]) -> bool:
+    """Whether what := gives is the results of one call: no list, no type assertion, no more
+    behind."""
+    at = next((i for i, t in enumerate(segment) if t.text == ":="), len(segment))
+    right, depth, opened = segment[at + 1 :], 0, -1
+    for i, token in enumerate(right):
+        depth -= token.text in _CLOSING
+        if not depth and token.text == ",":
+            return False
+        if not depth and token.text == "(":
+            opened = i
+        depth += token.text in _OPENING
+    called = right[opened - 1].text if opened > 0 else "."
+    return bool(right) and right[-1].text == ")" and called != "." and right[0].text != "range"
+
+
 def _begins(left: Sequence[Token], index: int) -> bool:
     """Whether a name is the first of one of the operands that commas part."""
     depth = 0

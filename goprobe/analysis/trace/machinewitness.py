@@ -85,7 +85,7 @@ def in_memory(
     missing = _left_out(local, slots, known, at)
     if missing:
         return Doubt(f"the optimiser left out its assignment at line {missing}")
-    allowed = {line for site in known.reaching for line in site.lines} | {local.line}
+    allowed = {*known.lines, local.line}
     if known.shares or known.jumps:
         allowed |= {line for site in known.others for line in site.lines}
         allowed |= {line for far in known.remote for line in far.site.lines}
@@ -278,7 +278,7 @@ def _agree(
     known: Assignments, made: Iterable[Definition], holder: Holder, local: Local, at: Position
 ) -> bool:
     """Whether assignments and instructions can be the same."""
-    reaching = {line for site in known.reaching for line in site.lines}
+    reaching = known.lines
     foreign = {line for site in known.others for line in site.lines} - reaching
     wanted = set(known.reaching)
     entered = {s for s in wanted if local.parameter and s.line == local.line}  # by a call only

@@ -8,17 +8,12 @@ result is whose.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from goprobe.analysis.trace.goscopes import segments_of, statements_of, targets_of
+from goprobe.analysis.trace.goscopes import is_one_call, segments_of, statements_of, targets_of
 from goprobe.analysis.trace.gosyntax import Literal
-from goprobe.analysis.trace.gotokens import Token
 from goprobe.arch.abi import assign
 from goprobe.binary.dwarf.abitypes import abi_type
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.info import DebugInfo, Local
-
-_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 
 
 def returned_in(
@@ -47,22 +42,6 @@ def _declared_together(source: Literal, local: Local) -> list[str] | None:
         for segment in segments_of(statement.header):
             targets = targets_of(segment, ":=")
             mine = any(t.text == local.name and t.line == local.line for t in targets)
-            if mine and len(targets) > 1 and _is_call(segment):
+            if mine and len(targets) > 1 and is_one_call(segment):
                 return [t.text for t in targets]
     return None
-
-
-def _is_call(segment: Sequence[Token]) -> bool:
-    """Whether what stands on the right is one call: no list, no type assertion, no more behind."""
-    at = next((i for i, t in enumerate(segment) if t.text == ":="), len(segment))
-    right, depth = segment[at + 1 :], 0
-    opened = -1
-    for i, token in enumerate(right):
-        depth -= token.text in _CLOSING
-        if not depth and token.text == ",":
-            return False
-        if not depth and token.text == "(":
-            opened = i
-        depth += token.text in _OPENING
-    called = right[opened - 1].text if opened > 0 else "."
-    return bool(right) and right[-1].text == ")" and called != "." and right[0].text != "range"

@@ -227,7 +227,7 @@ class Trust:
         if known is None:
             return Doubt("the source does not show which of its assignments hold at this line")
         at = self._position(frame, about)
-        given = {line for site in known.reaching for line in site.lines} | {local.line}
+        given = {*known.lines, local.line}
         unfinished = at.unfinished(given)
         if unfinished:
             return Doubt(f"its assignment at line {unfinished} is not carried out to its end yet")
@@ -261,14 +261,12 @@ class Trust:
     ) -> Doubt | None:
         """That another variable, to which the same call gave another of its results, has the same
         place here: one of the two is told by a name that its value got later (`z = y`)."""
-        lines = {line for site in known.reaching for line in site.lines}
-        lines &= {line for holder in holders for line in at.returned_at(holder)}
+        lines = known.lines & {line for holder in holders for line in at.returned_at(holder)}
         for other in self._program.debug.locals(at.about.function) if lines else ():
             if other.name == local.name or not shares_place(other, holders, at.pc):
                 continue
             theirs = assignments(source, other.name, other.line, at.frame.line)
-            given = theirs and {line for site in theirs.reaching for line in site.lines}
-            if theirs and given and not lines.isdisjoint(given):
+            if theirs and lines & theirs.lines:
                 go_type = self._program.debug.types.at(other.type)
                 places = self._holders(other, go_type, at.frame, whole=False)
                 if in_words(other, places, theirs, at) is None:

@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from goprobe.runtime.profiles.memoryprofile import Counts, MemoryProfile, SampledSite, numbers
 
 
-def since(before: MemoryProfile, after: MemoryProfile) -> MemoryProfile:
-    """The profile with what was sampled after `before` alone, all of it up to now. Its objects that
-    lie where one of their site lay before are taken for that one: `unsure` says how many."""
+def since(before: MemoryProfile | None, after: MemoryProfile) -> MemoryProfile:
+    """The profile with what was sampled after `before` alone (None: all), and of that all up to
+    now. Its objects that lie where one of their site lay before are taken for that one: `unsure`
+    says how many."""
+    if before is None:
+        return after
     old = _pairs(before)
     kept = ~np.isin(_pairs(after), old)
     stayed = numbers(after.bucket[~kept])
