@@ -307,7 +307,14 @@ class _Look:
         from goprobe.analysis.heap.sampledfor import sampled_for
 
         seconds = length("--sample-for", sampling.sample_for)
-        return sampled_for(self._target, seconds, sampling.rate, self, self._progress)
+        return sampled_for(
+            self._target,
+            seconds,
+            sampling.rate,
+            self,
+            self._progress,
+            snapshot=self._asked.snapshot,
+        )
 
     def repeatedly(self, comparison: Comparison, tell: Callable[[str], None]) -> HeapReport:
         """The last of several looks, compared with the first."""

@@ -27,9 +27,12 @@ def sampled_for(
     rate: int,
     look: Callable[[MemoryProfile], HeapReport],
     progress: Callable[[str], None],
+    *,
+    snapshot: str = "",
 ) -> HeapReport:
     """What a look tells while one object is sampled for each `rate` bytes, after so many seconds.
-    It is given the profile as it was when that began, for it is about what was sampled since.
+    It is given the profile as it was when that began, for it is about what was sampled since;
+    `snapshot` says how that is taken.
 
     Raises UsageError of a core, CannotWorkError where the rate's place is not known.
     """
@@ -40,7 +43,7 @@ def sampled_for(
     except UndescribedError as error:
         raise CannotWorkError(f"sampling cannot be turned on: {error}") from None
     with lent_word(target, address, rate) as before:
-        earlier = profile_now(target)
+        earlier = profile_now(target, snapshot=snapshot)
         progress(f"sampling allocations for {seconds:g} s")
         time.sleep(seconds)
         report = look(earlier)
