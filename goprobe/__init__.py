@@ -22,7 +22,7 @@ if sys.argv[:1] == ["-m"] and "goprobe" in sys.orig_argv:
 TYPE_CHECKING = False  # not from typing, which takes 30 ms in which a Ctrl-C would be told of
 if TYPE_CHECKING:
     from goprobe.analysis.trace.trace import TraceRequest, trace
-    from goprobe.api.calls import Call, CalledWith, Told
+    from goprobe.api.calls import Call, CalledWith
     from goprobe.api.escape import assert_no_allocation, assert_promises, escape
     from goprobe.api.leaks import assert_no_leaks
     from goprobe.api.process import Process, Snapshot, attach
@@ -80,7 +80,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Call": "goprobe.api.calls",
     "CalledWith": "goprobe.api.calls",
-    "Told": "goprobe.api.calls",
+    "Told": "goprobe.api.told",
     "Sites": "goprobe.api.sites",
     "CallFrame": "goprobe.model.calls",
     "CallRecord": "goprobe.model.calls",

@@ -20,8 +20,9 @@ Plain = bool | int | float | str | None
 
 class CallValue(msgspec.Struct, frozen=True, omit_defaults=True):
     """An argument or a result. `text` is as Go prints it, escaped and cut; `value` the number,
-    truth value, whole string or nil itself; `len` a length in Go; `address` what it points at;
-    `dynamic_type` what an interface holds. `why` says why there is no value."""
+    truth value, whole string or nil itself; `len` a length in Go, of what a pointer leads to, too;
+    `address` what it points at; `dynamic_type` what an interface holds; `key` an entry's in a map,
+    where `name` does not say it whole. `why` says why there is no value."""
 
     name: str
     type: str
@@ -32,6 +33,7 @@ class CallValue(msgspec.Struct, frozen=True, omit_defaults=True):
     address: Address | UnsetType = UNSET
     elements: tuple[CallValue, ...] | UnsetType = UNSET
     why: str = ""
+    key: CallValue | UnsetType = UNSET
 
 
 class CallFrame(msgspec.Struct, frozen=True):

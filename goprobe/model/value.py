@@ -59,7 +59,8 @@ class Data(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 class Element(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A part of a value: a struct's field, an array's element, a map's entry, a capture.
 
-    `address` is where the part itself lies; unset where it lies nowhere (a register).
+    `address` is where the part itself lies; unset where it lies nowhere (a register). `key` is an
+    entry's in a map, where it is no number, truth value or string, which `name` says whole.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Element(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     value: Value
     data: Data | UnsetType = UNSET
     elements: tuple[Element, ...] | UnsetType = UNSET
+    key: Element | UnsetType = UNSET
 
 
 class Variable(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -4,7 +4,7 @@ decoded."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -91,9 +91,10 @@ def unless_nil(name: str, go_type: GoType, word: int, read: Callable[[Hit], Call
 def as_value(part: Element) -> CallValue:
     """A decoded value as calls tell it: through pointers, without where things lie."""
     data = part.data if part.data is not UNSET else None
-    elements = part.elements
-    if elements is UNSET and data is not None:
-        elements = _members(data)
+    elements, length = part.elements, part.value.len
+    for led in _led_to(data):
+        elements = led.elements if elements is UNSET else elements
+        length = led.len if length is UNSET else length
     text, plain = _shown(part, data)
     why = text if text.startswith("unreadable: ") else ""
     return CallValue(
@@ -101,21 +102,24 @@ def as_value(part: Element) -> CallValue:
         type=part.type,
         text="" if why else text,
         value=UNSET if why else plain,
-        len=part.value.len,
+        len=length,
         dynamic_type=part.value.dynamic_type,
         address=data.address if data else UNSET,
         elements=UNSET if elements is UNSET else tuple(map(as_value, elements)),
         why=why,
+        key=UNSET if part.key is UNSET else as_value(part.key),
     )
 
 
-def _members(data: Data) -> tuple[Element, ...] | UnsetType:
-    """The parts of what a pointer leads to, through pointers to pointers."""
+def _led_to(data: Data | None) -> Iterator[Data]:
+    """What a pointer leads to, and that, to the parts of what it leads to in the end."""
     for _ in range(_POINTERS):
-        if data.elements is not UNSET or data.data is UNSET:
-            break
-        data = data.data
-    return data.elements
+        if data is None:
+            return
+        yield data
+        if data.elements is not UNSET:
+            return
+        data = data.data if data.data is not UNSET else None
 
 
 def _shown(part: Element, data: Data | None) -> tuple[str, Plain | UnsetType]:

@@ -47,9 +47,7 @@ from goprobe.runtime.values.storage import InBytes, InMemory, Storage
 from goprobe.runtime.values.values import Decoder
 from goprobe.runtime.world import World
 
-_LIMITS = Limits(
-    string=STRING_LIMIT, text=1024, elements=16, fields=64, depth=3, nodes=200, map_scan=128
-)
+_LIMITS = Limits(string=STRING_LIMIT, text=1024, elements=16, depth=3, nodes=200, map_scan=128)
 _FRAMES = 64
 _STACK_LIMIT = 1 << 20
 _NO_WORD = -1

@@ -10,13 +10,13 @@ from typing import Any
 
 from goprobe.api.script.gonumbers import Number, compared, is_operand, settled, typed
 from goprobe.api.script.inplace import InPlace, Typed
+from goprobe.api.script.known import kind_named
 from goprobe.api.script.operands import (
     boxed,
     declared,
     is_typed,
     kind_in,
     named,
-    named_kind,
     operand,
     plain,
     type_of,
@@ -78,7 +78,7 @@ def _check_types(a: Any, b: Any) -> None:
         _check_interface(*((a, b) if kind_in(a) in INTERFACES else (b, a)))
     elif is_typed(a) and is_typed(b):
         asks = next((each for each in (a, b) if isinstance(each, Value)), None)
-        kinds = partial(named_kind, asks) if asks is not None else _unknown
+        kinds = partial(kind_named, asks) if asks is not None else _unknown
         if not is_assignable(declared(a), declared(b), kinds):
             raise UsageError(
                 f"the condition compares a {declared(a)} with a {declared(b)}: Go compares what"
@@ -107,12 +107,12 @@ def _unknown(name: str) -> str:
 
 def _is_comparable(value: Value, type_name: str) -> bool:
     """Whether Go has == for the type; of one that is not known it is taken to have."""
-    kind = named_kind(value, type_name)
+    kind = kind_named(value, type_name)
     if kind == "array":
         parts = list(islice(iter(value), 1)) if value._length() else []
         element = type_name.partition("]")[2] if type_name.startswith("[") else ""
         return all(_is_comparable(each, each.type) for each in parts) and not (
-            element and not parts and is_equal_to_nil_alone(named_kind(value, element))
+            element and not parts and is_equal_to_nil_alone(kind_named(value, element))
         )
     if kind == "struct" and value.dynamic_type is None:
         return all(_is_comparable(each, each.type) for each in map(value._of, value._fields()))
@@ -157,22 +157,13 @@ def _holds(interface: Value, other: Any) -> bool:
 
 
 def _same(a: Value, b: Value) -> bool:
-    if a.is_nil and b.is_nil:  # a nil interface is no nil pointer
-        return a.type == b.type or _is_interface(a) is _is_interface(b)
-    if a.is_nil or b.is_nil or a.holds_nil or b.holds_nil:
+    if a.is_nil or b.is_nil or a.dynamic_type is not None:
         return a == b
-    if type_of(a).startswith(("*", "chan ", "<-chan ", "chan<- ")):
-        return a.text == b.text
-    if named_kind(a, type_of(a)) not in ("struct", "array"):
+    if kind_named(a, type_of(a)) not in ("struct", "array"):
         return a == b
     return len(a) == len(b) and all(
         compare("==", one, other) for one, other in zip(a, b, strict=True) if one.name != "_"
     )
-
-
-def _is_interface(value: Value) -> bool:
-    name = value.type
-    return named_kind(value, name) in INTERFACES
 
 
 def _is_nil(value: Any) -> bool:

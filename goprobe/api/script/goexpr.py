@@ -31,7 +31,8 @@ from goprobe.api.script.gonumbers import (
     negated,
 )
 from goprobe.api.script.inplace import InPlace, NotInPlaceError, Text, Typed
-from goprobe.api.script.operands import named_kind, operand, plain, told
+from goprobe.api.script.known import kind_named
+from goprobe.api.script.operands import operand, plain, told
 from goprobe.api.script.parts import field_of, led_to, part_of, size_of_array
 from goprobe.api.script.value import Value
 from goprobe.errors import NoSuchElementError, UsageError
@@ -284,7 +285,7 @@ def _counted(held: Any, what: str, kinds: Sequence[str], count: Callable[[Any], 
     if isinstance(held, Typed) and held.value is None and held.kind in kinds:
         return made(0, "int")
     if isinstance(held, Value):
-        kind = named_kind(held, held.type)
+        kind = kind_named(held, held.type)
         size = size_of_array(held)
         if size is not None:
             return made(size, "int", constant=True)

@@ -11,7 +11,8 @@ import msgspec
 from msgspec import UNSET
 
 from goprobe.api.script.driver import Driver
-from goprobe.errors import UsageError
+from goprobe.api.script.typerules import kind_by_name
+from goprobe.errors import GoprobeError, UsageError
 from goprobe.model.value import Element, Value as ValueText, Variable
 
 _NUMBER = re.compile(r"-?\d+|0x[0-9a-f]+")
@@ -218,6 +219,18 @@ class Known:
         if value.len is UNSET or value.cap is not UNSET or part.elements is not UNSET:
             return False
         return data.type is UNSET if data else not value.text
+
+
+def kind_named(value: Known, type_name: str) -> str:
+    """The kind of any type, "" for one that the program or a recording does not know."""
+
+    def own(name: str) -> str:
+        try:
+            return value._driver.kind(name)
+        except GoprobeError:
+            return ""
+
+    return kind_by_name(type_name, own)
 
 
 class TypedNil(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+from goprobe.api.script.equality import type_held
 from goprobe.api.script.gonumbers import (
     ALIASES,
     BITS,
@@ -18,12 +19,8 @@ from goprobe.api.script.gonumbers import (
     shown,
 )
 from goprobe.api.script.inplace import Text, Typed
-from goprobe.api.script.known import scalar_of
-from goprobe.api.script.typerules import (
-    kind_by_name,
-)
+from goprobe.api.script.known import kind_named, scalar_of
 from goprobe.api.script.value import Value
-from goprobe.errors import GoprobeError
 
 _WITH_PARTS = ("*", "[", "map[", "func(", "chan ", "<-chan ", "struct {", "interface {", "unsafe.")
 _INT_BITS = BITS["int"]
@@ -82,18 +79,6 @@ def kind_of(value: Value, type_name: str) -> str:
     return "" if name.startswith(_WITH_PARTS) else value._driver.kind(name)
 
 
-def named_kind(value: Value, type_name: str) -> str:
-    """The kind of any type, "" for one that the program or a recording does not know."""
-
-    def own(name: str) -> str:
-        try:
-            return value._driver.kind(name)
-        except GoprobeError:
-            return ""
-
-    return kind_by_name(type_name, own)
-
-
 def boxed(value: Value) -> Any:
     """What an interface holds."""
     if value._is_string():
@@ -107,7 +92,7 @@ def type_of(value: Any) -> str:
     if isinstance(value, Number | Text | Typed):
         return value.type
     if isinstance(value, Value):
-        return str(value._held_type or value.type)
+        return type_held(value)
     names = {bool: "bool", Rune: "int32", int: "int", Fraction: "float64", bytes: "string"}
     return names[type(value)]
 
@@ -123,7 +108,7 @@ def declared(value: Any) -> str:
 
 def kind_in(value: Any) -> str:
     if isinstance(value, Value):
-        return named_kind(value, value.type)
+        return kind_named(value, value.type)
     if isinstance(value, Number | Typed):
         return value.kind
     if value is None:

@@ -7,12 +7,12 @@ from typing import Any
 
 from goprobe.api.script.gonumbers import BITS, FLOATS, Number, is_operand, made, settled, typed
 from goprobe.api.script.inplace import InPlace, Text, Typed
+from goprobe.api.script.known import kind_named
 from goprobe.api.script.operands import (
     declared,
     is_typed,
     kind_in,
     named,
-    named_kind,
     operand,
     plain,
     told,
@@ -79,7 +79,7 @@ def part_of(whole: Any, index: Any) -> Any:
 
 def _element(held: Value, at: int) -> Any:
     kind = kind_in(held)
-    pointed = named_kind(held, held.type[1:]) if kind == "pointer" else "none"
+    pointed = kind_named(held, held.type[1:]) if kind == "pointer" else "none"
     if kind not in ("slice", "array", *INTERFACES, "") and pointed not in ("array", ""):
         raise UsageError(f"the condition's {held.type} has no elements")
     if held.is_nil:
@@ -115,7 +115,7 @@ def _key(held: Value, key: Any) -> Any:
 
 
 def _of_key_type(held: Value, name: str, key: Any) -> Any:
-    kind = named_kind(held, name)
+    kind = kind_named(held, name)
     such = f"of a {declared(key)}" if is_typed(key) else f"such as {told(key)}"
     refused = UsageError(f"a {held.type} has no keys {such}")
     if kind in INTERFACES:
@@ -128,7 +128,7 @@ def _of_key_type(held: Value, name: str, key: Any) -> Any:
     if key is None:
         right = not kind or kind in NILABLE
     elif is_typed(key):
-        right = is_assignable(declared(key), name, lambda each: named_kind(held, each))
+        right = is_assignable(declared(key), name, lambda each: kind_named(held, each))
     else:
         right = not kind or kind == fits
     if not right:
@@ -152,7 +152,7 @@ def size_of_array(value: Value) -> int | None:
 def _zero(held: Value) -> Any:
     """What a map has for a key that is not in it."""
     name = element_type(held.type)
-    kind = named_kind(held, name) if name else ""
+    kind = kind_named(held, name) if name else ""
     if kind == "string":
         return Text(b"", name)
     if kind in ("bool", "complex64", "complex128"):

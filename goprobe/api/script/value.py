@@ -13,6 +13,7 @@ from typing import Any, SupportsIndex, overload
 from msgspec import UNSET
 
 from goprobe.api.notebook import line, table
+from goprobe.api.script.equality import are_equal, leads_to
 from goprobe.api.script.known import TypedNil, as_key, scalar_of
 from goprobe.api.script.scalar import Key, Scalar
 from goprobe.budget import Budget
@@ -23,7 +24,6 @@ from goprobe.runtime.values.text import escape, quoted
 _AT_ONCE = 256  # elements of one question
 _UNREADABLE = "unreadable: "
 _MEMBERS_SHOWN = 8
-_BY_ADDRESS = ("*", "chan ", "<-chan ", "chan<- ", "unsafe.Pointer")
 _CODE = "func value"  # in place of the type that a function leads to
 _DEPTH = 16  # of what `py` makes
 _PARTS = 1 << 24  # of that; a slice of what takes no room may say that it has any number
@@ -35,8 +35,10 @@ class Value(Scalar):
     embedded structs, too) or, where they clash with these here, `value["name"]`; its elements are
     indexed, sliced and iterated; a map's by keys of its key's kind.
 
-    It compares with Python's numbers, strings, bytes and truth values and with other values; nil
-    equals None, an interface that holds a nil pointer does not, as in Go. `int()`, `float()`,
+    It compares with Python's own: numbers, strings, bytes, lists, dicts; nil equals None, an
+    interface that holds a nil pointer does not. Two values are equal as in Go: pointers by their
+    addresses (`p.py == q.py` compares what they lead to), interfaces by type and value, structs by
+    their fields; slices and maps, which Go does not compare, by what they hold. `int()`, `float()`,
     `str()`, `len()` and `py` give Python's own. What the program does not have at this stop (not
     assigned yet, optimised away) raises UsageError with the reason.
     """
@@ -90,14 +92,7 @@ class Value(Scalar):
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Value):
-            if self.holds_nil or other.holds_nil:
-                own = self._type_of_nil()
-                return own is not None and own == other._type_of_nil()
-            if self.is_nil or other.is_nil:
-                return self.is_nil and other.is_nil
-            if self._is_string() or other._is_string():
-                return self._is_string() and other._is_string() and self._bytes() == other._bytes()
-            return bool(self.py == other.py)
+            return are_equal(self, other, Budget(_PARTS, self._too_many))
         if other is None:
             return self.is_nil
         text = self._told()
@@ -281,8 +276,8 @@ class Value(Scalar):
             return TypedNil(str(self._held_type))
         if dynamic := self._dynamic():
             return dynamic._as_key()
-        if self.data and str(self.dynamic_type or self.type).startswith(_BY_ADDRESS):
-            return self.data.address
+        if (address := leads_to(self)) is not None:
+            return address
         return as_key(self.py, self.type)
 
     def _entry(self, key: object) -> Value:

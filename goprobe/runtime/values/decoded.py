@@ -19,6 +19,12 @@ _NILABLE = {
 }  # fmt: skip
 
 
+_SAY_LESS = {
+    GoKind.ARRAY, GoKind.STRUCT, GoKind.INTERFACE, GoKind.POINTER, GoKind.CHAN,
+    GoKind.UNSAFE_POINTER,
+}  # fmt: skip
+
+
 class Limits(msgspec.Struct, frozen=True):
     """How much of a value is shown. `string` in bytes, `text` in characters of one text."""
 
@@ -119,6 +125,12 @@ def inline_key(go_type: GoType, part: Element) -> str:
     if value.dynamic_type == "float64":
         plain = not text.lstrip("-").isdigit()
     return text if plain else f"{value.dynamic_type}({text})"
+
+
+def as_entry(value: Element, key_type: GoType, key: Element) -> Element:
+    """A value in a map, named as its key reads, which is beside it where that does not say all."""
+    name = inline_key(key_type, key)
+    return replace(value, name=name, key=key if key_type.kind in _SAY_LESS else UNSET)
 
 
 def is_text(go_type: GoType, part: Element) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 from contextlib import suppress
 
@@ -40,6 +41,27 @@ def quote(raw: bytes) -> str:
 def quoted(escaped: str) -> str:
     """The same of what is escaped already but for its quotes, as values' texts are."""
     return '"' + escaped.replace('"', '\\"') + '"'
+
+
+_UNESCAPED = {name: bytes([code]) for code, name in _ESCAPES.items()} | {'\\"': b'"'}
+_ESCAPED = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|.)", re.DOTALL)
+
+
+def unquoted(literal: str) -> bytes:
+    """The bytes of a string literal that `quote` made."""
+    made, at = bytearray(), 1
+    for each in _ESCAPED.finditer(literal, 1, len(literal) - 1):
+        made += literal[at : each.start()].encode("utf-8", "surrogateescape")
+        byte, *points = each.groups()
+        point = next(filter(None, points), None)
+        if byte:
+            made.append(int(byte, 16))
+        elif point:
+            made += chr(int(point, 16)).encode("utf-8", "surrogatepass")
+        else:
+            made += _UNESCAPED.get(each[0], each[0].encode())
+        at = each.end()
+    return bytes(made + literal[at:-1].encode("utf-8", "surrogateescape"))
 
 
 def _shortest(value: float, bits: int) -> str:

@@ -24,9 +24,9 @@ from goprobe.runtime.values.decoded import (
     Limits,
     RuntimeTypes,
     Walk,
+    as_entry,
     boxed,
     inline,
-    inline_key,
     unreadable,
     with_dynamic,
 )
@@ -348,10 +348,10 @@ class Decoder:
                 break
             place = InMemory(self._memory, entry.key, led.keeper)
             key = self._element("key", entry.key_type, place, walk, depth + 1)
-            name = inline_key(entry.key_type, key)
             place = InMemory(self._memory, entry.value, led.keeper)
-            part = self._element(name, entry.value_type, place, walk, depth + 1)
-            entries.append((f"{name}:{inline(entry.value_type, part)}", part))
+            value = self._element("value", entry.value_type, place, walk, depth + 1)
+            part = as_entry(value, entry.key_type, key)
+            entries.append((f"{part.name}:{inline(entry.value_type, part)}", part))
         entries.sort(key=lambda pair: natural(pair[1].name))
         entries = entries[: self._limits.elements]
         return [text for text, _ in entries], tuple(part for _, part in entries)
