@@ -20,7 +20,7 @@ Ids = NDArray[np.int32]
 
 # In place of an object's row: why none lies at an address.
 NOT_HEAP, FREE_SPAN, MANUAL_SPAN, FREE_SLOT, SPAN_TAIL = -1, -2, -3, -4, -5
-_PART = 1 << 17  # rows
+_PART = 1 << 15  # rows: numbers of them stay in the processor's cache, and are no new memory
 _ARENA_BITS = 26  # logHeapArenaBytes on linux/amd64, runtime/malloc.go, Go 1.21 to 1.27
 _TOP_LIMIT = 1 << 22
 _SLOT_BITS = 64
