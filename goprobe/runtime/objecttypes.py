@@ -21,6 +21,7 @@ from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import word_at
 from goprobe.runtime.codetypes.codetypes import CodeTypes, code_operands
 from goprobe.runtime.heap.bitmaps import HeapContents, PointerMaps
+from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.objects import Ids, Objects, Resolver, parts_of
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.heap.typemasks import TypeMasks
@@ -96,7 +97,7 @@ class ObjectTypes:
     def catalog(self) -> Catalog:
         """Every type that the program's modules list, or its code names."""
         world, taken = self._world, self._operands.target[self._operands.taken]
-        named = np.unique(taken).astype(np.uint64) + np.uint64(world.bias)
+        named = distinct(taken).astype(np.uint64) + np.uint64(world.bias)
         return read_catalog(world.memory, world.layout, world.modules, named)
 
     @cached_property

@@ -26,7 +26,7 @@ from goprobe.runtime import codedroots, dataareas, statsroots
 from goprobe.runtime.codedroots import CodedRoots
 from goprobe.runtime.dataareas import Area, Words, aligned, covering, inside, slices
 from goprobe.runtime.goroutines.goroutines import FIRST_WAIT_REASON
-from goprobe.runtime.heap.grouping import contained
+from goprobe.runtime.heap.grouping import contained, distinct
 from goprobe.runtime.heap.heap import Heap, Span
 from goprobe.runtime.image.program import FACTS_ROOM, GoProgram
 from goprobe.runtime.layout.layout import Facts, Layout
@@ -297,7 +297,7 @@ class Finder:
     def _allm(self, areas: Sequence[Area]) -> int:
         """The word that leads to the longest list of threads."""
         best, longest = 0, 0
-        some = np.unique(np.concatenate([self._some_threads(area.words) for area in areas]))
+        some = distinct(np.concatenate([self._some_threads(area.words) for area in areas]))
         for area in areas:
             for index in np.flatnonzero(contained(area.words, some)):
                 length = self._threads(int(area.words[index]))
@@ -311,7 +311,7 @@ class Finder:
     def _some_threads(self, words: Words) -> Words:
         """Those of some words that may lead to an m, as its g0 leads back to it. All are asked
         at once: a large program has tens of thousands."""
-        words = np.unique(words[(words > 4096) & (words < 1 << 47) & (words & np.uint64(7) == 0)])
+        words = distinct(words[(words > 4096) & (words < 1 << 47) & (words & np.uint64(7) == 0)])
         g0s = self._words_at(words + np.uint64(self.layout.offset("m", "g0")))
         words, g0s = words[g0s > 4096], g0s[g0s > 4096]
         leads_back = self._words_at(g0s + np.uint64(self.layout.offset("g", "m"))) == words

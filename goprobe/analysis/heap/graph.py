@@ -21,6 +21,7 @@ from goprobe.counts import counted
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.bitmaps import HeapContents, pointer_maps
 from goprobe.runtime.heap.edges import Edges, follow, waits_for_follow
+from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.objects import Ids, Objects, Resolver, number_objects
 from goprobe.runtime.heap.sizeclasses import TINY_BYTES
 from goprobe.runtime.heap.spantable import Ints
@@ -96,7 +97,7 @@ class HeapGraph:
 
     def _again(self, nodes: Ints) -> Edges:
         """The edges of some objects once more."""
-        heap, spans = self._heap, np.unique(self.objects.span[nodes]).astype(np.int64)
+        heap, spans = self._heap, distinct(self.objects.span[nodes]).astype(np.int64)
         return follow(heap.contents, self.objects, heap.resolver, heap.maps, spans)
 
     def forget_places(self) -> None:

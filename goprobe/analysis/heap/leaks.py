@@ -29,6 +29,7 @@ from goprobe.model.attached import TypeHeld
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.heap.edges import ranges
+from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 
@@ -206,7 +207,7 @@ def _hidden(nodes: Nodes, hidden: tuple[Ids, Ids]) -> Ints:
     """The pointers that stand at such words of such objects, ascending."""
     objects, words = hidden
     edges, which = ranges(nodes.first[objects], nodes.first[objects + 1])
-    return np.unique(edges[nodes.offset[edges] == words[which]])
+    return distinct(edges[nodes.offset[edges] == words[which]])
 
 
 class Kept:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from goprobe.errors import CannotWorkError
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.edges import Edges, Strays, longer
+from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver, parts_of
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.roots.groups import RootColumns, RootGroup, Roots
@@ -70,7 +71,7 @@ class Column:
 
     def _looked_up(self, edges: Ints) -> Offsets:
         source = np.searchsorted(self._first, edges, "right") - 1
-        again = self._again(np.unique(source))
+        again = self._again(distinct(source))
         begin = self._first[source]
         if (again.first[source + 1] - again.first[source] != self._first[source + 1] - begin).any():
             raise CannotWorkError("the heap changed while it was looked at")

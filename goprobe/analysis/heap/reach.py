@@ -40,7 +40,9 @@ def reach(first: Ints, target: Ids, start: Ids) -> Reach:
 
 def onward(first: Ints, target: Ids, via: Ints, start: Ids) -> None:
     """The same, but for what `via` says was reached before: it is not gone through again."""
-    frontier = np.unique(start[via[start] == UNREACHED]).astype(np.int64)
+    fresh = np.zeros(len(via), bool)
+    fresh[start] = True
+    frontier: Ints = np.flatnonzero(fresh & (via == UNREACHED))
     via[frontier] = START
     while len(frontier):
         if len(frontier) <= _NARROW:

@@ -11,6 +11,7 @@ import numpy as np
 
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.model.heap import TypeCount
+from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.spantable import Ints
 
 _TOLD_MOST = 8
@@ -32,7 +33,7 @@ def _told(graph: HeapGraph, counted: TypeCount, share: float) -> str:
     typed, untyped = _by_span(graph, counted.type)
     low, error = _estimate(graph, typed, share)
     spans = graph.snapshot.spans
-    alike = np.isin(spans.spanclass, np.unique(spans.spanclass[typed > 0]))
+    alike = np.isin(spans.spanclass, distinct(spans.spanclass[typed > 0]))
     high, more = _estimate(graph, typed + np.where(alike, untyped, 0), share)
     return f"{max(low - error, counted.objects):,.0f} to {high + more:,.0f} {counted.type}"
 

@@ -26,6 +26,7 @@ from goprobe.process.memory.memory import u64
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.goroutines.waiting import sudogs_at
 from goprobe.runtime.heap.edges import leading_to, ranges
+from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.objects import NOT_HEAP, Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.layout.columns import rows_of
@@ -140,7 +141,7 @@ class SemaWaits:
         stacks, objects = self._stacks, self._graph.objects
         mine = np.isin(stacks.owners(), rows)
         into = self._graph.nodes.into[stacks.edges[mine]]
-        nodes = np.unique(stacks.targets[mine][into == 0])
+        nodes = distinct(stacks.targets[mine][into == 0])
         least = self._layout.struct("sudog").size
         sizes = objects.size_of(nodes)
         nodes = nodes[(sizes >= least) & (sizes < 2 * least)]

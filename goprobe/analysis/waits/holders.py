@@ -20,6 +20,7 @@ from goprobe.analysis.heap.stackedges import StackEdges
 from goprobe.model.attached import Holder
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.edges import leading_to
+from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.roots.groups import RootGroup, RootKind
@@ -160,7 +161,7 @@ class Holders:
         nodes = self._graph.nodes
         target = nodes.target[: nodes.heap_edges]
         known = np.zeros(len(nodes), np.bool_)
-        level = np.unique(np.array([node for node in wanted if node >= 0], np.int64))
+        level = distinct(np.array([node for node in wanted if node >= 0], np.int64))
         known[level] = True
         into: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for _ in range(_STEPS):
@@ -176,7 +177,7 @@ class Holders:
                 target[edges].tolist(), source.tolist(), edges.tolist(), strict=True
             ):
                 into[at].append((by, edge))
-            level = np.unique(source[~known[source]])
+            level = distinct(source[~known[source]])
             known[level] = True
             if not len(level):
                 break

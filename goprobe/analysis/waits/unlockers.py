@@ -28,6 +28,7 @@ from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import read_available
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.heap.edges import leading_to
+from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.roots.groups import RootKind
@@ -246,7 +247,7 @@ class Unlockers:
         kinds = [group.kind in (RootKind.FINALIZER, RootKind.CLEANUP) for group in roots.groups]
         for part in roots.parts():
             chosen = part.values[np.array(kinds, np.bool_)[part.owners]]
-            for value in np.unique(chosen).tolist():
+            for value in distinct(chosen).tolist():
                 made = self._code.value(value)
                 if made is not None and not self._code.is_entry(value):
                     yield Unlocker(made.name, -1, made.places)

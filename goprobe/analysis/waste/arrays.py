@@ -10,6 +10,7 @@ from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.waste.views import LARGE, Views, reached
 from goprobe.analysis.waste.whose import Texts, Whose
 from goprobe.model.heap import Waste
+from goprobe.runtime.heap.grouping import distinct
 
 OUT_OF_REACH, SPARE, EMPTY = "array out of reach", "spare capacity", "empty slices"
 _GROWN = 4  # append doubles at most, and slots are rounded up: what is emptier has not just grown
@@ -24,7 +25,7 @@ _ADVICE = {
 
 def untold(graph: HeapGraph, views: Views) -> int:
     """The bytes of objects that a pointer of unknown meaning leads to: they count as in reach."""
-    unknown = np.unique(views.target[views.rule == 0])
+    unknown = distinct(views.target[views.rule == 0])
     return int(graph.objects.size_of(unknown).sum())
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.waste.whose import Whose
 from goprobe.model.heap import Waste
+from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.shape import ARRAYS, MAP_ENTRIES, MAP_INSIDE, WORD
 
@@ -76,7 +77,7 @@ def _groups(graph: HeapGraph, heads: Ints) -> tuple[Ints, Ints]:
         fresh &= inside[typing.shape[np.where(fresh, targets, 0)]]
         fresh &= owner[np.where(fresh, targets, 0)] < 0
         owner[targets[fresh]] = owner[layer[which[fresh]]]
-        layer = np.unique(targets[fresh])
+        layer = distinct(targets[fresh])
         if not len(layer):
             break
     parts = np.flatnonzero((owner >= 0) & groups[typing.shape])

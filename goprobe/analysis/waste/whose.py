@@ -13,6 +13,7 @@ from goprobe.analysis.heap.reach import onward, reach
 from goprobe.analysis.waste.meanings import Meanings
 from goprobe.model.address import Address
 from goprobe.model.heap import OTHERS, Waste
+from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.roots.groups import RootKind
@@ -51,7 +52,7 @@ class Whose:
     def holder(self, edges: Ints) -> str:
         """The variable, goroutine or other root that leads to some pointers: those of several
         goroutines that mean the same are one."""
-        roots = np.unique(self._root[self._meant.source[edges]]).tolist()
+        roots = distinct(self._root[self._meant.source[edges]]).tolist()
         return "" if roots[0] == self._graph.nodes.root else shown_alike(self._graph, roots)
 
     def _holders(self, edges: Ints) -> Ids:

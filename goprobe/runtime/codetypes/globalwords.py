@@ -17,6 +17,7 @@ from goprobe.arch.machinecode import StaticOperands
 from goprobe.runtime.codetypes.functions import Functions
 from goprobe.runtime.codetypes.keptcode import Code
 from goprobe.runtime.codetypes.meanings import NIL, Meanings
+from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.types.shape import WORD, Meaning, Rule
 from goprobe.runtime.types.shapes import Shapes
 
@@ -57,7 +58,7 @@ class GlobalWords:
         """Functions that use these words, or take the address of what may hold them, with those
         words; small ones first."""
         words = np.array(sorted(wanted), np.int64)
-        taken = np.unique(operands.target[operands.taken])
+        taken = distinct(operands.target[operands.taken])
         before = np.searchsorted(taken, words, "right")[:, np.newaxis] - 1 - np.arange(_STARTS)
         starts = taken[np.maximum(before, 0)] if len(taken) else before[:, :0]
         near = (starts <= words[:, np.newaxis]) & (starts > words[:, np.newaxis] - _LARGEST)

@@ -213,8 +213,7 @@ def table_of(copy: GoroutineCopy, layout: Layout, rows: Indexes) -> GoroutineTab
 def label_sets(copy: GoroutineCopy, layout: Layout) -> list[int]:
     """Where the pprof labels of the goroutines are, each place once."""
     columns = Columns(layout.struct("g"), copy.structs.copy, copy.structs.at)
-    sets: list[int] = np.unique(columns["labels"]).tolist()
-    return sets
+    return sorted(set(columns["labels"].tolist()))
 
 
 def _status(layout: Layout, columns: Columns) -> Words:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goprobe.process.memory.copies import MISSING, Copy, Words
+from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.spantable import Ints, SpanTable, bits_size
 
 _BITS = 64
@@ -56,7 +57,7 @@ def _positions(spans: SpanTable, bits: Copy) -> Ints:
     """Where each span's bitmap begins in the copy; bitmaps have few lengths."""
     positions = np.full(len(spans), MISSING, np.int64)
     words = (spans.nelems + _BITS - 1) // _BITS
-    for length in np.unique(words).tolist():
+    for length in distinct(words).tolist():
         rows = np.flatnonzero(words == length)
         positions[rows] = bits.positions(spans.alloc_bits[rows], bits_size(length * _BITS))
     return positions

@@ -25,7 +25,7 @@ from goprobe.errors import UnreadableError
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.heap.allocated import Allocation
-from goprobe.runtime.heap.grouping import by_key
+from goprobe.runtime.heap.grouping import by_key, distinct
 from goprobe.runtime.heap.heap import Heap
 from goprobe.runtime.heap.spantable import Ints, SpanTable
 from goprobe.runtime.heap.typemasks import TypeMasks
@@ -187,7 +187,7 @@ class SpanMaps:
             self._have = np.zeros(len(spans), np.bool_)
             self._bits = np.empty(len(heap.words.words) // _BITS, np.uint64)
         self._have[small] = True
-        for pages in np.unique(spans.npages[small]).tolist():
+        for pages in distinct(spans.npages[small]).tolist():
             size = pages * page
             for marks in (False, True):
                 rows = small[(spans.npages[small] == pages) & (inline[small] == marks)]
@@ -231,7 +231,7 @@ class SpanMaps:
 
     def masks(self, heap: HeapContents, rows: Ints, index: Ints) -> Words:
         if len(self._have) != len(heap.spans) or not self._have[rows].all():
-            for part in heap.words.parts(np.unique(rows)):
+            for part in heap.words.parts(distinct(rows)):
                 self._mark_small(heap, part, np.zeros(part.high - part.low, np.bool_))
         size = heap.spans.elemsize[rows] // _WORD
         bit = index * size

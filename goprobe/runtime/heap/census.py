@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from goprobe.runtime.heap.allocated import Allocation, allocation
+from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.spantable import Bounds, HeapCopy, Ints, SpanTable, decode_spans
 from goprobe.runtime.heap.totals import HeapTotals
 from goprobe.runtime.layout.layout import Layout
@@ -112,7 +113,7 @@ def count(copy: HeapCopy, layout: Layout) -> Census:
 
 
 def _classes(spans: SpanTable, counts: Ints, page: int) -> tuple[ClassCount, ...]:
-    order = np.unique(spans.spanclass)
+    order = distinct(spans.spanclass)
     row = np.searchsorted(order, spans.spanclass)
     sums = [
         np.bincount(row, weights=column, minlength=len(order)).astype(np.int64).tolist()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
-from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 
+_Number = TypeVar("_Number", bound=np.integer)
 _SPARSE = 32  # fewer than one in so many: sorting them is faster than marking all
 
 
@@ -17,19 +19,22 @@ def different(nodes: Ints, count: int) -> Ints:
         marks = np.zeros(count, bool)
         marks[nodes] = True
         return np.flatnonzero(marks).astype(np.int64)
-    ordered = np.sort(nodes)
+    return distinct(nodes)
+
+
+def distinct(values: NDArray[_Number]) -> NDArray[_Number]:
+    """The different ones, ascending. numpy.unique loads numpy's masked arrays for it, which take
+    longer to load than most programs' heaps to be looked at."""
+    ordered = np.sort(values)
     new = np.ones(len(ordered), bool)
     new[1:] = ordered[1:] != ordered[:-1]
     return ordered[new]
 
 
-def numbers(shapes: Ids) -> list[int]:
-    """The different ones, ascending."""
-    ordered = np.sort(shapes)
-    new = np.ones(len(ordered), bool)
-    new[1:] = ordered[1:] != ordered[:-1]
-    distinct: list[int] = ordered[new].tolist()
-    return distinct
+def numbers(shapes: NDArray[np.int32]) -> list[int]:
+    """The same as Python's numbers."""
+    values: list[int] = distinct(shapes).tolist()
+    return values
 
 
 def groups(keys: NDArray[np.generic], order: Ints) -> list[tuple[int, Ints]]:

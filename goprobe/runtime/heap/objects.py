@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.allocated import Allocation
+from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.spantable import Ints, SpanTable
 
 Ids = NDArray[np.int32]
@@ -141,7 +142,7 @@ class Resolver:
             for a, b in zip(begin[begin != end].tolist(), end[begin != end].tolist(), strict=True)
             if b - a < _TOP_LIMIT
         ]
-        blocks = np.unique(np.concatenate((begin[begin == end], *several)))
+        blocks = distinct(np.concatenate((begin[begin == end], *several)))
         self._bottom = int(blocks.min(initial=0))
         reach = int(blocks.max(initial=0)) - self._bottom + 1
         if reach > _TOP_LIMIT:

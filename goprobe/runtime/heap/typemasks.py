@@ -11,6 +11,7 @@ import numpy as np
 
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory, u64
+from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.layout.record import Record, read_record
@@ -106,7 +107,7 @@ class TypeMasks:
         for _, kind_at, offset in np.frombuffer(raw, np.uint64).reshape(-1, 3).tolist():
             pointers = self._part(kind_at, depth).pointers
             pieces.append(pointers + min(offset // _WORD, words))
-        merged = np.unique(np.concatenate(pieces))
+        merged = distinct(np.concatenate(pieces))
         return Mask(words, merged[merged < words])
 
     def _part(self, rtype: int, depth: int) -> Mask:

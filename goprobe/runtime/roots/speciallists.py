@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from goprobe.process.memory.copies import MISSING as NOT_COPIED, Words, copy_ranges
 from goprobe.process.memory.memory import Memory
-from goprobe.runtime.heap.grouping import contained
+from goprobe.runtime.heap.grouping import contained, distinct
 from goprobe.runtime.heap.objects import Ids, parts_of
 from goprobe.runtime.heap.spantable import SpanTable
 from goprobe.runtime.layout.layout import Layout
@@ -151,7 +151,7 @@ class Pages:
         page = at // np.uint64(_PAGE)
         fresh = page[~contained(page, self._numbers)]
         if len(fresh):
-            self._read(np.unique(fresh))
+            self._read(distinct(fresh))
         return self._row[np.searchsorted(self._numbers, page).astype(np.int32)]
 
     def read_on(self, at: Words, size: int) -> None:
@@ -161,7 +161,7 @@ class Pages:
         ahead = (
             page[~contained(page, self._numbers)] + np.arange(1, _AHEAD, dtype=np.uint64)[:, None]
         )
-        wanted = np.unique(np.concatenate((page, ends, ahead.ravel())))
+        wanted = distinct(np.concatenate((page, ends, ahead.ravel())))
         fresh = wanted[~contained(wanted, self._numbers)]
         if len(fresh):
             self._read(fresh)

@@ -19,6 +19,7 @@ from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import Memory
+from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.image.modules import Module
 from goprobe.runtime.layout.layout import Layout
@@ -185,7 +186,7 @@ def read_catalog(
     while len(fresh) and len(known) < _TYPES_LIMIT:
         led = reader.plausible(reader.led_to(fresh))
         fresh = np.setdiff1d(led, known, assume_unique=True)
-        known = np.union1d(known, fresh)
+        known = distinct(np.concatenate((known, fresh)))
     return reader.catalog(known)
 
 
@@ -252,7 +253,7 @@ class _Reader:
 
     def plausible(self, addresses: Words) -> Words:
         """Those of some addresses that may be descriptors, each once, ascending."""
-        plausible = np.unique(addresses[addresses % np.uint64(_WORD) == 0])
+        plausible = distinct(addresses[addresses % np.uint64(_WORD) == 0])
         kind = self._kinds(plausible)
         size, prefix = self._sections.beside(plausible, self._size), self._prefixes(plausible)
         sane = (kind > 0) & (kind <= GoKind.UNSAFE_POINTER) & (size < np.uint64(_SIZE_LIMIT))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from goprobe.binary.dwarf.gotypes import GoKind
-from goprobe.runtime.heap.grouping import groups
+from goprobe.runtime.heap.grouping import distinct, groups
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.heapview import HeapView, exact
@@ -68,7 +68,7 @@ def closures(view: HeapView, types: Ids) -> Ints:
     for low, high in view.witnesses.texts:
         near |= (code >= np.uint64(low)) & (code < np.uint64(high))
     nodes, code = nodes[near], code[near]
-    entries = [pc for pc in np.unique(code).tolist() if view.witnesses.is_function(pc)]
+    entries = [pc for pc in distinct(code).tolist() if view.witnesses.is_function(pc)]
     entered: Ints = nodes[np.isin(code, np.array(entries, np.uint64))]
     return entered
 

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from goprobe.runtime.heap.edges import leading_to
-from goprobe.runtime.heap.grouping import groups, numbers
+from goprobe.runtime.heap.grouping import distinct, groups, numbers
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.heapview import HeapView
@@ -81,7 +81,7 @@ def _such(view: HeapView, shape: Shape, pointing: _Pointing, rows: Ints) -> Ints
     what leads to the part."""
     words = np.flatnonzero(shape.rules[0])
     rows = rows[pointing.word[rows] == words[0]]
-    nodes = np.unique(pointing.source[rows])
+    nodes = distinct(pointing.source[rows])
     mask = sum(1 << word for word in words.tolist())
     nodes = nodes[view.may_be(shape, nodes)]
     such: Ints = nodes[view.masks(nodes) == mask]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from goprobe.runtime.heap.grouping import contained
+from goprobe.runtime.heap.grouping import contained, distinct
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 
@@ -36,7 +36,7 @@ class ObjectParts:
         near = into <= _MOST
         nodes, into = nodes[near], into[near]
         if isinstance(length, int):
-            key = np.unique(nodes << 32 | into)
+            key = distinct(nodes << 32 | into)
             nodes, into, long = key >> 32, key & _MOST, np.full(len(key), min(length, _MOST))
             best = np.flatnonzero(np.diff(nodes, prepend=-1))
         else:
