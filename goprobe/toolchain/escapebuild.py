@@ -275,7 +275,8 @@ def _build(
     made = str(folder / MADE / binary.name)
     command = (str(go.path), *verb, *options, "-o", made, *package.argument)
     with saying(f"building {package.path} with Go {go.version}", progress):
-        made_now = compiled(command, package.cwd, folder, [binary.name])
+        paths = [each.path for each in packages]
+        made_now = compiled(command, package.cwd, folder, [binary.name], paths)
     if made_now.code != 0:
         raise _does_not_build(package, (str(go.path), *verb, *flags), folder)
     if not made_now.built:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -41,13 +42,18 @@ class Compiled(msgspec.Struct, frozen=True):
     built: float
 
 
-def compiled(command: Sequence[str], cwd: Path, folder: Path, names: Sequence[str]) -> Compiled:
-    """Has Go make the binaries of these names, which then lie in `folder`.
+def compiled(
+    command: Sequence[str], cwd: Path, folder: Path, names: Sequence[str], packages: Sequence[str]
+) -> Compiled:
+    """Has Go make the binaries of these names, which then lie in `folder`, and the compiler speak
+    of these packages, named by their import paths.
 
     What it made last time stays where Go makes it: it knows by the build id whether that is what it
     would link once more, and then only sets its time (useCache and BuildInstallFunc of
     cmd/go/internal/work, Go 1.21 to 1.27). Of a binary that was cut short on its way the id tells
-    nothing, so only what equals the one that was published stays.
+    nothing, so only what equals the one that was published stays. What the compiler said of it Go
+    then says again out of its cache, if it is there ("best effort", useCache): another GOCACHE, or
+    one that was cleaned, has it not, and the binary is made anew.
     """
     made = [folder / MADE / name for name in names]
     with locked(folder):
@@ -56,13 +62,24 @@ def compiled(command: Sequence[str], cwd: Path, folder: Path, names: Sequence[st
                 os.utime(binary, (0, 0))
             else:
                 binary.unlink(missing_ok=True)
+        stayed = any(binary.exists() for binary in made)
         code, _, said = run_telling_build(command, cwd, build_environment(), MAX_DIAGNOSTICS)
+        if stayed and not code and not all(_speaks_of(path, said) for path in packages):
+            for binary in made:
+                binary.unlink(missing_ok=True)
+            code, _, said = run_telling_build(command, cwd, build_environment(), MAX_DIAGNOSTICS)
         times = [binary.stat().st_mtime if binary.exists() else 0.0 for binary in made]
         built = min(times)
         for binary in made if built else ():
             if not is_same(binary, folder / binary.name):
                 publish(binary, folder / binary.name)
     return Compiled(code, said, built)
+
+
+def _speaks_of(path: str, said: bytes) -> bool:
+    """Whether Go has printed the compiler's words of a package, also as it is for a test."""
+    head = rb"^# %s(?: \[[^\]\n]+\])?\r?$" % re.escape(path.encode())
+    return re.search(head, said, re.MULTILINE) is not None
 
 
 def keep_said(binary: Path, said: bytes) -> None:

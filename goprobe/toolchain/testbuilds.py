@@ -100,7 +100,7 @@ def _together(
     names = [_binary(package) for package in group]
     try:
         with saying(f"building {len(group)} test binaries with Go {go.version}", progress):
-            made = compiled(command, first.cwd, folder, names)
+            made = compiled(command, first.cwd, folder, names, paths)
     except (BuildError, UsageError):
         return []
     if made.code or not made.built or len(made.said) >= MAX_DIAGNOSTICS:

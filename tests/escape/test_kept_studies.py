@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from goprobe.analysis.escape.staticstudy import StaticStudy
 from goprobe.binary.cache import load, store
 from goprobe.model.escape import BenchmarkRun, EscapeReport
 from tests.escape.corpus import go_environment
+from tests.escape.hardship import module
 from tests.support.go import matrix, toolchain
 
 SOURCE = """package k
@@ -138,3 +140,24 @@ def test_entries_that_are_not_of_the_binary_are_not_used(
         store(room, key, wrong)
         before = len(seen)
         assert shown(told(folder, matrix()[-1])) == whole and len(seen) == before + 1
+
+
+def test_what_the_compiler_said_outlives_go_s_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a binary that is still the right one Go says again what the compiler said, but only where
+    its own cache has it: sites were told as such of which the compiler says nothing."""
+    cache = Path.home() / ".cache" / "go-build"
+    monkeypatch.setenv("GOCACHE", str(cache))
+    source = f"package main // {tmp_path}\n\nvar sink any\n\nfunc main() {{ sink = new(int) }}\n"
+    folder = module(tmp_path, {"main.go": source})
+    began, told = time.time(), []
+    for _ in range(2):
+        report = goprobe.escape(".", static=True, go=str(toolchain()), cwd=str(folder))
+        told.append([(site.expression, site.prediction) for site in report.sites])
+        fresh = [kept for kept in cache.glob("??/*-d") if kept.stat().st_mtime >= began]
+        for kept in fresh:
+            content = kept.read_bytes() if kept.stat().st_size < 1 << 20 else b""
+            if b"new(int)" in content or str(tmp_path).encode() in content:
+                kept.unlink()
+    assert told[0] == told[1] and ("new(int)", "heap") in told[0]

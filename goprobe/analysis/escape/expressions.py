@@ -23,17 +23,23 @@ class ExpressionShape(msgspec.Struct, frozen=True):
     where the expression does not tell; `exact` whether `type` is the whole name, else it is how it
     begins, or where it is an array's what follows its length. `constant`: a
     literal, which as an interface's value is laid out by the compiler. `temporary`: a string made
-    of bytes, which without a call is the very bytes."""
+    of bytes, which without a call is the very bytes. `boxed`: where it becomes an interface's value
+    the compiler speaks in one sentence of what it makes and of the box."""
 
     families: frozenset[Family]
     type: str = ""
     exact: bool = True
     constant: bool = False
     temporary: bool = False
+    boxed: bool = False
 
 
 def _shape(*families: Family, named: str = "", exact: bool = True) -> ExpressionShape:
     return ExpressionShape(frozenset(families), named, exact)
+
+
+def _boxed(*families: Family, named: str = "", exact: bool = True) -> ExpressionShape:
+    return ExpressionShape(frozenset((*families, _F.CONVERT)), named, exact, boxed=True)
 
 
 CLOSURE = "struct { F uintptr"
@@ -51,8 +57,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], ExpressionShape]], ...] 
          lambda _: ExpressionShape(frozenset((_F.CONVERT,)), constant=True)),
         (r"()func literal", lambda _: _shape(_F.OBJECT, named=CLOSURE, exact=False)),
         (r"()\.\.\. argument", lambda _: _shape(_F.OBJECT, named="[", exact=False)),
-        (r"()append(?:\(.*\))?", lambda _: _shape(_F.GROW)),
-        (r"make\(\[\](.+?)(?:, [^\[\]{}]+)?\)", lambda t: _shape(_F.SLICE, _F.OBJECT, named=t)),
+        (r"()append(?:\(.*\))?", lambda _: _boxed(_F.GROW)),
+        (r"make\(\[\](.+?)(?:, [^\[\]{}]+)?\)", lambda t: _boxed(_F.SLICE, _F.OBJECT, named=t)),
         (r"make\((map\[.+?)(?:, [^\[\]{}]+)?\)", lambda t: _shape(_F.MAP, _F.OBJECT, named=t)),
         (r"make\((.*chan.+?)(?:, [^\[\]{}]+)?\)", lambda t: _shape(_F.CHANNEL, named=t)),
         (r"()make\(.+\)", lambda _: _shape(_F.SLICE, _F.MAP, _F.CHANNEL, _F.OBJECT)),
@@ -66,8 +72,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], ExpressionShape]], ...] 
         (r"([\w.]+(?:\[.+\])?)\{.*\}",
          lambda t: _shape(_F.OBJECT, _F.CONVERT, _F.MAP, _F.ASSIGN, _F.SLICE, named=t)),
         (r"()\(?\[\](?:byte|uint8)\)?\(.*\)",
-         lambda _: _shape(_F.TO_BYTES, _F.CONCAT, _F.OBJECT, named="]byte", exact=False)),
-        (r"()\(?\[\](?:rune|int32)\)?\(.*\)", lambda _: _shape(_F.TO_RUNES)),
+         lambda _: _boxed(_F.TO_BYTES, _F.CONCAT, _F.OBJECT, named="]byte", exact=False)),
+        (r"()\(?\[\](?:rune|int32)\)?\(.*\)", lambda _: _boxed(_F.TO_RUNES)),
         (r"()string\(.*\)", lambda _: ExpressionShape(frozenset((_F.TO_STRING, _F.CONVERT)),
                                               temporary=True)),
         (r'().+ \+ .+', lambda _: _shape(_F.CONCAT, _F.CONVERT)),
@@ -87,6 +93,19 @@ def shape_of(expression: str, moved: bool) -> ExpressionShape:
     if _SELECTOR.fullmatch(expression):  # a field, or a method value
         return _shape(_F.CONVERT, _F.OBJECT, named=_METHOD_TYPE, exact=False)
     return _shape(_F.CONVERT, _F.OBJECT)
+
+
+def box_of(expression: str, shape: ExpressionShape) -> ExpressionShape:
+    """What an interface holds of such an expression, a conversion: its header."""
+    named = expression.partition("(")[0] if expression[:1] != "(" else expression[1:].split(")")[0]
+    return msgspec.structs.replace(
+        shape, families=frozenset((_F.CONVERT, _F.OBJECT)), type=named, exact=True, boxed=False
+    )
+
+
+def content_of(shape: ExpressionShape) -> ExpressionShape:
+    """What the expression itself makes, where the box is a site of its own."""
+    return msgspec.structs.replace(shape, families=shape.families - {_F.CONVERT}, boxed=False)
 
 
 _KEPT = 1 << 14  # names of types: each is asked for with every call of its line

@@ -7,12 +7,13 @@ and in the end by order; where that leaves a choice, the plan says so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from goprobe.analysis.escape.calls import AllocationCall
-from goprobe.analysis.escape.expressions import ExpressionShape, same_type
-from goprobe.analysis.escape.linecode import LineCode, relevant
+from goprobe.analysis.escape.expressions import CLOSURE, ExpressionShape, same_type
+from goprobe.analysis.escape.linecode import LineCode, literals_on, relevant
 from goprobe.analysis.escape.linefacts import LineFacts
 from goprobe.analysis.escape.predictions import Predicted, Predictions
 from goprobe.analysis.escape.score import (
@@ -127,7 +128,7 @@ class Joiner:
             for plan in plans:
                 score = self._score(anchored, plan)
                 # In one machine function a site is one CALL as a rule: a second is another's.
-                same = [c for c in plan.calls if c.entry == anchored.call.entry]
+                same = [c for c in plan.calls if _is_another(c, anchored.call, plan)]
                 score -= _ONCE * min(len(same), 1)
                 score -= STRONG * any(converts_another(c, anchored.call) for c in same)
                 if score > best_score:
@@ -142,7 +143,7 @@ class Joiner:
         call, predicted = anchored.call, plan.predicted
         if call.allocator.family not in predicted.shape.families or predicted.shape.constant:
             return _REFUSED
-        if cannot_be(call, predicted):
+        if cannot_be(call, predicted) or self._makes_no_closure(call, predicted.shape):
             return _REFUSED
         score = self._inlining_score(anchored, predicted)
         score += self._type_score(call, predicted.shape)
@@ -150,15 +151,27 @@ class Joiner:
         inner = call.frames[0]
         text = self._source(self._canonical(inner.file), inner.line)
         score -= 0 if may_stand_in(text, predicted) else STRONG
+        score -= HINT if predicted.shape.boxed and call.allocator.family is Family.CONVERT else 0
         if predicted.function:
             # The compiler tells it of what escapes only: no reason to prefer that.
             score -= 0 if same_function(anchored.function, predicted.function) else 2 * HINT
+        score -= STRONG + HINT if self._is_in_another_body(anchored, predicted) else 0
         # Generic code is compiled once for each shape of its types, and -m names the shape.
         shapes = [part for part in predicted.expression.split("go.shape.")[1:] if part]
         if shapes:
             word = shapes[0].split(",")[0].split("]")[0].split(" ")[0].split("{")[0].rstrip(")")
             score += HINT if f"go.shape.{word}" in anchored.function else -HINT
         return max(score, _REFUSED + 1)  # however unlikely, it is not impossible
+
+    def _is_in_another_body(self, anchored: Anchored, predicted: Predicted) -> bool:
+        """Whether a call stands in a function literal of its line and a site beside it, or the
+        other way round."""
+        facts = self._facts.get(anchored.place, ())
+        literals = literals_on(facts)
+        if not literals or any(f.wrapper and f.entry == anchored.call.entry for f in facts):
+            return False
+        frames = anchored.call.frames[: anchored.at + 1]
+        return any(frame.function in literals for frame in frames) is not predicted.in_literal
 
     def _inlining_score(self, anchored: Anchored, predicted: Predicted) -> int:
         """What lies in an inlined body is reported at the column of the call inlined; so are the
@@ -169,7 +182,16 @@ class Joiner:
         if anchored.inlined:
             columns = {col for col, name in inlined if same_function(anchored.inlined, name)}
             return STRONG if predicted.col in columns else -STRONG
-        return -STRONG if predicted.col in {col for col, _ in inlined} else STRONG
+        if predicted.col not in {col for col, _ in inlined}:
+            return STRONG
+        # A variable of the inlined body is moved where the body begins, which is the call's line;
+        # a result of it becomes an interface there.
+        return 0 if predicted.moved or _RESULT.fullmatch(predicted.expression) else -STRONG
+
+    def _makes_no_closure(self, call: AllocationCall, shape: ExpressionShape) -> bool:
+        """Whether what a function literal may be is seen to be no closure."""
+        name = self._type_name(call.type) if call.type and shape.type == CLOSURE else ""
+        return bool(name) and not same_type(CLOSURE, name, exact=False)
 
     def _type_score(self, call: AllocationCall, shape: ExpressionShape) -> int:
         name = self._type_name(call.type) if call.type else ""
@@ -295,5 +317,12 @@ class Joiner:
         return bool(move.type) and any(c.type == move.type for c in plan.calls)
 
 
+def _is_another(known: AllocationCall, call: AllocationCall, plan: SitePlan) -> bool:
+    """Whether a site that has one call is unlikely to make the other as well: its box it does."""
+    box = known.allocator.family is Family.CONVERT, call.allocator.family is Family.CONVERT
+    return known.entry == call.entry and not (plan.predicted.shape.boxed and box[0] is not box[1])
+
+
+_RESULT = re.compile(r"~[rR]\d+")  # without a name (up to Go 1.21 with a capital)
 _REFUSED = -100
 _ONCE = 3

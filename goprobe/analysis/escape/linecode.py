@@ -98,11 +98,16 @@ def _of_its_function(plan: SitePlan, facts: Sequence[LineFacts]) -> list[LineFac
     """Where a function literal's code stands on the same line as the code around it: the one or
     the other, by whether the site lies in the literal's text. Wrappers are no literals, though up
     to Go 1.21 they are called so; what one does may be either's."""
-    names = {f.function for f in facts if not f.wrapper}
-    nested = {n for n in names if any(n.startswith(f"{outer}.func") for outer in names)}
+    nested = literals_on(facts)
     if not nested:
         return list(facts)
     return [f for f in facts if f.wrapper or (f.function in nested) == plan.predicted.in_literal]
+
+
+def literals_on(facts: Iterable[LineFacts]) -> set[str]:
+    """The function literals of a line that has the code around them, too."""
+    names = {f.function for f in facts if not f.wrapper}
+    return {n for n in names if any(n.startswith(f"{outer}.func") for outer in names)}
 
 
 def _share_out(plans: Iterable[SitePlan], facts: Iterable[LineFacts]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 from msgspec.structs import replace
 
-from goprobe.analysis.escape.expressions import ExpressionShape, shape_of
+from goprobe.analysis.escape.expressions import ExpressionShape, box_of, content_of, shape_of
 from goprobe.analysis.escape.sources import Sources
 from goprobe.model.escape import Prediction
 from goprobe.runtime.allocatorcalls import Family
@@ -25,6 +25,7 @@ _PREDICTIONS = {
 }
 _OF_PARAMETERS = frozenset((_K.LEAKING_PARAM, _K.LEAKING_CONTENT, _K.LEAKING_RESULT))
 _BESIDE = frozenset((_K.INLINING, _K.SELF_ASSIGNMENT, _K.DEVIRTUALIZING, _K.KEPT_ALIVE))
+_CONVERTED = re.compile(r"from (.+) \(interface-converted\) at .+:(\d+):(\d+)", re.DOTALL)
 _NAME = re.compile(r"~?[\w·]+")
 
 
@@ -88,6 +89,7 @@ def predict(
             declared.setdefault(file, []).append((d.line, d.expression))
         if d.kind in _BESIDE or d.kind is _K.ZERO_COPY:
             beside.setdefault((file, d.line, d.col), []).append(d.text)
+    _tell_boxes(sites)
     for site in sites.values():
         _add_beside(site, beside.get((site.file, site.line, site.col), []))
     ordered = sorted(sites.values(), key=lambda s: (s.file, s.line, s.col))
@@ -139,6 +141,25 @@ def _add(
             after=sources.in_block_after(file, d.line) if prediction is Prediction.STACK else (),
         )
     site.messages.append(d.text)
+
+
+def _tell_boxes(sites: Mapping[tuple[str, int, int, str, Prediction], Predicted]) -> None:
+    """Of `f([]byte(s))`, where f takes an interface, the compiler says twice, in the same words,
+    that it escapes: once of the bytes, whose flow names the place of the other, which is the box
+    that the interface holds."""
+    for site in tuple(sites.values()):
+        for line, col in _converted_at(site):
+            box = sites.get((site.file, line, col, site.expression, site.prediction))
+            if box is not None and box is not site:
+                box.shape = box_of(site.expression, site.shape)
+                site.shape = content_of(site.shape)
+
+
+def _converted_at(site: Predicted) -> Iterator[tuple[int, int]]:
+    for step in site.flow:
+        match = _CONVERTED.fullmatch(step)
+        if match and match[1] == site.expression:
+            yield int(match[2]), int(match[3])
 
 
 def _add_beside(site: Predicted, texts: list[str]) -> None:

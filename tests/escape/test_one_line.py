@@ -1,0 +1,93 @@
+"""Several allocations on one line: each is told of the expression that it is for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.escape.hardship import escape, module
+from tests.support.go import matrix, toolchain
+
+# Behind // stand the objects of each expression of the line, in the order of their columns.
+PROGRAM = """\
+package main
+
+var (
+	kept []any
+	sink any
+	fs   []func()
+	text = "long enough for no frame's buffer to hold it"
+	done = make(chan bool)
+)
+
+//go:noinline
+func add(xs ...any) { kept = append(kept[:0], xs...) }
+
+func str(b []byte) string { return string(b) }
+
+func moved(x int) *int { return &x }
+
+func generic[T any](x T) *T { return &x }
+
+//go:noinline
+func twice(f func(b []byte)) {
+	f([]byte(text))
+	f([]byte(text))
+}
+
+//go:noinline
+func thrice(f func()) {
+	fs = append(fs[:0], f)
+	for i := 0; i < 3; i++ {
+		f()
+	}
+}
+
+//go:noinline
+func boxes(n int, xs []int) {
+	add([]byte("abc"))                                                              // 1 1
+	add([]byte("abc"), []byte("defg"))                                              // 1 1 1 1
+	add([]rune(text), []byte(text))                                                 // 1 1 1 1
+	add(make([]int, n))                                                             // 2
+	add([]byte(text), make([]int, n))                                               // 1 1 2
+	add(append(xs, 1, 2, 3), xs[1:])                                                // 2 1
+	add([]byte("abc")); twice(func(b []byte) { sink = str(b) })                     // 1 1 0 2 2
+}
+
+//go:noinline
+func literals(k int) {
+	thrice(func() { sink = moved(5) })                                              // 0 3
+	thrice(func() { sink = generic(5) })                                            // 0 3
+	thrice(func() { sink = moved(k) })                                              // 1 3
+	go func() { sink = moved(5); done <- true }()                                   // 0 1
+	<-done
+}
+
+func main() {
+	kept, fs = make([]any, 0, 8), make([]func(), 0, 8)
+	boxes(40, []int{1, 2})
+	literals(7)
+}
+"""
+_OTHERS = (
+    "... argument",
+    "go",
+    "record of the runtime's own",
+)  # whose number differs with the release
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_each_allocation_of_a_line_is_its_expressions(go: str, tmp_path: Path) -> None:
+    report = escape(module(tmp_path, {"main.go": PROGRAM}), go=str(toolchain(go)))
+    for number, text in enumerate(PROGRAM.splitlines(), 1):
+        _, told, wanted = text.partition("// ")
+        if not told or not wanted[:1].isdigit():
+            continue
+        sites = [
+            site for site in report.sites
+            if site.line == number and site.expression not in _OTHERS and not site.parameter
+        ]  # fmt: skip
+        sites.sort(key=lambda site: (site.col, len(site.calls)))
+        made = [max(site.allocations, 0) for site in sites]
+        assert " ".join(map(str, made)) == wanted.strip(), (text, made, sites)
