@@ -65,9 +65,7 @@ class HeapGraph:
         left_out = snapshot.sample.left_out if snapshot.sample else None
         census = snapshot.census
         return HeapObjects(
-            contents=HeapContents(
-                snapshot.spans, snapshot.allocated, self.objects.live, snapshot.words
-            ),
+            contents=HeapContents(snapshot.spans, snapshot.allocated, snapshot.words),
             objects=self.objects,
             maps=pointer_maps(world.memory, world.layout, world.heap),
             resolver=Resolver(self.objects, census.manual, census.arenas, census.page, left_out),

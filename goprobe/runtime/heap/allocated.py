@@ -14,7 +14,8 @@ from goprobe.process.memory.copies import MISSING, Copy, Words
 from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.spantable import Ints, SpanTable, bits_size
 
-_BITS = 64
+_WORD_BITS = 6
+_BITS = 1 << _WORD_BITS
 _ONES = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)
 
 
@@ -31,9 +32,31 @@ class Allocation(msgspec.Struct, frozen=True):
     counts: Ints
     readable: NDArray[np.bool_]
 
-    def mask(self) -> NDArray[np.bool_]:
-        """One entry a slot, each span's padded to a multiple of 64."""
-        return np.unpackbits(self.words.view(np.uint8), bitorder="little").view(np.bool_)
+    @property
+    def slots(self) -> int:
+        """How many there are, each span's padded to a multiple of 64."""
+        return len(self.words) * _BITS
+
+    def mask(self, part: slice) -> NDArray[np.bool_]:
+        """Of the slots in some words whether each is allocated."""
+        bits = np.unpackbits(self.words[part].view(np.uint8), bitorder="little")
+        return bits.view(np.bool_)
+
+    def has(self, slots: Ints) -> NDArray[np.bool_]:
+        """The same of any slots."""
+        bit = self.words[slots >> _WORD_BITS] >> (slots & (_BITS - 1)).astype(np.uint64)
+        return np.asarray(bit & np.uint64(1), np.bool_)
+
+    def before(self) -> NDArray[np.int32]:
+        """How many allocated slots lie before each word."""
+        before = np.zeros(len(self.words), np.int32)
+        np.cumsum(_ones(self.words[:-1]), out=before[1:])
+        return before
+
+    def before_in_word(self, slots: Ints) -> Ints:
+        """Of some slots, how many allocated ones lie before each in its word."""
+        below = (np.uint64(1) << (slots & (_BITS - 1)).astype(np.uint64)) - np.uint64(1)
+        return _ones(self.words[slots >> _WORD_BITS] & below)
 
 
 def allocation(spans: SpanTable, bits: Copy) -> Allocation:
@@ -71,7 +94,14 @@ def _low_ones(count: Ints) -> Words:
 
 
 def _popcounts(words: Words, first: Ints) -> Ints:
-    ones = _ONES[words.view(np.uint8)].reshape(-1, 8).sum(axis=1, dtype=np.int64)
-    total = np.concatenate((np.zeros(1, np.int64), np.cumsum(ones)))
+    total = np.concatenate((np.zeros(1, np.int64), np.cumsum(_ones(words))))
     counts: Ints = total[first[1:]] - total[first[:-1]]
     return counts
+
+
+def _ones(words: Words) -> Ints:
+    """How many bits of each word are set."""
+    if hasattr(np, "bitwise_count"):  # since numpy 2.0
+        return np.bitwise_count(words).astype(np.int64)
+    ones: Ints = _ONES[words.view(np.uint8)].reshape(-1, 8).sum(axis=1, dtype=np.int64)
+    return ones

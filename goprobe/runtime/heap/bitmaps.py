@@ -45,7 +45,6 @@ class HeapContents(msgspec.Struct, frozen=True):
 
     spans: SpanTable
     allocated: Allocation
-    live: NDArray[np.bool_]
     words: HeapWords
 
 
@@ -170,7 +169,7 @@ class SpanMaps:
         """Those whose object is alive."""
         spans = heap.spans
         rows = rows[(spans.spanclass[rows] == 0) & (spans.large_type[rows] != 0)]
-        return rows[heap.live[heap.allocated.first[rows] * _BITS]]
+        return rows[heap.allocated.has(heap.allocated.first[rows] * _BITS)]
 
     def mark(self, heap: HeapContents, part: WordPart, flags: Flags) -> None:
         self._mark_small(heap, part, flags)
@@ -258,7 +257,7 @@ class SpanMaps:
         owner = np.repeat(rows, counts)
         index = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
         slot = heap.allocated.first[owner] * _BITS + index
-        live = heap.live[slot]
+        live = heap.allocated.has(slot)
         owner, index, slot = owner[live], index[live], slot[live]
         size = spans.elemsize[owner] // _WORD
         place = heap.words.start[owner] + index * size

@@ -9,6 +9,10 @@ _NOT_HEAP, _FREE_SLOT, _SPAN_TAIL = -1, -4, -5
 _ARENA_BITS = 26  # logHeapArenaBytes on linux/amd64, runtime/malloc.go, Go 1.21 to 1.27
 _OFFSET_LIMIT = (1 << 32) - 1
 
+# To count the bits of a word: those of each two are summed up, of each four, of each byte, of all.
+_PAIRS, _FOURS, _BYTES = 0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F
+_SUM = 0x0101010101010101
+
 # What the table has of each span, in one line of the processor's cache.
 BASE, DIVIDE, ELEMSIZE, NELEMS, FIRST_SLOT = range(5)
 OF_SPAN = 8
@@ -17,7 +21,7 @@ OF_SPAN = 8
 @loop
 def follow_words(
     state: Row, words: Row, flags: Row, begin: int, owner: Row, page_bits: int,
-    start: Row, rank: Row, spans: Row,
+    start: Row, live: Row, before: Row, spans: Row,
     top: Row, bottom: int, pages: Row, page_shift: int, per_block: int, low: int, high: int,
     first: Row, offset: Row, target: Row, into: Row,
     stray_source: Row, stray_offset: Row, stray_value: Row, stray_why: Row,
@@ -26,10 +30,13 @@ def follow_words(
     for another pointer that leads astray.
 
     `state`: how many edges there are, how many pointers were seen, the next flag. Of each object
-    with edges `first` gets their number, one place on. `spans` is a table of what is known of each
-    span (see above). Returns how many lead astray.
+    with edges `first` gets their number, one place on. `live` has a bit for each slot that is
+    allocated, `before` says how many are before each 64 of them: an object's number is how many
+    there are before its slot. `spans` is a table of what is known of each span (see above). Returns
+    how many lead astray.
     """
     count, seen, lost, at = state[0], state[1], 0, state[2]
+    slot_before, source = -1, -1
     while at < len(flags) and lost < len(stray_source):
         place = begin + at
         at += 1
@@ -47,8 +54,16 @@ def follow_words(
         if index < 0 or index >= spans[about + NELEMS]:
             continue
         slot = spans[about + FIRST_SLOT] + index
-        source = rank[slot]
-        if rank[slot + 1] == source:
+        if slot != slot_before:  # most words are of the object of the word before
+            slot_before, source = slot, -1
+            bits, bit = live[slot >> 6], slot & 63
+            if (bits >> bit) & 1 == 1:
+                bits &= (1 << bit) - 1
+                bits -= (bits >> 1) & _PAIRS
+                bits = (bits & _FOURS) + ((bits >> 2) & _FOURS)
+                bits = (bits + (bits >> 4)) & _BYTES
+                source = before[slot >> 6] + (((bits * _SUM) >> 56) & 0xFF)
+        if source < 0:
             continue
         seen += 1
         if value < low or value >= high:
@@ -67,8 +82,14 @@ def follow_words(
             if index < 0 or index >= spans[about + NELEMS]:
                 to = _SPAN_TAIL
             else:
-                slot = spans[about + FIRST_SLOT] + index
-                to = rank[slot] if rank[slot + 1] != rank[slot] else _FREE_SLOT
+                other = spans[about + FIRST_SLOT] + index
+                bits, bit, to = live[other >> 6], other & 63, _FREE_SLOT
+                if (bits >> bit) & 1 == 1:
+                    bits &= (1 << bit) - 1
+                    bits -= (bits >> 1) & _PAIRS
+                    bits = (bits & _FOURS) + ((bits >> 2) & _FOURS)
+                    bits = (bits + (bits >> 4)) & _BYTES
+                    to = before[other >> 6] + (((bits * _SUM) >> 56) & 0xFF)
         if to >= 0:
             offset[count], target[count] = word, to
             into[count] = inside if inside < _OFFSET_LIMIT else _OFFSET_LIMIT

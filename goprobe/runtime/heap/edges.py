@@ -152,14 +152,15 @@ class _Made:
             self._taken(np.flatnonzero(some) + first)
 
     def _looped(self, part: WordPart, flags: Flags) -> None:
-        words, resolver = self._heap.words, self._resolver
+        heap, words, resolver = self._heap, self._heap.words, self._resolver
         state = np.array((self._count, self.seen, 0), np.int64)
         source, why = np.empty(_STRAYS_ROOM, np.int32), np.empty(_STRAYS_ROOM, np.int32)
         offset, value = np.empty(_STRAYS_ROOM, np.int64), np.empty(_STRAYS_ROOM, np.int64)
         while state[2] < len(flags):
             lost = follow_words.run(
                 state, words.words.view(np.int64), flags, part.low, words.owner,
-                words.page_words.bit_length() - 1, words.start, self._objects.rank, self._spans,
+                words.page_words.bit_length() - 1, words.start,
+                heap.allocated.words.view(np.int64), self._objects.before, self._spans,
                 *resolver.tables, resolver.low, resolver.high,
                 self._first, self._offset, self._target, self._into, source, offset, value, why,
                 effort=self._effort,
@@ -183,7 +184,7 @@ class _Made:
         index = within // size
         inside = (index < spans.nelems[span]) & (words.start[span] >= 0)
         slot = self._slots[span] + np.where(inside, index, 0)
-        inside &= heap.live[slot]
+        inside &= heap.allocated.has(slot)
         self.seen += int(np.count_nonzero(inside))
         low, high = np.uint64(self._resolver.low), np.uint64(self._resolver.high)
         near = np.flatnonzero(inside & (value >= low) & (value < high))

@@ -38,12 +38,10 @@ class Objects(msgspec.Struct, frozen=True):
 
     spans: SpanTable
     allocated: Allocation
-    live: NDArray[np.bool_]
     span: Ids
     base: Words
-    rank: Ids
-    """How many objects lie before each slot, and in the end all: a slot has an object where the
-    next one has more before it."""
+    before: Ids
+    """How many objects lie before each 64 slots."""
 
     def __len__(self) -> int:
         return len(self.base)
@@ -68,25 +66,24 @@ class Objects(msgspec.Struct, frozen=True):
 
     def of_slots(self, slots: Ints) -> Ids:
         """The numbers of the objects in slots that are allocated."""
-        return self.rank[slots]
+        before: Ids = self.before[slots // _SLOT_BITS] + self.allocated.before_in_word(slots)
+        return before.astype(np.int32)
 
 
 def number_objects(spans: SpanTable, allocated: Allocation) -> Objects:
     """Number what is allocated in `spans`, which are in use and in address order."""
-    live = allocated.mask()
-    rank = np.zeros(len(live) + 1, np.int32)
-    np.cumsum(live, out=rank[1:])
     span = np.repeat(np.arange(len(spans), dtype=np.int32), allocated.counts)
     base = np.empty(len(span), np.uint64)
     done = 0
-    for part in parts_of(len(live)):
-        slots = np.flatnonzero(live[part]) + part.start
+    for part in parts_of(allocated.slots):
+        words = slice(part.start // _SLOT_BITS, part.stop // _SLOT_BITS)
+        slots = np.flatnonzero(allocated.mask(words)) + part.start
         own = slice(done, done + len(slots))
         done += len(slots)
         row = span[own]
         index = slots - allocated.first[row] * _SLOT_BITS
         base[own] = spans.base[row] + (index * spans.elemsize[row]).astype(np.uint64)
-    return Objects(spans, allocated, live, span, base, rank)
+    return Objects(spans, allocated, span, base, allocated.before())
 
 
 class Resolver:
@@ -203,6 +200,7 @@ class Resolver:
         index = index.astype(np.int64)
         inside = index < spans.nelems[row]
         slot = self._first[row] + np.where(inside, index, 0)
-        objects = np.where(self._objects.live[slot], self._objects.rank[slot], FREE_SLOT)
+        live = self._objects.allocated.has(slot)
+        objects = np.where(live, self._objects.of_slots(slot), FREE_SLOT)
         objects = np.where(inside, objects, SPAN_TAIL)
         return np.where(in_span, objects, span).astype(np.int32), offset
