@@ -10,13 +10,16 @@ been taken out of its queue, and is about to be woken, has to be told from one w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.runtime.goroutines.goroutines import PARKED, Goroutine
 from goprobe.runtime.heap.objects import MANUAL_SPAN, NOT_HEAP
+from goprobe.runtime.heap.spantable import Ints
 
 NEVER = frozenset(
     {"chan receive (nil chan)", "chan send (nil chan)", "select (no cases)"}
@@ -72,19 +75,26 @@ def hanging(graph: HeapGraph) -> tuple[Goroutine, ...]:
 
 
 def only_by_others(
-    graph: HeapGraph, goroutines: Iterable[Goroutine], on_group: Callable[[Goroutine], bool]
-) -> Iterator[Goroutine]:
-    """Those of some that hang in something which only other goroutines can wake: the runtime itself
+    graph: HeapGraph, goroutines: Sequence[Goroutine], on_group: Callable[[Goroutine], bool]
+) -> NDArray[np.bool_]:
+    """Which of some hang in something that only other goroutines can wake: the runtime itself
     waits for semaphores, and runs what is in a synctest bubble. `on_group` says of one in a
     semaphore whether it waits for a sync.WaitGroup."""
     reasons = graph.world.goroutines.wait_reasons
-    surely = {i for i, reason in enumerate(reasons) if reason in CHANNELS | NEVER | SYNC}
-    perhaps = {
+    numbers = reason_numbers(goroutines)
+    surely = [i for i, reason in enumerate(reasons) if reason in CHANNELS | NEVER | SYNC]
+    perhaps = [
         i for i, reason in enumerate(reasons) if reason == SEMAPHORE and GROUP not in reasons
-    }
-    for g in goroutines:
-        if g.wait_reason in surely or (g.wait_reason in perhaps and on_group(g)):
-            yield g
+    ]
+    others = np.isin(numbers, surely)
+    for row in np.flatnonzero(np.isin(numbers, perhaps)).tolist():
+        others[row] = on_group(goroutines[row])
+    return others
+
+
+def reason_numbers(goroutines: Sequence[Goroutine]) -> Ints:
+    """By which each waits, in runtime.waitReasonStrings."""
+    return np.fromiter((g.wait_reason for g in goroutines), np.int64, len(goroutines))
 
 
 def plain(reason: str) -> str:

@@ -4,7 +4,7 @@ thousand at once."""
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 import msgspec
@@ -16,7 +16,7 @@ from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.heap.edges import ranges
-from goprobe.runtime.heap.objects import FREE_SLOT
+from goprobe.runtime.heap.objects import FREE_SLOT, Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.layout.columns import read_columns, rows_of
 
@@ -29,6 +29,7 @@ _UNSURE = (
 )
 _OUTSIDE, _WOKEN = 1, 2
 _UNREAD, _CORRUPT, _ASTRAY = 1, 2, 3
+_NOTHING_KNOWN = (_UNREAD, _CORRUPT)
 
 
 class Channel(msgspec.Struct, frozen=True, gc=False):
@@ -65,22 +66,41 @@ class ChannelWaits:
         self._fields, self._there = read_columns(world.memory, struct, self._channels)
         self._before = rows_of(sudogs.prev, sudogs.address)
 
-    def candidates(self) -> Iterator[Candidate]:
+    def candidate(self, place: int) -> Candidate:
+        """The one at a place among the goroutines."""
+        g, reason = self._goroutines[place], self._reasons[place]
+        address, channel, on, ends, awakes, doubts = self._views
+        if (unsure := doubts[place]) in _NOTHING_KNOWN:
+            return Candidate(g=g, reason=reason, unsure=_UNSURE[unsure])
+        rows = range(ends[place - 1] if place else 0, ends[place])
+        waits = tuple(Wait(address[row], channel[row], on[row]) for row in rows)
+        awake = _AWAKE[awakes[place]]
+        return Candidate(g=g, reason=reason, waits=waits, awake=awake, unsure=_UNSURE[unsure])
+
+    @cached_property
+    def _views(self) -> tuple[memoryview, ...]:
+        """What is told of one at a time: as memoryviews, which tell it faster."""
         sudogs, ends = self._sudogs, np.cumsum(self._count)
-        columns = (sudogs.address.tolist(), sudogs.channel.tolist(), self._on.tolist())
-        waits = [Wait(*row) for row in zip(*columns, strict=True)]
-        states = (
-            self._goroutines, self._reasons, self._awake().tolist(), self._unsure().tolist(),
-            (ends - self._count).tolist(), ends.tolist(),
-        )  # fmt: skip
-        for g, reason, awake, unsure, begin, end in zip(*states, strict=True):
-            if unsure in (_UNREAD, _CORRUPT):
-                yield Candidate(g=g, reason=reason, unsure=_UNSURE[unsure])
-                continue
-            yield Candidate(
-                g=g, reason=reason, waits=tuple(waits[begin:end]), awake=_AWAKE[awake],
-                unsure=_UNSURE[unsure],
-            )  # fmt: skip
+        columns = (sudogs.address, sudogs.channel, self._on, ends, self._awake, self._doubt)
+        return tuple(column.data for column in columns)
+
+    @property
+    def awake(self) -> NDArray[np.bool_]:
+        """Of each whether it can run whatever leads to its channels."""
+        awake: NDArray[np.bool_] = (self._awake != 0) & ~np.isin(self._doubt, _NOTHING_KNOWN)
+        return awake
+
+    def unsure(self) -> dict[int, str]:
+        """By their places, why it cannot be told."""
+        places = np.flatnonzero(self._doubt)
+        told = zip(places.tolist(), self._doubt[places].tolist(), strict=True)
+        return {place: _UNSURE[code] for place, code in told}
+
+    def pairs(self) -> tuple[Ids, Ints]:
+        """The objects that they wait on, each with the place of one that does."""
+        known = ~np.isin(self._doubt, _NOTHING_KNOWN)
+        kept = (self._on >= 0) & known[self._owner]
+        return self._on[kept], self._owner[kept]
 
     @cached_property
     def senders(self) -> frozenset[int]:
@@ -109,11 +129,13 @@ class ChannelWaits:
         names = ("qcount", "dataqsiz", "closed", "elemtype", "timer")
         return self._channels.data, tuple(self._fields[name].data for name in names)
 
+    @cached_property
     def _awake(self) -> Ints:
         outside = np.isin(self._on, OUTSIDE)
         return self._first_of(np.where(outside, _OUTSIDE, np.where(self._queued(), 0, _WOKEN)))
 
-    def _unsure(self) -> Ints:
+    @cached_property
+    def _doubt(self) -> Ints:
         lost = (self._on < 0) & ~np.isin(self._on, OUTSIDE)
         unsure = self._first_of(np.where(lost, _ASTRAY, 0))
         last = np.cumsum(self._count) - 1

@@ -9,15 +9,15 @@ it waits on, so that one search finds all of that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set as AbstractSet
 from types import MappingProxyType
 
 import msgspec
 import numpy as np
-from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from goprobe.analysis.heap.blocked import Candidate, hanging, only_by_others, reason_of
+from goprobe.analysis.heap.blocked import Candidate, hanging, only_by_others
+from goprobe.analysis.heap.candidates import Candidates
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.inhand import in_hand
 from goprobe.analysis.heap.leakloops import ENDS, HIDES, WAITED_FOR, mark
@@ -35,7 +35,6 @@ from goprobe.runtime.heap.spantable import Ints
 
 _MAIN = 1
 _NO_CASES = "select (no cases)"
-_AWAKE = "the runtime may wake it"
 
 Doubt = Callable[[Sequence[Candidate]], Mapping[int, str]]
 """Of some lost goroutines, by their ids, why they may be reached by what is not looked at."""
@@ -53,10 +52,8 @@ class Leaks(msgspec.Struct, frozen=True, kw_only=True):
     own: Mapping[int, tuple[int, ...]]
     stacks: StackEdges
     waits: Waits
-    candidates: tuple[Candidate, ...]
-    """Those lost, and all others that hang in anything."""
-    rows: Mapping[int, int]
-    """Where each of them is in `stacks`, by its id."""
+    candidates: Candidates
+    """Those lost, and all others that hang in anything, in the rows of `stacks`."""
 
 
 def find_leaks(
@@ -67,19 +64,14 @@ def find_leaks(
     goroutines = hanging(graph)
     stacks = StackEdges(graph.nodes, goroutines)
     waits = Waits(graph, goroutines, stacks)
-    blocked = {g.id for g in only_by_others(graph, goroutines, on_group)}
-    candidates = [
-        c
-        if c.g.id in blocked
-        else replace(c, reason=reason_of(graph, c.g), awake=c.awake or _AWAKE)
-        for c in waits.candidates()
-    ]
-    unsure = {c.g.id: c.unsure for c in candidates if c.unsure and c.g.id in blocked}
+    by_others = only_by_others(graph, goroutines, on_group)
+    candidates = Candidates(graph, goroutines, waits, by_others)
+    unsure = candidates.unsure()
     hand = in_hand(graph.world)
-    web = _Web(graph, candidates, waits.hidden(), stacks)
+    web = _Web(graph, candidates, waits.pairs(), waits.hidden(), stacks)
     while True:
         marked = web.search(unsure, hand.words)
-        lost = [c for i, c in enumerate(candidates) if not marked[web.n + i]]
+        lost = [candidates.at(row) for row in np.flatnonzero(~marked[web.n :]).tolist()]
         more = doubt(lost) if lost else {}
         if not more:
             break
@@ -90,15 +82,14 @@ def find_leaks(
     own = {c.g.id: _own_nodes(graph, c) for c in lost}
     live = web.search(unsure, hand.words, own) if lost else marked
     return Leaks(
-        blocked=len(blocked),
+        blocked=int(by_others.sum()),
         lost=tuple(c for c in lost if _told(c)),
         unsure=unsure,
         live=live[: web.n],
         own=own,
         stacks=stacks,
         waits=waits,
-        candidates=tuple(candidates),
-        rows={g.id: i for i, g in enumerate(goroutines)},
+        candidates=candidates,
     )
 
 
@@ -110,11 +101,11 @@ def stuck(
     hand = in_hand(graph.world)
     if hand.missing or _why_nothing_is_sure(graph):
         return frozenset()
-    index = {c.g.id: i for i, c in enumerate(leaks.candidates)}
-    candidates = [
-        replace(c, waits=(), awake="") if c.g.id in blockers else c for c in leaks.candidates
-    ]
-    web = _Web(graph, candidates, leaks.waits.hidden(), leaks.stacks)
+    index = leaks.candidates.rows
+    waited, whose = leaks.waits.pairs()
+    kept = ~np.isin(whose, leaks.candidates.numbered(blockers))
+    pairs = waited[kept], whose[kept]
+    web = _Web(graph, leaks.candidates, pairs, leaks.waits.hidden(), leaks.stacks, blockers)
     free: dict[int, str] = dict(leaks.unsure)
     while True:
         marked = web.search(free, hand.words)
@@ -156,17 +147,20 @@ class _Web:
     def __init__(
         self,
         graph: HeapGraph,
-        candidates: Sequence[Candidate],
+        candidates: Candidates,
+        pairs: tuple[Ids, Ids],
         hidden: tuple[Ids, Ids],
         stacks: StackEdges,
+        asleep: Iterable[int] = (),
     ) -> None:
+        """`pairs` are what is waited on, and by whom; those with numbers that are `asleep` nothing
+        wakes."""
         self.n = n = len(graph.objects)
         self._graph, self._candidates, self._stacks = graph, candidates, stacks
-        self._awake = np.flatnonzero([bool(c.awake) for c in candidates])
-        pairs = [(w.node, i) for i, c in enumerate(candidates) for w in c.waits if w.node >= 0]
-        columns = np.array(pairs, np.int32).reshape(-1, 2)
-        columns = columns[np.argsort(columns[:, 0], kind="stable")]
-        self._waited, self._whose = columns[:, 0].copy(), columns[:, 1].copy()
+        awake = candidates.awake.copy()
+        awake[candidates.numbered(asleep)] = False
+        self._awake = np.flatnonzero(awake)
+        self._waited, self._whose = pairs
         self._hidden = _hidden(graph.nodes, hidden)
         self._about = np.zeros(n, np.uint8)
         self._about[self._waited] |= WAITED_FOR
@@ -184,8 +178,7 @@ class _Web:
         nodes, stacks = self._graph.nodes, self._stacks
         awake = self._awake
         if unsure:
-            free = (i for i, c in enumerate(self._candidates) if c.g.id in unsure)
-            awake = np.append(awake, np.fromiter(free, np.int64))
+            awake = np.append(awake, self._candidates.numbered(unsure))
         held, _ = self._graph.resolve(hand)
         marked = np.zeros(len(self._queue), np.bool_)
         for start in (stacks.others, held[held >= 0], self.n + awake):
@@ -222,7 +215,7 @@ class Kept:
         nodes, leaks = self._nodes, self._leaks
         via = np.full(len(nodes), UNREACHED, np.int64)
         via[: len(leaks.live)][leaks.live] = START
-        starts = [leaks.stacks.own(leaks.rows[number]) for number in ids]
+        starts = [leaks.stacks.own(leaks.candidates.rows[number]) for number in ids]
         own = [node for number in ids for node in leaks.own[number]]
         starts += [nodes.target[nodes.first[node] : nodes.first[node + 1]] for node in own]
         start = np.concatenate([np.zeros(0, np.int32), *starts])

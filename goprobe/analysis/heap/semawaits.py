@@ -3,7 +3,7 @@ still (src/runtime/sema.go, Go 1.21 to 1.27)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import msgspec
@@ -74,10 +74,10 @@ class SemaWaits:
         self._sources = self._referrers()
         self._heads = self._list_heads()
 
-    def candidates(self) -> Iterator[Candidate]:
-        for g in self._goroutines:
-            reason = self._reasons[g.address]
-            yield self._candidate(g, GROUP if reason == SEMAPHORE else reason)
+    @cached_property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Each of the goroutines."""
+        return tuple(map(self._candidate, self._goroutines))
 
     @cached_property
     def nodes(self) -> Ids:
@@ -192,7 +192,9 @@ class SemaWaits:
 
     # What it means
 
-    def _candidate(self, g: Goroutine, reason: str) -> Candidate:
+    def _candidate(self, g: Goroutine) -> Candidate:
+        reason = self._reasons[g.address]
+        reason = GROUP if reason == SEMAPHORE else reason
         sudogs = self._hanging.get(g.address, ())
         if self._noted and self._hanging.get(g.address) == ():
             return Candidate(g=g, reason=reason, awake=WOKEN)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from goprobe.analysis.heap.nodes import Nodes
 from goprobe.runtime.goroutines.goroutines import Goroutine
@@ -15,11 +16,15 @@ from goprobe.runtime.heap.spantable import Ints
 
 class StackEdges:
     """The objects that roots lead to: `own(i)` those from the stack of the i-th of some
-    goroutines, `others` all those from elsewhere."""
+    goroutines, `others` all those from elsewhere. With `only` of these nodes alone."""
 
-    def __init__(self, nodes: Nodes, goroutines: Sequence[Goroutine]) -> None:
+    def __init__(
+        self, nodes: Nodes, goroutines: Sequence[Goroutine], only: NDArray[np.bool_] | None = None
+    ) -> None:
         n = len(nodes.objects)
-        edges = np.flatnonzero(nodes.target[nodes.heap_edges :] < n) + nodes.heap_edges
+        target = nodes.target[nodes.heap_edges :]
+        wanted = target < n if only is None else (target < n) & only[target]
+        edges = np.flatnonzero(wanted) + nodes.heap_edges
         place = nodes.addresses[edges - nodes.heap_edges]
         low = np.array([g.low for g in goroutines], np.uint64)
         high = np.array([g.high for g in goroutines], np.uint64)

@@ -71,12 +71,11 @@ class Described:
         self._having: dict[Key, list[Having]] = {}
         self._having_by: dict[Key, dict[int, Having]] = {}
         self._names = names
-        candidates = {c.g.id: c for c in leaks.candidates}
         locks = {owned_at(thing.waits) for thing in self._shared.values()} - {0}
         possession = Possession(graph.world, states, locks, released_locks(graph, leaks))
         self._possession = possession
         self._codes = {LOCKS: possession.code}
-        self._blocking = Blocking(self._things, candidates, possession)
+        self._blocking = Blocking(self._things, leaks.candidates, possession)
 
     def _pointers(self) -> tuple[Words, Words]:
         """Those of the heap that lead to channels: (channel, place) each."""

@@ -19,6 +19,7 @@ from goprobe.analysis.heap.reach import START, UNREACHED, reach
 from goprobe.analysis.heap.stackedges import StackEdges
 from goprobe.model.attached import Holder
 from goprobe.process.memory.copies import Words
+from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.heap.edges import leading_to
 from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.objects import Ids
@@ -56,7 +57,6 @@ class Holders:
         # Of a hundred thousand channels many lie in one slice.
         self._steps_to = lru_cache(maxsize=_FEW)(lambda node: names.steps(self.shortest(node)))
         goroutines = [g for g in graph.world.goroutines.alive if g.high > g.low]
-        self._ids = [g.id for g in goroutines]
         # The runtime's own structs lead from anything to everything: from a timer to its p, and so
         # to all others (time.go, timers.heap).
         own = [g.address for g in goroutines] + list(graph.world.goroutines.processors)
@@ -66,8 +66,7 @@ class Holders:
         self._shut[queues] = True
         self._shut[runtimes[runtimes >= 0]] = True
         self._into = self._leading_to(wanted)
-        self._stacks = StackEdges(nodes, goroutines)
-        self._from_stacks = self._stack_edges()
+        self._from_stacks = self._stack_edges(goroutines)
         self._from_globals = self._global_edges()
 
     def pointers_to(self, wanted: Ints) -> tuple[Ids, Words]:
@@ -184,16 +183,16 @@ class Holders:
         self._known = known
         return into
 
-    def _stack_edges(self) -> dict[int, list[tuple[int, int, int]]]:
+    def _stack_edges(self, goroutines: list[Goroutine]) -> dict[int, list[tuple[int, int, int]]]:
         """Pointers on stacks to what leads there: (goroutine, edge, the root that it comes out of)
         by the node pointed at."""
-        stacks = self._stacks
-        chosen = np.flatnonzero(self._known[stacks.targets])
-        edges, source = stacks.edges[chosen], self._graph.nodes.sources_of(stacks.edges[chosen])
-        columns = (stacks.targets[chosen], stacks.owners()[chosen], edges, source)
+        nodes = self._graph.nodes
+        stacks = StackEdges(nodes, goroutines, self._known)
+        edges, source = stacks.edges, nodes.sources_of(stacks.edges)
+        columns = (stacks.targets, stacks.owners(), edges, source)
         by_node: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
         for node, owner, edge, root in zip(*(c.tolist() for c in columns), strict=True):
-            by_node[node].append((self._ids[owner], edge, root))
+            by_node[node].append((goroutines[owner].id, edge, root))
         return by_node
 
     def _global_edges(self) -> dict[int, list[tuple[int, int]]]:

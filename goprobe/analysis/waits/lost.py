@@ -67,10 +67,9 @@ class Lost:
     def summary(self, told: frozenset[int] | None = None) -> LeakSummary:
         """Of all, or of those that are `told` of."""
         graph = self._graph
-        if "search" not in self.__dict__:
-            blocked = only_by_others(graph, hanging(graph), self._on_group)
-            if next(blocked, None) is None:
-                return LeakSummary(0, 0, 0, 0, 0, 0)  # there is nothing to look for
+        known = "search" in self.__dict__
+        if not known and not only_by_others(graph, hanging(graph), self._on_group).any():
+            return LeakSummary(0, 0, 0, 0, 0, 0)  # there is nothing to look for
         search = self.search
         lost = [c.g for c in search.lost if told is None or c.g.id in told]
         unsure = [number for number in search.unsure if told is None or number in told]

@@ -234,8 +234,8 @@ def released_locks(graph: HeapGraph, leaks: Leaks) -> dict[int, int]:
     """Of goroutines that wait for a condition, the lock that it is for: sync.Cond begins with L, an
     interface, whose data is the lock's address (cond.go, Go 1.21 to 1.27)."""
     locks: dict[int, int] = {}
-    for candidate in leaks.candidates:
-        if not candidate.reason.startswith(COND) or not candidate.waits:
+    for candidate in leaks.candidates.because(COND):
+        if not candidate.waits:
             continue
         around = by_reason(COND, leaks.waits.address(candidate.waits[0]))
         try:

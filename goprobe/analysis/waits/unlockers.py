@@ -125,7 +125,7 @@ class Unlockers:
         known = {g.id: g.address for g in self._graph.world.goroutines.alive}
         target = self._without(at for number, at in known.items() if number in self._stuck)
         starts = [leaks.stacks.others]
-        rows = [row for number, row in leaks.rows.items() if number not in self._stuck]
+        rows = [row for number, row in leaks.candidates.rows.items() if number not in self._stuck]
         starts += [leaks.stacks.own(row) for row in rows]
         return reach(first, target, np.concatenate(starts).astype(np.int32)).via
 
@@ -159,7 +159,7 @@ class Unlockers:
 
     def _led_to(self, g: Goroutine) -> Iterable[int]:
         """The objects that a goroutine's stack leads to."""
-        row = self._leaks.rows.get(g.id)
+        row = self._leaks.candidates.rows.get(g.id)
         if row is not None:
             return {int(node) for node in self._leaks.stacks.own(row)}
         words = self._stack(g)

@@ -88,7 +88,7 @@ class WhatFor:
         self._known: dict[tuple[int, int, str], Thing] = {}
         self._apart: dict[WaitsOn, int] = {}
         self._channels: dict[int, int] = {}
-        self._candidates = {c.g.id: c for c in leaks.candidates}
+        self._candidates = leaks.candidates
 
     def things(self, g: Goroutine) -> tuple[Thing, ...]:
         """What a goroutine waits on; nothing of one that does not wait."""
