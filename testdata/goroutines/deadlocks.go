@@ -334,6 +334,19 @@ func settle() {
 }
 
 func main() {
+	if len(os.Args) > 1 {
+		trackers()
+	} else {
+		circles()
+	}
+	settle()
+	fmt.Println("main", srv.name)
+	fmt.Println("ready")
+	line := make([]byte, 1)
+	os.Stdin.Read(line)
+}
+
+func circles() {
 	for i := range steps {
 		steps[i] = make(chan bool)
 	}
@@ -365,9 +378,54 @@ func main() {
 	go takesOuter()
 	go waitsForOuter()
 	time.Sleep(400 * time.Millisecond)
-	settle()
-	fmt.Println("main", srv.name)
-	fmt.Println("ready")
-	line := make([]byte, 1)
-	os.Stdin.Read(line)
 }
+
+func trackers() {
+	deferring, ahead := newTracker(), newTracker()
+	go worksFor(deferring)
+	go waitsForTracker(deferring)
+	go worksAhead(ahead)
+	go waitsForAhead(ahead)
+	time.Sleep(100 * time.Millisecond)
+}
+
+// A group with a Done of its own, as golang.org/x/sync/errgroup has it.
+type tracker struct {
+	room chan int
+	wg   sync.WaitGroup
+}
+
+func newTracker() *tracker {
+	t := new(tracker)
+	t.wg.Add(1)
+	return t
+}
+
+//go:noinline
+func (t *tracker) done() {
+	if t.room != nil {
+		<-t.room
+	}
+	t.wg.Done()
+}
+
+//go:noinline
+func worksFor(t *tracker) {
+	defer t.done()
+	say("done", "deferring")
+	time.Sleep(time.Hour)
+}
+
+//go:noinline
+func waitsForTracker(t *tracker) { t.wg.Wait() }
+
+//go:noinline
+func worksAhead(t *tracker) {
+	say("done", "ahead")
+	a.Lock()
+	time.Sleep(time.Hour)
+	t.done()
+}
+
+//go:noinline
+func waitsForAhead(t *tracker) { t.wg.Wait() }

@@ -106,6 +106,19 @@ def test_what_is_said_of_it(program: Running, report: GoroutinesReport) -> None:
     assert [(o.operation, o.certain) for o in group] == [("done", True)]
 
 
+@pytest.mark.parametrize(("go", "how"), _EACH)
+def test_a_group_may_have_a_done_of_its_own(go: str, how: str) -> None:
+    with running(build(PROGRAM, go=go, flags=_BUILDS[how]), "trackers") as program:
+        report = in_graph(open_target(program.pid), stacks=True)
+    does = {name: numbers.pop() for name, numbers in said(program, "done").items()}
+    told = owners(report)
+    expected = {"main.waitsForTracker": ("deferring", True), "main.waitsForAhead": ("ahead", False)}
+    for function, (who, certain) in expected.items():
+        (owner,) = told[waiter(report, function)]
+        assert (owner.goroutine, owner.operation) == (does[who], "done")
+        assert owner.certain is certain
+
+
 def test_what_was_not_looked_at_is_not_certain(
     program: Running, report: GoroutinesReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:

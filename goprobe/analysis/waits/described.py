@@ -17,7 +17,7 @@ from goprobe.analysis.heap.names import Names
 from goprobe.analysis.waits.blocking import OWNED, Blocking, owned_at
 from goprobe.analysis.waits.deadlocks import circles
 from goprobe.analysis.waits.holders import Having, Holders
-from goprobe.analysis.waits.lockcode import GROUPS, LOCKS, MUTEXES, READERS, WRITERS, Kind
+from goprobe.analysis.waits.lockmethods import GROUPS, LOCKS, MUTEXES, READERS, WRITERS, Kind
 from goprobe.analysis.waits.locks import KINDS, MUTEX, RWMUTEX, is_read
 from goprobe.analysis.waits.possession import Possession, released_locks
 from goprobe.analysis.waits.unlockcode import UnlockCode

@@ -9,6 +9,21 @@ from functools import lru_cache
 import msgspec
 
 from goprobe.analysis.ownership import is_own_code
+from goprobe.analysis.waits.lockmethods import (
+    ADD,
+    ASKED,
+    DONE,
+    GIVES,
+    GROUP_DONE,
+    GROUPS,
+    LOCKS,
+    NEVER_ASKED,
+    READS,
+    SLOW,
+    TAKES,
+    TRIES,
+    Kind,
+)
 from goprobe.arch.code import MethodCall, Place, Receivers, Ways
 from goprobe.binary.pcln.format import Function
 from goprobe.errors import UnreadableError
@@ -21,51 +36,9 @@ _CODE_LIMIT = 1 << 18
 _DEPTH, _MOST_CALLED = 3, 300
 _MOST_NESTED = 8  # of one read lock by one function
 _READER_COUNT = 16  # sync.RWMutex: w, writerSem, readerSem, readerCount
-_ADD, _DONE = "sync.(*WaitGroup).Add", "sync.(*WaitGroup).Done"
-
-TAKES = frozenset({"sync.(*Mutex).Lock", "sync.(*RWMutex).Lock", "sync.(*RWMutex).RLock"})
-GIVES = frozenset({"sync.(*Mutex).Unlock", "sync.(*RWMutex).Unlock", "sync.(*RWMutex).RUnlock"})
-TRIES = frozenset({"sync.(*Mutex).TryLock", "sync.(*RWMutex).TryLock", "sync.(*RWMutex).TryRLock"})
-READS = frozenset({"sync.(*RWMutex).RLock", "sync.(*RWMutex).RUnlock"})
-DONE = frozenset({_DONE})
-# What these call, and so the code that they are inlined into: mutex.go and rwmutex.go, the mutex's
-# in internal/sync since Go 1.24.
-SLOW = {
-    "sync.(*Mutex).lockSlow": "sync.(*Mutex).Lock",
-    "sync.(*Mutex).unlockSlow": "sync.(*Mutex).Unlock",
-    "internal/sync.(*Mutex).lockSlow": "sync.(*Mutex).Lock",
-    "internal/sync.(*Mutex).unlockSlow": "sync.(*Mutex).Unlock",
-    "sync.(*RWMutex).rUnlockSlow": "sync.(*RWMutex).RUnlock",
-    "sync.runtime_SemacquireRWMutexR": "sync.(*RWMutex).RLock",
-}
 _OFFSETS = dict.fromkeys(READS, _READER_COUNT)
-ASKED = TAKES | GIVES | TRIES | DONE | {_ADD}
-NEVER_ASKED = ("runtime.", "internal/", "sync.(*Mutex)", "sync.(*RWMutex)")
 _GIVES = "it has called a function since that unlocks what it has not locked"
 _TOO_MANY = "it has called a function since that was not looked at: there are too many"
-
-
-WRITE_LOCK, WRITE_UNLOCK = "sync.(*RWMutex).Lock", "sync.(*RWMutex).Unlock"
-
-
-class Kind(msgspec.Struct, frozen=True):
-    """What of one kind is taken by which methods, and given by which."""
-
-    takes: frozenset[str]
-    gives: frozenset[str]
-
-
-LOCKS, GROUPS = Kind(TAKES, GIVES), Kind(frozenset({_ADD}), DONE)
-MUTEXES = Kind(frozenset({"sync.(*Mutex).Lock"}), frozenset({"sync.(*Mutex).Unlock"}))
-# "It is a run-time error if rw is not locked for reading on entry to RUnlock" (rwmutex.go), and for
-# writing to Unlock, which is not always noticed: what is wrong anyway frees nobody here.
-READERS = Kind(
-    frozenset({"sync.(*RWMutex).RLock"}),
-    frozenset({"sync.(*RWMutex).RUnlock", "sync.(*rlocker).Unlock"}),
-)
-WRITERS = Kind(frozenset({WRITE_LOCK}), frozenset({WRITE_UNLOCK}))
-EXACT = frozenset({MUTEXES, READERS, WRITERS})
-"""Of locks of which it is known what they are, and who has them."""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -87,7 +60,8 @@ class LockCode:
         self._receivers = lru_cache(maxsize=4096)(self._read)
         self._gives = lru_cache(maxsize=4096)(self._given)
         self._deferred = lru_cache(maxsize=4096)(self._given_when_deferred)
-        self._called = 0
+        self._done_for = lru_cache(maxsize=4096)(self._find_done_for)
+        self._called = self._followed = 0
 
     def tells(self, pc: int) -> bool:
         """Whether the function at a pc of the process calls any of these methods."""
@@ -118,13 +92,53 @@ class LockCode:
     def _given_when_deferred(self, pc: int) -> tuple[tuple[str, Place, bool], ...]:
         """The same as the code of the function at a pc says it, for every closure."""
         deferred = self._function(pc)
-        receivers = self._of(deferred) if deferred else None
+        receivers = self._receivers(deferred.entry) if deferred else None
         if deferred is None or receivers is None:
             return ()
-        return tuple(
-            (call.name, receivers.place(call, deferred.entry), receivers.always(call.pc))
+        given = [
+            (call, True)
             for call in receivers.calls
-            if call.name in GIVES | DONE and not self.balanced(receivers, call)
+            if call.name in GIVES and not self.balanced(receivers, call)
+        ]
+        given += self._dones(receivers, _DEPTH)
+        return tuple(
+            (call.name, receivers.place(call, deferred.entry), surely and receivers.always(call.pc))
+            for call, surely in given
+        )
+
+    def _dones(self, receivers: Receivers, depth: int) -> Iterator[tuple[MethodCall, bool]]:
+        """The calls of Done in a function, and those of functions that call it for what they are
+        given; whether they surely do."""
+        for call in receivers.calls:
+            if call.name in DONE and not self.balanced(receivers, call, GROUPS):
+                yield call, True
+        for pc, target in receivers.named_calls():
+            for argument, plus, surely in self._done_for(target, depth):
+                yield MethodCall(GROUP_DONE, pc, argument, plus), surely
+
+    def done_by_others(self, receivers: Receivers) -> Iterator[MethodCall]:
+        """The calls of functions that call Done for what they are given."""
+        direct = {call.pc for call in receivers.calls}
+        return (call for call, _ in self._dones(receivers, _DEPTH) if call.pc not in direct)
+
+    def _find_done_for(self, target: int, depth: int) -> tuple[tuple[str, int, bool], ...]:
+        """What of its arguments a function calls Done for: the register, what is to be added to
+        that, whether it surely will."""
+        function = self._function(target)
+        if function is None or function.entry != target or not depth:
+            return ()
+        if self._followed >= _MOST_CALLED:
+            return ()
+        self._followed += 1
+        receivers = self._receivers(target)
+        if receivers is None:
+            return ()
+        calls = self._dones(receivers, depth - 1)
+        places = [(call, receivers.place(call, target), surely) for call, surely in calls]
+        return tuple(
+            (place.argument, place.plus, surely and receivers.always(call.pc))
+            for call, place, surely in places
+            if place.argument
         )
 
     def why_given(self, targets: Iterable[int], depth: int = _DEPTH) -> str:
@@ -183,14 +197,14 @@ class LockCode:
         """What is called at an address by the call at a pc: Add is Done where it was that one's,
         and where it is of less than nothing."""
         name = self._lines.function_name_at(address)
-        if name == _ADD and (self._is_in_done(pc) or (number() or 0) < 0):
-            return _DONE
+        if name == ADD and (self._is_in_done(pc) or (number() or 0) < 0):
+            return GROUP_DONE
         return name if name in ASKED else ""
 
     def _is_in_done(self, pc: int) -> bool:
         function = self._function(pc)
         stack = self._lines.inline_stack(function, pc)[:-1] if function else ()
-        return any(frame.function == _DONE for frame in stack)
+        return any(frame.function == GROUP_DONE for frame in stack)
 
     def _waits_in(self, address: int) -> str:
         return SLOW.get(self._lines.function_name_at(address), "")
@@ -249,6 +263,11 @@ class Standing:
         """Whether it is the one that the frame is in: one that was inlined has begun with its
         atomic instruction, and waits in what it calls."""
         return bool(call.waits) and call.waits == self._receivers.flow.call_at(self._pc)
+
+    def done_by_others(self) -> Iterator[tuple[MethodCall, int]]:
+        """The calls of functions that call Done for a wait group that they are given."""
+        for call in self._code.done_by_others(self._receivers):
+            yield call, self._code.address(self._receivers.place(call, self._pc), self._cfa)
 
     def calls(self) -> Iterator[tuple[MethodCall, int]]:
         """The calls with the address of what each is for; 0 where that is not known."""

@@ -23,7 +23,8 @@ from msgspec.structs import replace
 from goprobe.analysis.heap.blocked import COND
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.leaks import Leaks
-from goprobe.analysis.waits.lockcode import DONE, READS, TAKES, Standing
+from goprobe.analysis.waits.lockcode import Standing
+from goprobe.analysis.waits.lockmethods import DONE, READS, TAKES
 from goprobe.analysis.waits.locks import by_reason, counter_of
 from goprobe.analysis.waits.unlockcode import UnlockCode
 from goprobe.errors import UnreadableError
@@ -162,7 +163,7 @@ class Possession:
     def _of_frame(
         self, g: Goroutine, standing: Standing, inner: Sequence[Standing | None], doubt: str
     ) -> Iterator[tuple[int, Owner]]:
-        for call, address in standing.calls():
+        for call, address in (*standing.calls(), *standing.done_by_others()):
             if address not in self._wanted:
                 continue
             if call.name in TAKES:

@@ -15,7 +15,8 @@ import msgspec
 import numpy as np
 
 from goprobe.analysis.ownership import is_own_code
-from goprobe.analysis.waits.lockcode import (
+from goprobe.analysis.waits.lockcode import LockCode
+from goprobe.analysis.waits.lockmethods import (
     ASKED,
     EXACT,
     GIVES,
@@ -25,7 +26,6 @@ from goprobe.analysis.waits.lockcode import (
     SLOW,
     WRITE_UNLOCK,
     Kind,
-    LockCode,
 )
 from goprobe.arch.code import Receivers
 from goprobe.binary.dwarf.gotypes import GoKind

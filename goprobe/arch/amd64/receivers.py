@@ -45,7 +45,8 @@ class MethodCall(msgspec.Struct, frozen=True):
 class Place(msgspec.Struct, frozen=True):
     """Where the object's address may be had from: `fixed` at link time (0: not), else from any of
     `slots`, words of the frame by their distance from its CFA, with what is to be added; or, in a
-    closure's function, by what lies `closure` bytes in the closure, `plus` that.
+    closure's function, by what lies `closure` bytes in the closure, `plus` that; or it lies `plus`
+    bytes into what the function was given in the register `argument`.
 
     `made` are the pcs of the instructions that made it: run once more, they make another. `loaded`
     says how it was come by from a variable of the package: that one's link-time address, and what
@@ -58,6 +59,7 @@ class Place(msgspec.Struct, frozen=True):
     plus: int = 0
     made: frozenset[int] = frozenset()
     loaded: tuple[int, ...] = ()
+    argument: str = ""
 
     def same(self, other: Place) -> bool:
         """Whether both are made alike, and so of one object, unless a variable is set anew."""
@@ -144,11 +146,16 @@ class Receivers:
             if not loads:
                 made |= {definition.pc} - {ENTRY}
                 slots |= dict.fromkeys((slot, plus) for slot in self._holding(definition, pc))
+            if definition.pc == ENTRY and not loads and definition.holder in INTEGER_ARGUMENTS:
+                given = str(definition.holder)
+                return Place(slots=tuple(slots), made=frozenset(made), plus=plus, argument=given)
             ins = self.flow.instructions.get(definition.pc)
             base = self._derived(ins) if ins is not None else None
             if base is None or ins is None:
                 break
             into = signed(ins.memory_displacement)
+            if ins.mnemonic == Mnemonic.ADD:
+                into = signed(immediate(ins) or 0)
             if ins.is_ip_rel_memory_operand:
                 variable = ins.ip_rel_memory_address
                 if ins.mnemonic in MOVES:
@@ -180,6 +187,8 @@ class Receivers:
 
     def _derived(self, ins: Instruction) -> str | None:
         """The register from which an instruction takes an address, or the word that it loads."""
+        if ins.mnemonic == Mnemonic.ADD and immediate(ins) is not None:
+            return full_name(ins.op0_register) or None
         loads = ins.mnemonic == Mnemonic.MOV and ins.op1_kind == OpKind.MEMORY
         if (loads or ins.mnemonic == Mnemonic.LEA) and not ins.memory_index:
             return "rip" if ins.is_ip_rel_memory_operand else full_name(ins.memory_base) or None
