@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,6 +94,17 @@ class Browser:
             if fault["impact"] in ("serious", "critical")
             for node in fault["nodes"]
         ]
+
+    def painted(self) -> float:
+        """How many seconds after the page was asked for something of it was seen."""
+        paints = (
+            "return performance.getEntriesByName('first-contentful-paint').map(e => e.startTime)"
+        )
+        deadline = time.monotonic() + 30
+        while not (told := self.ask(paints)):
+            assert time.monotonic() < deadline, "nothing was painted"
+            time.sleep(0.05)
+        return float(told[0]) / 1000
 
     def sheets(self) -> int:
         """On how many sheets of paper it is printed."""
