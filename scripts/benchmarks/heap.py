@@ -74,7 +74,7 @@ def measured(*args: str) -> _Ran:
 
 
 @contextmanager
-def _program(objects: int, mebibytes: int = 0) -> Iterator[Running]:
+def heap_of(objects: int, mebibytes: int = 0) -> Iterator[Running]:
     binary = build(ROOT / "testdata" / "heap" / "million.go")
     with running(binary, str(objects), str(mebibytes), timeout=300) as program:
         run_goprobe("heap", str(program.pid))  # layouts cached
@@ -82,7 +82,7 @@ def _program(objects: int, mebibytes: int = 0) -> Iterator[Running]:
 
 
 def measure(runs: int) -> Iterator[Figure]:
-    with _program(_MILLION) as program:
+    with heap_of(_MILLION) as program:
         yield from _stages(program.pid)
         yield from _commands(program.pid, runs)
     yield from _large(runs)
@@ -152,7 +152,7 @@ def _stages(pid: int) -> Iterator[Figure]:
 
 
 def _large(runs: int) -> Iterator[Figure]:
-    with _program(_MILLION // 10, _LARGE_MIB) as program:
+    with heap_of(_MILLION // 10, _LARGE_MIB) as program:
         pauses = [
             run_goprobe("heap", str(program.pid), "--types").report["pause_us"] for _ in range(runs)
         ]
@@ -192,9 +192,9 @@ def _resident(pid: int) -> int:
 
 def _linear() -> Iterator[Figure]:
     """Ten million objects against one: time in proportion, memory an object."""
-    with _program(_MILLION) as program:
+    with heap_of(_MILLION) as program:
         small = run_goprobe("heap", str(program.pid), "--types")
-    with _program(10 * _MILLION) as program:
+    with heap_of(10 * _MILLION) as program:
         large = run_goprobe("heap", str(program.pid), "--types")
     objects = large.report["census"]["objects"]
     scan = sum(

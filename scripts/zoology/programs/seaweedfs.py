@@ -27,6 +27,7 @@ class SeaweedFS(Program):
             f"-ip={LOCAL}",
             f"-ip.bind={LOCAL}",
             "-volume.max=5",
+            "-volume.pprof",
             "-filer",
             *ports,
         ]
@@ -41,6 +42,9 @@ class SeaweedFS(Program):
     def works(self, site: Site) -> bool:
         url = site.url("filer", "/d7/f7")
         return fetched(url).startswith(b"d7/f7 ") and self._put(site, "last")
+
+    def pprof(self, site: Site) -> str:
+        return site.url("volume", "/debug/pprof")
 
     def _put(self, site: Site, name: str) -> bool:
         body = f"{name} ".encode() * 1000

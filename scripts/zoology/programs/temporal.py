@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from scripts.zoology.packages import Package
-from scripts.zoology.program import LOCAL, Program, Site, answers, fetched
+from scripts.zoology.program import LOCAL, Program, Site, fetched
 
 _WORKFLOWS = 400
 
@@ -29,7 +29,8 @@ class Temporal(Program):
         ]
 
     def ready(self, site: Site) -> bool:
-        return answers(site.url("http", "/api/v1/namespaces/default"))
+        # Its namespace is there a while after it listens.
+        return bool(fetched(site.url("http", "/api/v1/namespaces/default"), timeout=5))
 
     def work(self, site: Site) -> None:
         for i in range(_WORKFLOWS):
