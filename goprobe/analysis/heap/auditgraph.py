@@ -121,8 +121,11 @@ def types_fit(facts: TypeFacts) -> Iterator[str]:
     size = np.zeros(len(graph.shapes), np.int64)
     size[used] = [graph.shapes[n].size if n else 0 for n in used.tolist()]
     room = objects.spans.elemsize - graph.lead
-    small = np.flatnonzero(size[typing.shape] > room[objects.span])
-    for node in small[:1000].tolist():
+    small = [
+        np.flatnonzero(size[typing.shape[part]] > room[objects.span[part]]) + part.start
+        for part in objects.parts()
+    ]
+    for node in np.concatenate([np.zeros(0, np.int64), *small])[:1000].tolist():
         if not typing.inner[node]:
             yield (
                 f"the object at {graph.address(node):#x} has {room[objects.span[node]]} bytes and "

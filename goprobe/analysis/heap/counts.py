@@ -19,14 +19,18 @@ _MOST_ROOTS = 200
 
 
 def reached(graph: HeapGraph) -> GraphSummary:
-    reached, sizes = graph.reachable, graph.objects.size
-    count, size = int(reached.sum()), int(sizes[reached].sum())
+    reached, objects = graph.reachable, graph.objects
+    count, size, whole = int(reached.sum()), 0, 0
+    for part in objects.parts():
+        sizes = objects.size_of(part)
+        size += int(sizes[reached[part]].sum())
+        whole += int(sizes.sum())
     return GraphSummary(
         reachable=count,
         unreachable=len(reached) - count,
         edges=graph.nodes.heap_edges,
         reachable_bytes=size,
-        unreachable_bytes=int(sizes.sum()) - size,
+        unreachable_bytes=whole - size,
         roots=graph.roots.count,
     )
 

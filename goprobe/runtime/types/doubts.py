@@ -89,8 +89,10 @@ class Doubts:
         used = np.flatnonzero(np.bincount(shape, minlength=1)).tolist()
         known = np.zeros(len(self._shapes), bool)
         known[[number for number in used if self._shapes.is_known(number)]] = True
-        shape[~known[shape]] = 0
-        return shape, inner & (shape != 0)
+        for own in self._view.objects.parts():
+            shape[own] *= known[shape[own]]
+        inner &= shape != 0
+        return shape, inner
 
     def _doubtful(self, shape: Ids) -> Iterator[tuple[Ints, int]]:
         """Objects that may as well be of a larger type, and what is told of them instead."""

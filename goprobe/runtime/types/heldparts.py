@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from goprobe.runtime.heap.grouping import by_key
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.flowloop import LIKE, LONG, TOLD
@@ -77,8 +78,14 @@ class HeldParts:
         """Which objects are in equal slots, with pointers at the same words."""
         view = self._view
         _, slot_of = view.slots
-        slots = slot_of[view.objects.span]
-        _, masks = np.unique(view.masks(np.arange(view.n)), return_inverse=True)
-        _, like = np.unique(masks * (int(slots.max(initial=0)) + 1) + slots, return_inverse=True)
-        self._given_up = int(like.max(initial=0)) >= _LIKE_MOST
-        return like.astype(np.int32) if not self._given_up else np.zeros(0, np.int32)
+        numbers: dict[tuple[int, int], int] = {}
+        like = np.zeros(view.n, np.int32)
+        for part in view.objects.parts():
+            slots = slot_of[view.objects.span[part]]
+            masks = view.masks(np.arange(part.start, part.stop))
+            for (slot, mask), rows in by_key(slots, masks):
+                like[part][rows] = numbers.setdefault((slot, mask), len(numbers))
+            if len(numbers) >= _LIKE_MOST:
+                self._given_up = True
+                return like[:0]
+        return like

@@ -92,10 +92,12 @@ def _unexplained(view: HeapView, types: Ids, *, leading: bool = True) -> Ints:
     """Objects without a type, of which it is known where pointers may be: those that lead to
     objects, or (not `leading`) all."""
     first, span = view.graph.first, view.objects.span
+    apt = (view.room <= _WORD * _BITS) & ~view.noscan
     chosen = types[: view.n] == 0
-    if leading:
-        chosen &= first[1 : view.n + 1] > first[: view.n]
-    chosen &= (view.room[span] <= _WORD * _BITS) & ~view.noscan[span]
+    for part in view.objects.parts():
+        if leading:
+            chosen[part] &= first[part.start + 1 : part.stop + 1] > first[part]
+        chosen[part] &= apt[span[part]]
     return np.flatnonzero(chosen).astype(np.int64)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
+from numpy.typing import NDArray
 
 from goprobe.runtime.heap.grouping import contained, distinct
 from goprobe.runtime.heap.objects import Ids
@@ -12,6 +15,12 @@ _MOST = (1 << 31) - 1
 
 Part = tuple[int, Ints, Ints, Ints]
 """A shape, and of each object that holds it: its number, how far into it, how many bytes."""
+
+
+_Noted = tuple[int, Ints, Ids]
+"""The same in less memory: a shape, keys, which are the number of an object and (the low 32 bits)
+how far into it, and how many bytes."""
+_Length = TypeVar("_Length", np.int32, np.int64)
 
 
 class ObjectParts:
@@ -24,7 +33,7 @@ class ObjectParts:
         self.shape, self.into, self.length, self.extent = (
             np.zeros(count, np.int32) for _ in range(4)
         )
-        self._fresh: list[Part] = []
+        self._fresh: list[_Noted] = []
         self._seen: dict[int, Ints] = {}
         self.arrays: list[Part] = []
         """Arrays that reach to the end of their objects, as slices say."""
@@ -35,17 +44,20 @@ class ObjectParts:
             return
         near = into <= _MOST
         nodes, into = nodes[near], into[near]
+        key = nodes << 32 | into
         if isinstance(length, int):
-            key = distinct(nodes << 32 | into)
-            nodes, into, long = key >> 32, key & _MOST, np.full(len(key), min(length, _MOST))
+            key = distinct(key)
+            long = np.full(len(key), min(length, _MOST))
+            nodes, into = key >> 32, key & _MOST
             best = np.flatnonzero(np.diff(nodes, prepend=-1))
         else:
-            nodes, into, long = _each_once(nodes, into, np.minimum(length[near], _MOST))
+            key, long = _longest(key, np.minimum(length[near], _MOST))
+            nodes, into = key >> 32, key & _MOST
             # The last row of a node is its longest, and of those the first in the object.
             order = np.lexsort((-into, long, nodes))
             best = order[np.diff(nodes[order], append=-1) != 0]
         np.maximum.at(self.extent, nodes, np.minimum(into + long, _MOST).astype(np.int32))
-        self._fresh.append((shape, nodes, into, long))
+        self._fresh.append((shape, key, long.astype(np.int32)))
         best = best[long[best] > self.length[nodes[best]]]
         at = nodes[best]
         self.shape[at], self.into[at], self.length[at] = shape, into[best], long[best]
@@ -57,30 +69,43 @@ class ObjectParts:
 
     def taken(self, types: Ids) -> list[Part]:
         """Parts that were noted since the last time, of objects that have no type yet."""
-        by_shape: dict[int, list[Part]] = {}
+        by_shape: dict[int, list[_Noted]] = {}
         for part in self._fresh:
             by_shape.setdefault(part[0], []).append(part)
         self._fresh = []
         taken: list[Part] = []
-        for shape, parts in by_shape.items():
-            nodes, into, length = (np.concatenate([p[i] for p in parts]) for i in (1, 2, 3))
-            nodes, into, length = _each_once(nodes, into, length)
-            key = nodes << 32 | into  # ascending
-            have = self._seen.get(shape, key[:0])
-            fresh = (types[nodes] == 0) & ~contained(key, have)
-            if fresh.any():
-                # Two ascending runs: a stable sort merges them in linear time.
-                self._seen[shape] = np.sort(np.concatenate((have, key[fresh])), kind="stable")
-                taken.append((shape, nodes[fresh], into[fresh], length[fresh]))
+        for shape in list(by_shape):
+            key, length = _together(by_shape.pop(shape))
+            have = self._seen.get(shape)
+            fresh = types[key >> 32] == 0
+            if have is not None:
+                fresh &= ~contained(key, have)
+            if not fresh.any():
+                continue
+            key, length = key[fresh], length[fresh]
+            taken.append((shape, key >> 32, key & _MOST, length.astype(np.int64)))
+            # Two ascending runs: a stable sort merges them in linear time.
+            both = key if have is None else np.sort(np.concatenate((have, key)), kind="stable")
+            self._seen[shape] = both
         return taken
 
 
-def _each_once(nodes: Ints, into: Ints, length: Ints) -> tuple[Ints, Ints, Ints]:
-    """Of parts of a shape at the same place the longest."""
-    key = nodes << 32 | into
+def _together(parts: list[_Noted]) -> tuple[Ints, Ids]:
+    """Parts of a shape that were noted; those noted at once are in order already."""
+    key, length = (np.concatenate([p[i] for p in parts]) for i in (1, 2))
+    if len(parts) > 1:
+        parts.clear()
+        key, length = _longest(key, length)
+    return key, length
+
+
+def _longest(key: Ints, length: NDArray[_Length]) -> tuple[Ints, NDArray[_Length]]:
+    """Of parts of a shape at the same place the longest, by their keys (see _Noted)."""
+    if (length == length[:1]).all():
+        key = distinct(key)
+        return key, length[: len(key)]
     order = np.lexsort((length, key))
     key = key[order]
     last = np.ones(len(key), bool)
     last[:-1] = key[1:] != key[:-1]
-    kept = order[last]
-    return nodes[kept], into[kept], length[kept]
+    return key[last], length[order[last]]
