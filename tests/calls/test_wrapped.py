@@ -75,3 +75,48 @@ def test_a_breakpoint_at_such_a_method_stops_in_its_wrapper(
     with goprobe.launch(str(build(_PROGRAM, go=go))) as program:
         stops = [stop.where for stop in program.run(["main.byAge.Len", "main.byAge.Swap"])]
     assert Counter(stops) == {"main.byAge.Len": 1, "main.byAge.Swap": 7}
+
+
+_EMBEDDED = """\
+package main
+
+type speaker interface{ say(n int) int }
+
+type loud struct{ times int }
+
+//go:noinline
+func (l *loud) say(n int) int { l.times++; return n * l.times }
+
+type person struct {
+	name string
+	speaker
+}
+
+//go:noinline
+func talk(s speaker, n int) int { return s.say(n) }
+
+func main() {
+	p := &person{"p", &loud{}}
+	for i := 0; i < 6; i++ {
+		println("said", talk(p, i))
+	}
+}
+"""
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_a_wrapper_that_jumps_to_the_method_of_an_embedded_interface(
+    go: str, tmp_path: Path
+) -> None:
+    """From Go 1.26 on it ends with a jump to what a register says: six calls were one."""
+    (tmp_path / "say.go").write_text(_EMBEDDED)
+    binary = build(tmp_path / "say.go", go=go, flags=("-gcflags=all=-N -l",))
+    with goprobe.launch(str(binary), stdout=2) as program:
+        calls = list(program.calls("main.(*person).say", "main.(*loud).say", "main.talk"))
+    assert Counter(c.function for c in calls) == {
+        "main.(*person).say": 6, "main.(*loud).say": 6, "main.talk": 6,
+    }  # fmt: skip
+    ends = {(c.end, c.record.to) for c in calls if c.function == "main.(*person).say"}
+    assert ends in ({("return", "")}, {("tail", "main.(*loud).say")})
+    results = [c.results[0].py for c in calls if c.function == "main.(*loud).say"]
+    assert results == [n * (n + 1) for n in range(6)]

@@ -285,6 +285,7 @@ def _planned(world: World, chosen: Chosen, *, counts: bool) -> tuple[WatchPlan, 
                 function.entry + bias,
                 tuple(address + bias for address in at.returns),
                 tuple((address + bias, target + bias) for address, target in at.jumps),
+                tuple((address + bias, word) for address, word in at.computed),
             )
         )
     room: list[Room] = []

@@ -33,7 +33,7 @@ def are_equal(a: Value, b: Value, left: Budget, depth: int = _DEPTH) -> bool:
         return a.is_nil and b.is_nil and (_kind(a) in INTERFACES) is (_kind(b) in INTERFACES)
     left.spend(1 if a._is_string() else max(a._length() or 1, 1))
     boxed = a.dynamic_type is not None or b.dynamic_type is not None
-    if boxed and type_held(a) != type_held(b):
+    if boxed and a._own_type != b._own_type:
         return False
     if a._is_string() or b._is_string():
         return a._is_string() and b._is_string() and a._bytes() == b._bytes()
@@ -48,11 +48,6 @@ def are_equal(a: Value, b: Value, left: Budget, depth: int = _DEPTH) -> bool:
     return not other._fields() and _scalar(one) == _scalar(other)
 
 
-def type_held(value: Known) -> str:
-    """The type of what an interface holds, a value's own of anything else."""
-    return str(value._held_type or value.type)
-
-
 def _kind(value: Known) -> str:
     return kind_named(value, value.type)
 
@@ -62,7 +57,7 @@ def leads_to(value: Value) -> Address | None:
     data = None if value._quick else value.data
     if not data:
         return None
-    of_address = kind_named(value, type_held(value)) in _BY_ADDRESS
+    of_address = kind_named(value, value._own_type) in _BY_ADDRESS
     pointer = value.text == f"{int(data.address):#x}"  # of a type that a recording does not know
     if of_address or (pointer and value._dynamic() is None):
         return Address(data.address)

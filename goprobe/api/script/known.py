@@ -220,6 +220,30 @@ class Known:
             return False
         return data.type is UNSET if data else not value.text
 
+    @property
+    def _own_type(self) -> str:
+        """The type of what lies here: of what an interface holds, of all else its own."""
+        return str(self._held_type or self.type)
+
+    def _is_list(self) -> bool:
+        return self._length() is not None and not self._is_string() and not self._is_map()
+
+    def _is_bytes(self) -> bool:
+        data = self.data
+        array = str(data.type) if data and data.type is not UNSET else self.type
+        return self._is_list() and array.endswith(("]uint8", "]byte"))
+
+    def _is_map(self) -> bool:
+        data = self.data
+        if self._own_type.startswith("map["):
+            return True
+        about = str(data.type) if data and data.type is not UNSET else ""
+        return about.startswith(("hash<", "map<"))
+
+    def _is_single(self) -> bool:
+        """Whether it has no parts: a number, a truth value."""
+        return self._quick is not None or (scalar_of(self.text) is not None and not self.data)
+
 
 def kind_named(value: Known, type_name: str) -> str:
     """The kind of any type, "" for one that the program or a recording does not know."""
@@ -256,7 +280,7 @@ def scalar_of(text: str) -> bool | int | float | complex | None:
 
 def as_key(value: Any, type_name: str) -> Any:
     """A map's key as Python's dicts take it: an array is a tuple, a struct one with names."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return tuple(as_key(each, "") for each in value)
     if isinstance(value, dict):
         name = re.sub(r"\W", "_", type_name.rpartition(".")[2]) or "struct"

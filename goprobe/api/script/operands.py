@@ -6,7 +6,6 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from goprobe.api.script.equality import type_held
 from goprobe.api.script.gonumbers import (
     ALIASES,
     BITS,
@@ -92,7 +91,7 @@ def type_of(value: Any) -> str:
     if isinstance(value, Number | Text | Typed):
         return value.type
     if isinstance(value, Value):
-        return type_held(value)
+        return value._own_type
     names = {bool: "bool", Rune: "int32", int: "int", Fraction: "float64", bytes: "string"}
     return names[type(value)]
 

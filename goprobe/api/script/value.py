@@ -56,8 +56,8 @@ class Value(Scalar):
         return self._python(_DEPTH, Budget(_PARTS, self._too_many))
 
     def _python(self, depth: int, parts_left: Budget) -> Any:
-        if dynamic := self._dynamic():
-            return dynamic._python(depth, parts_left)
+        if content := self._content():
+            return content._python(depth if self.dynamic_type else depth - 1, parts_left)
         parts_left.spend(1 if self._is_string() else max(self._length() or 1, 1))
         if not depth:
             raise UsageError(f"{self.name} leads deeper than {_DEPTH} parts, or back to itself")
@@ -70,6 +70,8 @@ class Value(Scalar):
                 return raw.decode()
             except UnicodeDecodeError:
                 return raw
+        if text == "{}":
+            return {}
         scalar = scalar_of(text) if self._length() is None else None
         if scalar is not None and not (self.data and not isinstance(scalar, float | complex)):
             return scalar
@@ -108,9 +110,10 @@ class Value(Scalar):
             scalar = scalar_of(text) if not self._is_string() else None
             both = isinstance(scalar, bool) == isinstance(other, bool)
             return scalar is not None and both and self._length() is None and scalar == other
-        if isinstance(other, list | tuple | dict):
-            plain = self.py
-            return bool(plain == (list(other) if isinstance(other, tuple) else other))
+        if isinstance(other, tuple):
+            return bool(as_key(self.py, self.type) == as_key(other, ""))
+        if isinstance(other, list | dict):
+            return bool(self.py == other)
         return NotImplemented
 
     __hash__ = Scalar.__hash__
@@ -163,6 +166,16 @@ class Value(Scalar):
             return None
         return self._again(part.data)
 
+    def _content(self) -> Value | None:
+        """What an interface's box holds; what a pointer leads to, where that has a length, or is a
+        pointer itself."""
+        if (dynamic := self._dynamic()) or self._quick or self._length() is not None:
+            return dynamic
+        data = self.data
+        if not data or data.type in (UNSET, _CODE) or self._is_string():
+            return None
+        return self._again(data) if data.len is not UNSET or data.type.startswith("*") else None
+
     def _of(self, part: Element) -> Value:
         return Value(self._driver, part, self._alive)
 
@@ -209,21 +222,6 @@ class Value(Scalar):
                 return field
         return None
 
-    def _is_list(self) -> bool:
-        return self._length() is not None and not self._is_string() and not self._is_map()
-
-    def _is_bytes(self) -> bool:
-        data = self.data
-        array = str(data.type) if data and data.type is not UNSET else self.type
-        return self._is_list() and array.endswith(("]uint8", "]byte"))
-
-    def _is_map(self) -> bool:
-        data = self.data
-        if self.type.startswith("map["):
-            return True
-        about = str(data.type) if data and data.type is not UNSET else ""
-        return about.startswith(("hash<", "map<"))
-
     def __getattr__(self, name: str) -> Value:
         if name.startswith("__"):
             raise AttributeError(name)
@@ -246,15 +244,15 @@ class Value(Scalar):
             fields = [] if self._is_list() or self._is_map() else [p.name for p in self._fields()]
         except UsageError:
             fields = []
-        return [*fields, *own]
+        return [*dict.fromkeys((*fields, *own))]
 
     @overload
     def __getitem__(self, index: slice) -> list[Value]: ...
     @overload
     def __getitem__(self, index: Key) -> Value: ...
     def __getitem__(self, index: slice | Key) -> Value | list[Value]:
-        if dynamic := self._dynamic():
-            return dynamic[index]
+        if content := self._content():
+            return content[index]
         if self._is_map():
             return self._entry(index)
         if isinstance(index, slice):
@@ -284,7 +282,7 @@ class Value(Scalar):
         if isinstance(key, Value):
             key = key._as_key()
         self._told()
-        part, data = self.part, self.data
+        data = self.data
         wanted = key.decode("utf-8", "surrogateescape") if isinstance(key, bytes) else key
         if wanted is None or isinstance(wanted, _LOOKED_FOR):
             return self._entry_of(as_key(wanted, ""))
@@ -295,7 +293,7 @@ class Value(Scalar):
         if data:
             self._alive()
             kind = "string" if isinstance(wanted, str) else "number"
-            element = self._driver.entry(part.type, int(data.address), kind, shown)
+            element = self._driver.entry(self._own_type, int(data.address), kind, shown)
         if element is None:
             raise NoSuchElementError(f"{self.type} has no element {key!r}")
         return self._of(element)
@@ -308,6 +306,11 @@ class Value(Scalar):
         raise NoSuchElementError(f"{self.type} has no element {wanted!r}")
 
     def __contains__(self, key: object) -> bool:
+        if content := self._content():
+            return key in content
+        if self._is_string():
+            part = key.encode("utf-8", "surrogateescape") if isinstance(key, str) else key
+            return isinstance(part, bytes) and part in self._bytes()
         if self._is_map():
             try:
                 self._entry(key)
@@ -318,13 +321,16 @@ class Value(Scalar):
 
     def items(self) -> Iterator[tuple[Any, Value]]:
         """A map's keys, as Python's own (arrays as tuples, structs as named ones), and values."""
+        if content := self._content():
+            yield from content.items()
+            return
         if not self._is_map():
             raise TypeError(f"a {self.type} is no map")
         self._told()
         start, data = 0, self.data
         while data:
             self._alive()
-            pairs = self._driver.entries(self.part.type, int(data.address), start, _AT_ONCE)
+            pairs = self._driver.entries(self._own_type, int(data.address), start, _AT_ONCE)
             for key, value in zip(pairs[::2], pairs[1::2], strict=True):
                 yield self._of(key)._as_key(), self._of(value)
             start += _AT_ONCE
@@ -340,12 +346,14 @@ class Value(Scalar):
         return (value for _, value in self.items())
 
     def __iter__(self) -> Iterator[Any]:
-        if dynamic := self._dynamic():
-            return iter(dynamic)
+        if content := self._content():
+            return iter(content)
         if self._is_map():
             return self.keys()
         if self._is_list():
             return self._range(range(len(self)))
+        if self._is_string():
+            return iter(self.py)
         self._told()
         if self._is_single():
             raise TypeError(f"{self.name} is a {self.type} and has no elements")
@@ -376,20 +384,16 @@ class Value(Scalar):
                 f"index {self.name}.py for its characters, bytes({self.name}) for its bytes"
             )
         if data:
-            return self._driver.items(part.type, int(data.address), start, count)
+            return self._driver.items(self._own_type, int(data.address), start, count)
         if part.address is UNSET:
             raise UsageError(f"element [{start}] of {self.name} lies in no memory")
-        return self._driver.items(part.type, int(part.address), start, count)
+        return self._driver.items(self._own_type, int(part.address), start, count)
 
     def __len__(self) -> int:
-        if dynamic := self._dynamic():
-            return len(dynamic)
+        if content := self._content():
+            return len(content)
         self._told()
         length = self._length()
         if length is None and self._is_single():
             raise TypeError(f"{self.name} is a {self.type} and has no length")
         return len(self._fields()) if length is None else length
-
-    def _is_single(self) -> bool:
-        """Whether it has no parts: a number, a truth value."""
-        return self._quick is not None or (scalar_of(self.text) is not None and not self.data)

@@ -50,6 +50,8 @@ def by_hand(code: bytes, address: int) -> Done | None:
         return _lea(ins)
     if ins.flow_control == FlowControl.UNCONDITIONAL_BRANCH:
         return _jump(ins)
+    if _is_computed(ins):
+        return _computed_jump(ins)
     return None
 
 
@@ -63,6 +65,15 @@ def _jump(ins: Instruction) -> Done:
 
     def done(words: Words, _word_at: WordAt, _put: PutWord) -> None:
         words[PC_WORD] = target
+
+    return done
+
+
+def _computed_jump(ins: Instruction) -> Done:
+    word = _REGISTERS[ins.op0_register]
+
+    def done(words: Words, _word_at: WordAt, _put: PutWord) -> None:
+        words[PC_WORD] = words[word]
 
     return done
 
@@ -160,25 +171,34 @@ def behind_stack_check(code: bytes, low: int) -> int:
 
 
 class Ends(msgspec.Struct, frozen=True):
-    """Where a function may end: its return instructions, and jumps (with their targets) to other
-    functions. `whole`: all of it is code."""
+    """Where a function may end: its return instructions, jumps (with their targets) to other
+    functions, and jumps (with the number of the register that says where) such as wrappers of
+    embedded interfaces' methods end with. `whole`: all of it is code."""
 
     returns: tuple[int, ...]
     jumps: tuple[tuple[int, int], ...]
+    computed: tuple[tuple[int, int], ...]
     whole: bool
 
 
 def ends(code: bytes, low: int) -> Ends:
     """Those of a function whose code lies at `low`."""
     high = low + len(code)
-    returns, jumps = list[int](), list[tuple[int, int]]()
+    returns, jumps, computed = list[int](), list[tuple[int, int]](), list[tuple[int, int]]()
     for ins in Decoder(64, code, ip=low):
         if ins.is_invalid or ins.next_ip > high:
-            return Ends((), (), whole=False)
+            return Ends((), (), (), whole=False)
         if ins.mnemonic == Mnemonic.RET:
             returns.append(int(ins.ip))
         elif ins.flow_control == FlowControl.UNCONDITIONAL_BRANCH:
             target = int(ins.near_branch_target)
             if not low <= target < high:
                 jumps.append((int(ins.ip), target))
-    return Ends(tuple(returns), tuple(jumps), whole=True)
+        elif _is_computed(ins):  # a table of jumps within the function is in memory
+            computed.append((int(ins.ip), _REGISTERS[ins.op0_register]))
+    return Ends(tuple(returns), tuple(jumps), tuple(computed), whole=True)
+
+
+def _is_computed(ins: Instruction) -> bool:
+    indirect = ins.flow_control == FlowControl.INDIRECT_BRANCH
+    return indirect and ins.op0_kind == OpKind.REGISTER

@@ -43,13 +43,15 @@ class After(StrEnum):
 
 class WatchedFunction(msgspec.Struct, frozen=True):
     """A function whose calls are told: its entry, its return instructions, and its jumps to other
-    functions with their targets. `own_g`: g has to be looked for in the thread's own storage.
+    functions with their targets; those that are `computed`, with the number of the register that
+    says where. `own_g`: g has to be looked for in the thread's own storage.
     `stubs`: what can be noted of it without a stop, each while these words of the registers are
     all 0."""
 
     entry: int
     returns: tuple[int, ...] = ()
     jumps: tuple[tuple[int, int], ...] = ()
+    computed: tuple[tuple[int, int], ...] = ()
     own_g: bool = False
     stubs: tuple[tuple[Covered, tuple[int, ...]], ...] = ()
 
@@ -86,7 +88,7 @@ class WatchPlan(msgspec.Struct, frozen=True):
         for function in self.functions:
             yield function.entry
             yield from function.returns
-            yield from (address for address, _ in function.jumps)
+            yield from (address for address, _ in (*function.jumps, *function.computed))
         for marks in (self.landmarks, *self.copies):
             yield from filter(None, (marks.gopanic, marks.goexit, marks.goexit1, marks.recovery))
 

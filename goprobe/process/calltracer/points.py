@@ -14,12 +14,14 @@ class At(IntEnum):
 
 
 class CallPoint(Point, kw_only=True):
-    """`number` is the function's (-1: the runtime's), `target` a jump's; `ends` is what an entry is
-    besides, where a function has but one instruction."""
+    """`number` is the function's (-1: the runtime's), `target` a jump's, `word` the register's that
+    says it (-1: none); `ends` is what an entry is besides, where a function has but one
+    instruction."""
 
     at: At
     number: int = -1
     target: int = 0
+    word: int = -1
     ends: At | None = None
 
 
@@ -38,6 +40,8 @@ class Points(CodePoints[CallPoint]):
                 self._add(CallPoint(address=address, at=At.RETURN, number=number))
             for address, target in function.jumps if not plan.counts else ():
                 self._add(CallPoint(address=address, at=At.JUMP, number=number, target=target))
+            for address, word in function.computed if not plan.counts else ():
+                self._add(CallPoint(address=address, at=At.JUMP, number=number, word=word))
         self.last: list[CallPoint] = []
         for marks in (plan.landmarks, *plan.copies) if not plan.counts else ():
             self._add(CallPoint(address=marks.gopanic, at=At.PANIC))

@@ -217,7 +217,8 @@ class CallTracer(NotedCalls):
                 return call
             call.began, kind = goroutine.moment(since), point.ends
         if kind is At.RETURN or kind is At.JUMP:
-            to = f"{point.target:#x}" if kind is At.JUMP else ""
+            target = point.target if point.word < 0 else hit.words[point.word]
+            to = f"{target:#x}" if kind is At.JUMP else ""
             self._ended(goroutine, point.number, at, hit, since, to)
         elif kind is At.PANIC:
             self._unwinds(goroutine, End.PANIC, self._values.panic(hit), hit, since)
