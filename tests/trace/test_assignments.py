@@ -9,6 +9,7 @@ import pytest
 from goprobe.analysis.trace.assignments import Assignments, assignments
 from goprobe.analysis.trace.goscopes import NameScope, named_results, names_outer, scope_of
 from goprobe.analysis.trace.gosyntax import Literal, functions_of
+from goprobe.binary.dwarf.gotypes import GoKind
 
 HEAD = "package p\n"  # a function's body begins at line 3
 
@@ -205,3 +206,23 @@ def test_return_gives_a_named_result_its_value(tmp_path: Path) -> None:
 )
 def test_names_of_results(tmp_path: Path, head: str, names: set[str]) -> None:
     assert named_results(function(tmp_path, head=head).signature) == names
+
+
+def test_what_a_pointer_leads_to_is_no_part_of_it(tmp_path: Path) -> None:
+    body = ("use(p)", "p.f = 1", "p.g[2]++", "q := &p.h", "p.M(q)", "p = p.next", "use(p)")
+    code = function(tmp_path, *body, head="func f(p *T)")
+    led = assignments(code, "p", 2, 9, GoKind.POINTER)
+    assert led is not None and not (led.partial or led.shares or led.changed)
+    assert {site.line for site in led.reaching} == {8}
+    struct = assignments(code, "p", 2, 9, GoKind.STRUCT)
+    assert struct is not None and struct.shares
+    assert {site.line for site in struct.partial} == {4, 5} and struct.changed == {6, 7}
+
+
+def test_elements_of_slices_and_maps_are_no_part_of_them(tmp_path: Path) -> None:
+    code = function(tmp_path, "b[0] = 1", "q := &b[1]", "b = b[1:]", "use(b, q)")
+    found = assignments(code, "b", 2, 6, GoKind.SLICE)
+    assert found is not None and not (found.partial or found.shares)
+    assert {site.line for site in found.reaching} == {5}
+    array = assignments(code, "b", 2, 6, GoKind.ARRAY)
+    assert array is not None and array.partial and array.shares

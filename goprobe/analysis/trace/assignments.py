@@ -22,8 +22,11 @@ from goprobe.analysis.trace.goscopes import (
 )
 from goprobe.analysis.trace.gosyntax import Block, Literal, Statement
 from goprobe.analysis.trace.gotokens import Token
+from goprobe.binary.dwarf.gotypes import GoKind
 
 _ROUNDS = 8
+_LEADS = frozenset((GoKind.POINTER, GoKind.SLICE, GoKind.MAP))
+_PARTS = (".", "[")
 
 
 class Assignment(msgspec.Struct, frozen=True):
@@ -84,8 +87,9 @@ _State = frozenset[Assignment] | None  # None: control does not come here
 class _Flow:
     """One variable of one function, and what reaches the beginning of `line`."""
 
-    def __init__(self, name: str, declared: int, scope: NameScope, line: int) -> None:
+    def __init__(self, name: str, declared: int, scope: NameScope, line: int, kind: GoKind) -> None:
         self.name, self.declared, self.scope, self.line = name, declared, scope, line
+        self.kind, self.leads = kind, kind in _LEADS
         self.all: set[Assignment] = set()
         self.partial: set[Assignment] = set()
         self.shares = False
@@ -239,7 +243,7 @@ class _Flow:
         if hidden or not self.scope.first <= line <= self.scope.last:
             return state
         site = Assignment(line, part, last if last > line else 0)
-        if any(_may_change(segment, at, self.name) for at in range(len(segment))):
+        if any(self._may_change(segment, at) for at in range(len(segment))):
             self.changed.update(site.lines)
         declares = (
             bool(segment)
@@ -249,7 +253,9 @@ class _Flow:
         for token in targets_of(segment):
             if token.text != self.name:
                 continue
-            if _after(segment, token) in (".", "["):
+            if _after(segment, token) in _PARTS:
+                if self.leads:
+                    continue  # what it leads to
                 self.partial.add(site)
                 self.all.add(site)
                 state = None if state is None else state | {site}
@@ -264,7 +270,7 @@ class _Flow:
         """A statement's header that takes the address, or makes a closure that gives the variable
         a value, whenever it is called."""
         shares = any(
-            token.name and token.text == self.name and _is_address(statement.header, at)
+            token.name and token.text == self.name and self._is_address(statement.header, at)
             for at, token in enumerate(statement.header)
         )
         for literal in statement.literals:
@@ -278,39 +284,42 @@ class _Flow:
         if any(t.name and t.text == self.name for t in literal.signature):
             return False
         # Declared anywhere in it, the name means another variable: its block is not the scope's.
-        inner = _Flow(self.name, -1, NameScope(literal.line, literal.body.last + 1), -1)
+        scope = NameScope(literal.line, literal.body.last + 1)
+        inner = _Flow(self.name, -1, scope, -1, self.kind)
         inner.block(literal.body, frozenset())
         self.remote |= {Remote(site, statement.first, statement.last) for site in inner.all}
         self.remote |= inner.remote
         self.changed |= inner.changed
         return bool(inner.all) or inner.shares
 
-
-def _is_address(segment: Sequence[Token], at: int) -> bool:
-    """Whether the name there has its address taken: & with nothing before it to combine with."""
-    if not at or segment[at - 1].text != "&":
-        return False
-    before = segment[at - 2] if at > 1 else None
-    return before is None or not (before.name or before.text in ")]}")
-
-
-def _may_change(segment: Sequence[Token], at: int, name: str) -> bool:
-    """Whether the address of the variable named there is taken, a method of it called, one of a
-    part of it too, or a slice of it made."""
-    if not segment[at].name or segment[at].text != name:
-        return False
-    if _is_address(segment, at):
-        return True
-    depth = 0
-    for token, after in pairwise(segment[at + 1 :]):
-        depth += (token.text == "[") - (token.text == "]")
-        if token.text == ":" and depth == 1:
-            return True
-        if not depth and token.text not in (".", "]") and not token.name:
+    def _is_address(self, segment: Sequence[Token], at: int) -> bool:
+        """Whether the name there has its address taken: & with nothing before it to combine with,
+        and of it, not of something that it leads to."""
+        if not at or segment[at - 1].text != "&":
             return False
-        if not depth and token.name and after.text == "(":
-            return True
-    return False
+        if self.leads and at + 1 < len(segment) and segment[at + 1].text in _PARTS:
+            return False
+        before = segment[at - 2] if at > 1 else None
+        return before is None or not (before.name or before.text in ")]}")
+
+    def _may_change(self, segment: Sequence[Token], at: int) -> bool:
+        """Whether the address of the variable is taken where it may be named, a method of it
+        called, one of a part of it too, or a slice of it made. Methods of what a pointer leads to
+        are given the pointer."""
+        if not segment[at].name or segment[at].text != self.name:
+            return False
+        if self._is_address(segment, at) or self.kind is GoKind.POINTER:
+            return self._is_address(segment, at)
+        depth = 0
+        for token, after in pairwise(segment[at + 1 :]):
+            depth += (token.text == "[") - (token.text == "]")
+            if token.text == ":" and depth == 1:
+                return True
+            if not depth and token.text not in (".", "]") and not token.name:
+                return False
+            if not depth and token.name and after.text == "(":
+                return True
+        return False
 
 
 def _is_range(header: Sequence[Token]) -> bool:
@@ -329,13 +338,16 @@ def _join(states: Sequence[_State]) -> _State:
     return frozenset[Assignment]().union(*known) if known else None
 
 
-def assignments(function: Literal, name: str, declared: int, line: int) -> Assignments | None:
+def assignments(
+    function: Literal, name: str, declared: int, line: int, kind: GoKind = GoKind.INVALID
+) -> Assignments | None:
     """Of the variable that is declared at a line, as seen from another; None where the source
-    does not show it."""
+    does not show it. `kind` is its type's: what is assigned to behind a pointer, a slice, a map
+    leaves that as it is."""
     scope = scope_of(function, name, declared)
     if scope is None:
         return None
-    flow = _Flow(name, declared, scope, line)
+    flow = _Flow(name, declared, scope, line, kind)
     flow.result = name in named_results(function.signature) and scope.first == function.line
     parameter = any(t.name and t.text == name and t.line == declared for t in function.signature)
     state = frozenset((Assignment(declared),)) if parameter else frozenset()

@@ -34,7 +34,7 @@ from goprobe.arch.code import LOST, FrameSlot, Holder
 from goprobe.arch.registers import RESUMED_THROUGH, signed
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.expression import Piece
-from goprobe.binary.dwarf.gotypes import GoType
+from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.binary.dwarf.info import Local
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.stacks.bindings import Binding
@@ -151,7 +151,9 @@ class Trust:
             return Doubt(f"it is in scope at lines {scope.first} to {scope.last} only", hidden=True)
         if binding.place is None:
             return None
-        known = assignments(source, name, local.line, frame.line)
+        go_type = self._program.debug.types.at(local.type)
+        kind = GoKind.INVALID if binding.moved else go_type.kind
+        known = assignments(source, name, local.line, frame.line, kind)
         about = self._program.function_variables(function)
         return self._judged(binding, frame, known, about, source)
 
@@ -265,9 +267,9 @@ class Trust:
         for other in self._program.debug.locals(at.about.function) if lines else ():
             if other.name == local.name or not shares_place(other, holders, at.pc):
                 continue
-            theirs = assignments(source, other.name, other.line, at.frame.line)
+            go_type = self._program.debug.types.at(other.type)
+            theirs = assignments(source, other.name, other.line, at.frame.line, go_type.kind)
             if theirs and lines & theirs.lines:
-                go_type = self._program.debug.types.at(other.type)
                 places = self._holders(other, go_type, at.frame, whole=False)
                 if in_words(other, places, theirs, at) is None:
                     return Doubt(f"the debug information has {other.name} in the same place")

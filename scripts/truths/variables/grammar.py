@@ -8,7 +8,7 @@ from scripts.truths.variables.writer import Writer
 
 _SIMPLE: Weighted = (
     (6, simple.declare), (5, simple.checkpoint), (5, simple.assign), (3, calls.call),
-    (2, simple.use), (1, simple.leave), (1, simple.panics),
+    (2, simple.use), (1, simple.leave), (1, simple.panics), (2, simple.behind),
 )  # fmt: skip
 _NESTED: Weighted = (
     (3, branches.branch), (3, loops.loop), (3, closures.closure), (2, closures.guarded),

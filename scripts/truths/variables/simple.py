@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from scripts.truths.variables.making import literal
 from scripts.truths.variables.scope import Block
 from scripts.truths.variables.statements import MOST_COST, Statements
-from scripts.truths.variables.types import ANY, ERROR, INT, INTEGERS, STRING
+from scripts.truths.variables.types import ANY, ERROR, INT, INTEGERS, STRING, Type
 
 
 def declare(s: Statements, block: Block, _depth: int = 0) -> None:
@@ -118,6 +120,42 @@ def assign(s: Statements, block: Block, _depth: int = 0) -> None:
     else:
         w.put(f"{text} = {w.expression(block, kind)}")
     return None
+
+
+_SCALARS = (*INTEGERS, "string", "bool", "float64")
+
+
+def behind(s: Statements, block: Block, depth: int = 0) -> None:
+    """Something that a variable leads to gets another value; the variable itself does not."""
+    w, c = s.w, s.c
+    targets = [
+        (before, text, kind, variable)
+        for path, type_, variable in w.paths(block)
+        if not variable.constant
+        for before, text, kind in _led_to(path, type_)
+        if kind.kind in _SCALARS
+    ]
+    if not targets:
+        return assign(s, block, depth)
+    before, text, kind, variable = c.one_of(targets)
+    block.body.mention(variable)
+    does = f"{text} = {w.expression(block, kind, 1)}"
+    if kind.kind in INTEGERS and c.chance(40):
+        does = f"{text}++"
+    w.put(f"if {before} {{ {does} }}")
+    return None
+
+
+def _led_to(path: str, kind: Type) -> Iterator[tuple[str, str, Type]]:
+    """A condition, what may be assigned to where it holds, and that one's type."""
+    if kind.kind == "slice":
+        yield f"len({path}) > 0", f"{path}[0]", kind.element
+    elif kind.kind == "pointer" and kind.element.kind == "struct":
+        for name, part in kind.element.fields:
+            if name != "_":
+                yield f"{path} != nil", f"{path}.{name}", part
+    elif kind.kind == "pointer":
+        yield f"{path} != nil", f"*{path}", kind.element
 
 
 def leave(s: Statements, block: Block, _depth: int = 0) -> None:
