@@ -3,6 +3,7 @@ textual."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from typing import ClassVar, Protocol
@@ -289,8 +290,11 @@ class Explorer(App[None]):
         box.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        if self.level is not None and self.level.needle != event.value:
-            self.level.needle, self.level.cursor = event.value, 0
+        self._search(event.value)
+
+    def _search(self, needle: str) -> None:
+        if self.level is not None and self.level.needle != needle:
+            self.level.needle, self.level.cursor = needle, 0
             self._draw()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -300,9 +304,11 @@ class Explorer(App[None]):
     def on_key(self, event: object) -> None:
         box = self.query_one("#search", Input)
         if getattr(event, "key", "") == "escape" and box.has_class("asked"):
-            box.value = ""
             box.remove_class("asked")
+            with self.prevent(Input.Changed):  # which would draw all once more, behind this
+                box.value = ""
             self.table.focus()
+            self._search("")
 
     def action_sort(self) -> None:
         self._order = (self._order + 1) % len(_ORDERS)
@@ -345,6 +351,7 @@ class Explorer(App[None]):
         self._state("looking …")
         try:
             look = await self._source.look(self._state)
+            made = await asyncio.to_thread(views, look)  # of ten thousand types: keys go on
         except GoprobeError as error:
             self.failed = None if self.views else error
             self._state(f"{error.message} {error.hint}".strip())
@@ -353,8 +360,7 @@ class Explorer(App[None]):
             self._busy = False
         if self.views:
             self._before = amounts(self._paths)
-        made = views(look)
-        if not self.views:  # a saved report may have one list alone
+        else:  # a saved report may have one list alone
             self._at = min(range(len(made)), key=lambda n: (not made[n].entries, made[n].later, n))
         self._paths = again(made, self._paths)
         self.views, self.title, self.failed = made, look.title, None

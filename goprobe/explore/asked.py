@@ -90,7 +90,7 @@ class Asked:
     ) -> R:
         out, code = await self._run((*words, "--json"), told, 80)
         try:
-            return from_json(out, kind)
+            return await asyncio.to_thread(from_json, out, kind)
         except msgspec.MsgspecError:
             raise CannotWorkError(f"goprobe {words[0]} ended with {code}") from None
 
