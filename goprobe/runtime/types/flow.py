@@ -22,7 +22,7 @@ from goprobe.runtime.types.shapes import Shapes
 
 _WORD_LIMIT = (1 << 63) - 1
 _STATE = 9
-_SHAPES_AT_ONCE = 64
+_SHAPES_AT_ONCE = 256
 _NARROW = 64  # nodes at once, for which a loop in Python is faster than arrays are
 _ASIDE = 1 << 16
 _KNOWN_LIMIT = 1 << 20
@@ -157,13 +157,20 @@ class Stream:
             if state[4] != NOWHERE:
                 self._view.words.bring(state[4:5])
             else:
-                # The more of a node's pointers wanted shapes, the more of the next ones' are read.
-                node = int(self._queue[state[0]])
-                own = int(self._shape[node]) or int(self._parts.shape[node])
-                self._tables.read_from(own, int(state[6]), shapes)
+                # The more pointers wanted shapes, the more of the next ones' are read.
+                self._tables.read_from(self._next(state, shapes), int(state[6]), shapes)
                 shapes = min(2 * shapes, _SHAPES_AT_ONCE)
             self._run_on(state, most)
         self._put_off.looked_at += int(state[0])
+
+    def _next(self, state: NDArray[np.int64], count: int) -> list[int]:
+        """The shapes of so many nodes that are looked at next, each once."""
+        head, tail = int(state[0]), int(state[1])
+        nodes = self._queue[head : min(head + count, tail)]
+        own = self._shape[nodes]
+        for at in np.flatnonzero(own == 0).tolist():
+            own[at] = self._parts.shape[nodes[at]]
+        return list(dict.fromkeys(own.tolist()))
 
     def _run_on(self, state: NDArray[np.int64], most: int) -> None:
         view, tables, graph = self._view, self._tables, self._view.graph
@@ -244,26 +251,34 @@ class _Tables:
             self._rules = end
             self._note_parts(rules, targets)
 
-    def read_from(self, own: int, shape: int, count: int) -> None:
-        """A shape that a pointer of a value of the shape `own` wants, and those of the next words,
-        `count` in all."""
-        begin, words = self.shapes[own, loop.BEGIN], self.shapes[own, loop.COUNT]
-        told = self.rules[begin : begin + words, 1]
-        at = np.flatnonzero(told == shape)
+    def read_from(self, owners: list[int], shape: int, count: int) -> None:
+        """A shape that a pointer of a value of the first shape wants, those of the next words, and
+        of values of the others: `count` in all."""
+        told = self._wanted_by(owners[0])
+        if shape in told:
+            told = told[told.index(shape) + 1 :]
         self.read(shape)
-        if len(at):
-            following = told[at[0] + 1 :]
-            self.read_all(following[following != 0][: count - 1].tolist())
+        for own in owners:
+            told = told if own == owners[0] else self._wanted_by(own)
+            self.read_all(told[: count - 1])
+            count -= len(told)
+            if count <= 1:
+                break
+
+    def _wanted_by(self, own: int) -> list[int]:
+        """The shapes that pointers of a value want, in the order of its words."""
+        begin, words = self.shapes[own, loop.BEGIN], self.shapes[own, loop.COUNT]
+        told: list[int] = self.rules[begin : begin + words, 1].tolist()
+        return [shape for shape in told if shape]
 
     def _note_parts(self, rules: Ints, targets: Ints) -> None:
         """What the words of maps and of tries lead to, of which others say which it is."""
         of = {Rule.DIRECTORY: self._shapes.group_of_table, Rule.TRIE: self._shapes.trie_nodes}
-        for rule, parts in of.items():
-            for target in targets[rules == rule].tolist():
+        for rule, target in zip(rules.tolist(), targets.tolist(), strict=True):
+            if rule in of:
+                parts = of[rule](target)
                 self.shapes = _with_room(self.shapes, target + 1)
-                self.shapes[target, loop.ONE_PART], self.shapes[target, loop.OTHER_PART] = parts(
-                    target
-                )
+                self.shapes[target, loop.ONE_PART], self.shapes[target, loop.OTHER_PART] = parts
 
     def has_generic(self) -> None:
         self._generic = False

@@ -140,13 +140,17 @@ class HeapView:
 
     def may_be(self, shape: Shape, nodes: Ints) -> NDArray[np.bool_]:
         """Whether each object may be one value of a shape."""
+        return self.may_hold(shape.size, shape.pointers, nodes)
+
+    def may_hold(
+        self, size: int | Ints, pointers: bool | NDArray[np.bool_], nodes: Ints
+    ) -> NDArray[np.bool_]:
+        """Whether each object may be one value of such a size, with pointers or without."""
         span = self.objects.span[nodes]
-        noscan = self.noscan[span]
-        fits: NDArray[np.bool_] = noscan != shape.pointers
-        fits &= (shape.size <= self.room[span]) & (shape.size > self.below[span])
-        if not shape.pointers and shape.size < TINY_BYTES:
-            fits |= self.shared[span]
-        return fits
+        fits: NDArray[np.bool_] = self.noscan[span] != pointers
+        fits &= (size <= self.room[span]) & (size > self.below[span])
+        shared = self.shared[span] & ~np.bool_(pointers) & np.less(size, TINY_BYTES)
+        return fits | shared
 
     def in_span(self, nodes: Ints) -> Ints:
         """How many bytes into its span each object begins."""

@@ -19,6 +19,7 @@ from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.grouping import different, groups, numbers
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.types.carried import carried
 from goprobe.runtime.types.doubts import Doubts
 from goprobe.runtime.types.flow import HELD_NOWHERE, Stream
 from goprobe.runtime.types.heapview import HeapView
@@ -74,27 +75,19 @@ class Typist:
         The inner parts of maps have types that say less than the map's own: they wait until the
         map has had its say.
         """
-        order = np.argsort(rtypes, kind="stable")
-        for rtype, rows in groups(rtypes, order):
-            if rtype and self._shapes.is_part_of_map(rtype):
-                self._later.append((rtype, nodes[rows]))
-            elif rtype:
-                self._carries(rtype, nodes[rows])
+        told = carried(self._view, self._shapes, nodes, rtypes)
+        self._later += told.parts
+        for some in told.closures:
+            self._run_code(some)
+        self._assign_surely(*told.single)
+        for shape, some in told.others:
+            self._assign(some, shape, sure=True)
 
     def known(self, nodes: Ints, rtype: int) -> None:
         """Objects of which the runtime itself says that they begin with a value of a type."""
         if rtype and len(nodes):
             shape = self._shapes.of_rtype(rtype)
             self._assign(nodes[self._view.may_be(self._shapes[shape], nodes)], shape)
-
-    def _carries(self, rtype: int, nodes: Ints) -> None:
-        if self._shapes.is_of_closure(rtype):
-            self._run_code(nodes)
-            return
-        shape = self._shapes.of_rtype(rtype)
-        whole = self._view.may_be(self._shapes[shape], nodes)
-        self._assign(nodes[whole], shape, sure=True)
-        self._assign(nodes[~whole], self._shapes.array_of_rtype(rtype), sure=True)
 
     def run(self) -> Typing:
         nodes = np.flatnonzero(self._view.roots.shapes) + self._view.roots.base
@@ -180,6 +173,14 @@ class Typist:
             self._pending.setdefault(shape, []).append(fresh.astype(np.int64))
         if sure:
             self.sure[nodes[self.shape[nodes] == shape]] = True
+
+    def _assign_surely(self, nodes: Ints, shapes: Ids) -> None:
+        """Give each of some objects a shape of its own, which says enough and is certain."""
+        have = self.shape[nodes]
+        fresh = (have != shapes) & ((have == 0) | ~self.sure[nodes])
+        self.shape[nodes[fresh]] = shapes[fresh]
+        self._wait(nodes[fresh])
+        self.sure[nodes[self.shape[nodes] == shapes]] = True
 
     def _spread(self, shape: int, nodes: Ints) -> None:
         """Follow the pointers of nodes that have just got a shape."""
