@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -166,3 +167,48 @@ def test_a_panic_that_is_on_its_way_has_ended_no_call(go: str) -> None:
     with goprobe.launch(str(build(_ON_ITS_WAY, go=go))) as program:
         calls = program.calls("main.recovers", "main.fails", seconds=0.5)
         assert {c.function: c.end for c in calls} == {"main.recovers": "open", "main.fails": "open"}
+
+
+_REPLACES = """\
+package main
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+)
+
+//go:noinline
+func step(n int) int { return n + 1 }
+
+func main() {
+	fmt.Println("ready")
+	for n := 0; ; n = step(n) {
+		time.Sleep(time.Millisecond)
+		if _, err := os.Stat(os.Args[1]); err == nil {
+			fmt.Println(syscall.Exec("/bin/sh", []string{"sh", "-c", "echo other; sleep 60"}, nil))
+		}
+	}
+}
+"""
+
+
+def test_a_program_that_replaces_itself_is_let_go_at_once(tmp_path: Path) -> None:
+    (tmp_path / "replaces.go").write_text(_REPLACES)
+    binary, go = build(tmp_path / "replaces.go"), tmp_path / "go"
+    with running(binary, str(go)) as program, goprobe.attach(program.pid) as process:
+        for number, call in enumerate(process.calls("main.step", seconds=60)):
+            assert call.end in ("return", "open")
+            if number == 3:
+                began = time.monotonic()
+                go.touch()
+        program.read_until("other")
+        assert time.monotonic() - began < 4  # it stood for five seconds
+    with goprobe.launch(str(binary), [str(go)], stdout=2) as session:
+        stop = next(session.run())
+        assert stop.reason == "exec" and stop.pc
+        with pytest.raises(goprobe.UsageError, match="has replaced itself by another one"):
+            _ = stop.function
+        with pytest.raises(goprobe.UsageError, match="has replaced itself by another one"):
+            next(session.run(["main.step"]))

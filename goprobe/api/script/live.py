@@ -101,6 +101,7 @@ class LiveDriver:
         self._heap: StandingHeap | None = None
         self._finished: Function | None = None
         self._calls: LentProgram | None = None
+        self._replaced = False
         self.info = SessionInfo(
             target=launch.target,
             args=launch.args,
@@ -117,7 +118,7 @@ class LiveDriver:
     # Going on
 
     def break_at(self, where: str) -> None:
-        self._require_owner()
+        self._require_same()
         if where in _EVENTS:
             # A program without the function has no such event.
             lines = self._session.program.lines
@@ -196,7 +197,7 @@ class LiveDriver:
             self._session.pause()
 
     def begin_calls(self, request: CallsRequest) -> str:
-        self._require_owner()
+        self._require_same()
         if self._watches.active:
             raise UsageError("calls cannot be told while something is watched: cancel its watch")
         self._calls = LentProgram(self._session, request)
@@ -223,6 +224,7 @@ class LiveDriver:
     def _moment(self, event: StopEvent, view: StopView | None, reason: str) -> Moment:
         self._event, self._view = event, view
         self._report = self._registers = None
+        self._replaced |= event.kind == "exec"
         where = self._session.where_of(event)
         notice = self._judge.taken()
         if notice and not where:
@@ -257,8 +259,17 @@ class LiveDriver:
         if os.getpid() != self._owner:
             raise UsageError("a process that the script forked cannot ask of the program")
 
-    def _at(self) -> StopView:
+    def _require_same(self) -> None:
         self._require_owner()
+        if self._replaced:
+            raise UsageError(
+                "the program has replaced itself by another one (exec), which this session does"
+                " not know",
+                hint=f"let it run to its end, or attach to process {self.info.pid} anew",
+            )
+
+    def _at(self) -> StopView:
+        self._require_same()
         if self._event is None:
             raise TargetGoneError("the program does not stand at a stop")
         if self._view is None:

@@ -41,6 +41,12 @@ class After(StrEnum):
     KILL = "kill"
 
 
+def replaced(after: After) -> str:
+    """What is said of a program that has become another one."""
+    ended = ", which was ended with the watch" if after is After.KILL else ""
+    return f"it replaced itself by another program (exec){ended}"
+
+
 class WatchedFunction(msgspec.Struct, frozen=True):
     """A function whose calls are told: its entry, its return instructions, and its jumps to other
     functions with their targets; those that are `computed`, with the number of the register that

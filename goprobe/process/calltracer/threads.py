@@ -167,6 +167,13 @@ class Threads:
 
     # Letting go
 
+    def leave_replaced(self) -> bool:
+        """Let a process go that stands in its exec, which has ended all its other threads. Whether
+        nobody is left who has its former memory."""
+        self._own.clear()
+        requests.detach(self._pid)
+        return not self.guests
+
     def kill(self) -> None:
         """End a program that is ours, and wait for it."""
         with suppress(ProcessLookupError):

@@ -33,6 +33,7 @@ from goprobe.process.calltracer.plan import (
     Tell,
     Values,
     WatchPlan,
+    replaced,
 )
 from goprobe.process.calltracer.points import At, CallPoint, Points
 from goprobe.process.proc.identity import facts
@@ -106,7 +107,7 @@ class CallTracer(NotedCalls):
                 if self._since:
                     self._since.pop(event.tid, None)
                 if self._replaced:
-                    return Over("it replaced itself by another program (exec)")
+                    return Over(replaced(self._after))
             if self._stopping():  # looked at each time: where much happens no wait is broken off
                 return Over("")
             if not threads.any and not self._later:
@@ -334,6 +335,8 @@ class CallTracer(NotedCalls):
         if self._after is After.STAND:
             with suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGSTOP)
+        if self._replaced and self._threads.leave_replaced():
+            return
         stopped = self._waiting()
         stopped += self._threads.stop_all(self._leave, (tid for tid, _ in stopped))
         self._empty_stubs([tid for tid, _ in stopped])
