@@ -128,9 +128,16 @@ def _code(report: EscapeReport, where: str) -> PromisedCode | None:
         started=report.ran,
         ran=any(f.ran for f in functions) or (None if untold else False),
         unseen=report.partial,
-        may=next((f.may for f in functions if f.may and not line), ""),
+        may=_may(functions, line),
     )
     return code if functions or code.pieces or code.sites else None
+
+
+def _may(functions: Iterable[FunctionCode], line: int) -> str:
+    """What may allocate though nothing there asks for memory, on a line where one is asked for."""
+    may = (f.may for f in functions if f.may and (not line or line in f.may_lines))
+    named = next(may, "")
+    return f"a call of the runtime (line {line})" if named and line else named
 
 
 def _is_of(function: FunctionCode, where: str, file: str, line: int) -> bool:

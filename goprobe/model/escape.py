@@ -192,7 +192,7 @@ class FunctionCode(msgspec.Struct, frozen=True):
 
     [first, last] are the lines of its code. `ran`: whether it was seen to run, None where nobody
     looked, as it cannot allocate, or where what was seen does not tell. `may` is what may allocate
-    in it though nothing there asks for memory.
+    in it though nothing there asks for memory, on the lines `may_lines`.
     """
 
     name: str
@@ -202,6 +202,7 @@ class FunctionCode(msgspec.Struct, frozen=True):
     copies: int = 0
     ran: bool | None = None
     may: str = ""
+    may_lines: tuple[int, ...] = ()
 
 
 class Build(msgspec.Struct, frozen=True):

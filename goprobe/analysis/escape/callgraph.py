@@ -64,6 +64,11 @@ class CallGraph:
             return ()
         return self._methods.behind(self.place(function, edge.pc))
 
+    def method_names(self, frames: Sequence[SourceFrame]) -> tuple[str, ...]:
+        """What the method may be called that a call in this place leads to, () where nobody can
+        tell."""
+        return self._methods.names(frames)
+
     def calls(self, function: Function) -> tuple[CallEdge, ...]:
         known = self._calls.get(function.entry)
         if known is None:

@@ -32,10 +32,9 @@ from goprobe.runtime.allocators import (
     bookkeeping,
     is_malloc,
     maps_grow_by_steps,
-    may_allocate,
     specialised,
 )
-from goprobe.runtime.entries import Effect, entry_of
+from goprobe.runtime.entries import Effect, Entry, entry_of
 from goprobe.runtime.image.program import GoProgram
 
 
@@ -76,9 +75,9 @@ class AllocationCall(msgspec.Struct, frozen=True):
         """The place in the function whose machine code holds it."""
         return self.frames[-1]
 
-    @property
-    def shown(self) -> str:
-        return f"{self.allocator.symbol} (line {self.inner.line})"
+    def shown(self, frame: SourceFrame) -> str:
+        """As told of the line of one of its frames."""
+        return f"{self.allocator.symbol} (line {frame.line})"
 
     @property
     def back(self) -> int:
@@ -87,7 +86,6 @@ class AllocationCall(msgspec.Struct, frozen=True):
 
 
 CALL_SIZE = 5
-_MAY = frozenset((Effect.ALLOCATES, Effect.MAY, Effect.ASSERTS))
 # Of a nil pointer's method a wrapper panics (runtime.panicwrap).
 _NEVER = frozenset((Effect.NEVER, Effect.GROWS, Effect.PANICS))
 # What these make for a wrapper is its own: the one line of the runtime's tracebacks and profiles at
@@ -150,6 +148,11 @@ class CodeMap:
                 allocations += self._calls_of(function, calls)
         return tuple(allocations)
 
+    def holding(self, wanted: Callable[[str], bool]) -> Iterator[Function]:
+        """The machine functions that hold code of source files that are wanted, inlined perhaps."""
+        functions = self._functions_of(self._units_with(wanted))
+        return (f for f in functions if self._holds(f, wanted))
+
     def _holds(self, function: Function, wanted: Callable[[str], bool]) -> bool:
         numbers = set(self._lines.runs(function.pcfile).values)
         return any(wanted(self._lines.file_name(function.unit, n)) for n in numbers)
@@ -200,25 +203,20 @@ class CodeMap:
         return [f for f in outside if f.entry not in with_calls]
 
     def _never(self, symbol: str) -> bool:
-        entry = entry_of(symbol, self._release, self.by_steps)
+        entry = self.entry(symbol)
         return entry is not None and entry.effect in _NEVER
 
-    def is_instruction(self, call: AllocationCall) -> bool:
-        """Whether what looks like a call by an address is one; a prefix may stand before."""
-        function = self._lines.function_at(call.pc)
-        at = [DirectCall(pc, 0) for pc in (call.pc, call.pc - 1)]
-        return function is not None and bool(verified(at, self.code_of(function), function.entry))
+    @property
+    def in_the_runtime(self) -> tuple[Function, ...]:
+        return self._runtime
 
-    def may_allocate(self, calls: Iterable[tuple[int, int]]) -> Iterator[AllocationCall]:
-        """Those of some calls of the runtime (pc and target) that may allocate, but for panics."""
-        entries = {f.entry for f in self._runtime if self._may(f.name)}
-        return (self.call_at(pc, target) for pc, target in calls if target in entries)
+    def code_outside(self) -> Iterator[tuple[bytes, int]]:
+        """The code of all but the runtime, and where it lies."""
+        return self._code(self.functions_outside())
 
-    def _may(self, symbol: str) -> bool:
-        if has_runtime_name(symbol):
-            return may_allocate(symbol, self.by_steps)
-        entry = entry_of(symbol, self._release, self.by_steps)
-        return entry is not None and entry.effect in _MAY
+    def entry(self, symbol: str) -> Entry | None:
+        """What the table of the runtime says of a function."""
+        return entry_of(symbol, self._release, self.by_steps)
 
     def call_at(self, pc: int, target: int) -> AllocationCall:
         """A call of any function of the runtime, which was seen to allocate; of one that is called

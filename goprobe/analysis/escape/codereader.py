@@ -6,16 +6,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache, cached_property
-from itertools import chain
 from pathlib import Path
 
 from msgspec.structs import replace
 
+from goprobe.analysis.escape.callgraph import CallGraph
 from goprobe.analysis.escape.calls import AllocationCall, CodeMap
 from goprobe.analysis.escape.codecopies import Copies
 from goprobe.analysis.escape.join import Joiner
 from goprobe.analysis.escape.linefacts import CodeLines, CodeStartTable, LineFacts
-from goprobe.analysis.escape.methods import Methods
 from goprobe.analysis.escape.predictions import Predictions, predict
 from goprobe.analysis.escape.promisedplaces import PromisedPlaces, is_literal, is_named
 from goprobe.analysis.escape.promises import (
@@ -28,17 +27,18 @@ from goprobe.analysis.escape.promises import (
 )
 from goprobe.analysis.escape.proofs import Proofs
 from goprobe.analysis.escape.request import EscapeRequest
+from goprobe.analysis.escape.runtimecalls import RuntimeCalls
 from goprobe.analysis.escape.score import same_function
 from goprobe.analysis.escape.siteplan import SitePlan
 from goprobe.analysis.escape.sourcefiles import SourceNames, changed_sources
 from goprobe.analysis.escape.sources import Sources
 from goprobe.analysis.escape.staticstudy import PromisedStudy, StaticStudy
-from goprobe.binary.pcln.format import Function, without_type_arguments
+from goprobe.binary.pcln.format import GENERATED, Function, without_type_arguments
 from goprobe.model.escape import SourceLine
 from goprobe.runtime.allocatorcalls import Family
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.types.statictypes import MapParts, static_types
-from goprobe.toolchain.escapebuild import EscapeBuild
+from goprobe.toolchain.escapebuild import EscapeBuild, GoPackage
 
 _DONE_ONCE = re.compile(r"\.Do\(\s*func\(\)")
 
@@ -149,32 +149,34 @@ class CodeReader:
         return dict(self._code.calls_by_address(self._responsible()))
 
     @cached_property
-    def _runtimes_methods(self) -> list[AllocationCall]:
-        """The calls by an address in own code that may lead to a method of the runtime's, by its
-        name (`err.Error()`): that may allocate."""
-        methods = Methods(self._program.lines, self._unchanged_lines)
-        calls = (self._code.call_at(pc, 0) for pc in self._by_address)
-        own = (c for c in calls if c.frames and self._own(self._names.canonical(c.inner.file)))
-        return [
-            call
-            for call in own
-            if any(map(self._code.in_runtime, methods.behind(call.frames)))
-            and self._code.is_instruction(call)
-        ]
+    def _graph(self) -> CallGraph:
+        return CallGraph(self._program, self._unchanged_lines)
+
+    @cached_property
+    def _runtime(self) -> RuntimeCalls:
+        return RuntimeCalls(self._program, self._code, self._graph, self._is_standard)
+
+    def _is_standard(self, function: Function) -> bool:
+        """Whether a function is the standard library's, and not looked at."""
+        return self._names.is_standard(function.file) and not self._names.is_own(function.file)
 
     def _responsible(self) -> list[Function]:
         """The functions that are looked at, and those into which they were inlined."""
         if self._request.deep:
             return list(self._code.functions_outside())
-        entries = {call.entry for plan in self._plans for call in plan.calls}
-        known = {function.entry for function in self._functions}
-        others = (self._program.lines.function_at(entry) for entry in entries - known)
-        return [*self._functions, *(f for f in others if f)]
+        return [*self._functions, *(function for function, _ in self._elsewhere)]
 
     @cached_property
     def _may(self) -> tuple[AllocationCall, ...]:
-        """Calls of the runtime by which nothing asks for memory, but which may allocate."""
-        return tuple(self._code.may_allocate(self._others.items()))
+        """Calls of the runtime by which nothing asks for memory, but which may allocate; those by
+        an address that may lead to it, too."""
+        direct = (self._code.call_at(pc, target) for pc, target in self._others.items())
+        others = (self._code.call_at(pc, 0) for pc in self._by_address)
+        own = (c for c in others if any(self._names.is_own(f.file) for f in c.frames))
+        return (
+            *filter(self._runtime.direct, direct),
+            *filter(self._runtime.by_address, own),
+        )
 
     def _watched(self, promised: Iterable[int]) -> Iterator[int]:
         """Where code begins of which it is asked whether it ran at all: what can allocate, and
@@ -193,8 +195,8 @@ class CodeReader:
     def _promises(self) -> tuple[PromisedStudy, ...]:
         promises = list(self._read_promises())
         places = PromisedPlaces(self._names.canonical, promises)
-        proofs = Proofs(self._program, self._names.canonical, places, self._unchanged_lines)
-        return tuple(self._studied(promise, proofs) for promise in promises)
+        proofs = Proofs(self._graph, self._names.canonical, places)
+        return tuple(self._studied(promise, proofs, places) for promise in promises)
 
     def _read_promises(self) -> Iterator[Promise]:
         for package in self._build.packages:
@@ -205,11 +207,10 @@ class CodeReader:
         for promise in map(promise_named, self._request.promises):
             yield replace(promise, spans=tuple(self._spans_of(promise.named)))
 
-    def _studied(self, promise: Promise, proofs: Proofs) -> PromisedStudy:
+    def _studied(self, promise: Promise, proofs: Proofs, places: PromisedPlaces) -> PromisedStudy:
         starts = self._starts_of(promise)
         functions = self._holding(promise, starts)
-        calls = chain(self._may, self._runtimes_methods if promise.word == "noalloc" else ())
-        may = map(self._may_at(promise), calls)
+        may = map(self._may_at(promise, places), self._may)
         inlined = self._is_inlined(promise)
         if promise.named and not (promise.problem or starts or functions or inlined):
             promise = replace(promise, problem=self._unknown_name(promise.named))
@@ -220,6 +221,7 @@ class CodeReader:
             starts=tuple(starts),
             around=tuple(self._copies.starts_in(promise.around)),
             outside=bool(promise.named and functions),
+            foreign=bool(promise.named) and not self._looks_at(promise.named),
             inlined=inlined,
             may=next(filter(None, may), ""),
             proof=proven.proof if proven else None,
@@ -243,11 +245,7 @@ class CodeReader:
     def _unknown_name(self, named: str) -> str:
         """What is wrong with the name of a function that its package's source has not; "" where it
         has it, or is none of those that are looked at."""
-        for package in self._build.packages:
-            own = (package.path, package.path.rpartition("/")[2], package.name)
-            rest = next((named[len(p) + 1 :] for p in own if named.startswith(f"{p}.")), "")
-            if not rest:
-                continue
+        for package, rest in self._packages_of(named):
             lines = (line for file in package.files for line in self._sources.lines(str(file)))
             declared = declared_in(lines)
             name = without_type_arguments(rest).split(".func")[0].rpartition(".")[2]
@@ -257,15 +255,38 @@ class CodeReader:
                 return f"the source of {package.path} has no such function{hint}"
         return ""
 
+    def _packages_of(self, named: str) -> Iterator[tuple[GoPackage, str]]:
+        """The packages looked at that a function's name may begin with, and what follows there."""
+        for package in self._build.packages:
+            own = (package.path, package.path.rpartition("/")[2], package.name)
+            rest = next((named[len(p) + 1 :] for p in own if named.startswith(f"{p}.")), "")
+            if rest:
+                yield package, rest
+
+    def _declared(self, named: str) -> Iterator[tuple[str, int]]:
+        """Where the source of the packages looked at declares a function."""
+        for package, rest in self._packages_of(named):
+            wanted = without_type_arguments(rest)
+            for file in package.files:
+                for number, line in enumerate(self._sources.lines(str(file)), 1):
+                    if line.startswith("func") and wanted in declared_in((line,)):
+                        yield str(file), number
+
     def _spans_of(self, named: str) -> Iterator[LineRange]:
         """The source of the functions of a name, as a promise above them has it."""
         functions = self._starts.functions.items()
         places = {(f.file, f.first) for name, f in functions if is_named(name, named)}
         for function in self._functions_named(named):
             places.add(self._program.lines.position(function, function.entry))
-        for file, line in sorted(places):
+        for file, line in sorted(places or self._declared(named)):
             path = self._names.canonical(file)
             yield from spans_around(path, "\n".join(self._unchanged_lines(file)), line)
+
+    def _looks_at(self, named: str) -> bool:
+        """Whether all code of the functions of a name is looked at, as far as there is any."""
+        files = {f.file for name, f in self._starts.functions.items() if is_named(name, named)}
+        files.update(function.file for function in self._functions_named(named))
+        return self._request.deep or all(map(self._names.is_own, files - {GENERATED}))
 
     def _read_functions_named(self, named: str) -> tuple[Function, ...]:
         lines = self._program.lines
@@ -292,8 +313,20 @@ class CodeReader:
         entries = {f.entry for pc in starts if (f := lines.function_at(pc))}
         if promise.named:
             entries.update(f.entry for f in self._functions_named(promise.named))
+        for function, numbers in self._elsewhere:
+            if any(s.first <= n <= s.last for s in promise.spans for n in numbers):
+                entries.add(function.entry)
         functions = (lines.function_at(entry) for entry in sorted(entries))
         return [function for function in functions if function]
+
+    @cached_property
+    def _elsewhere(self) -> list[tuple[Function, frozenset[int]]]:
+        """The machine functions of other files into which own code was inlined, wrappers say, each
+        with the numbers of all its lines."""
+        known = {function.entry for function in self._functions}
+        lines = self._program.lines
+        others = (f for f in self._code.holding(self._names.is_own) if f.entry not in known)
+        return [(f, frozenset(lines.runs(f.pcln).values)) for f in others]
 
     def _starts_of(self, promise: Promise) -> list[int]:
         """Where a promise's code begins, in each of its copies."""
@@ -327,11 +360,12 @@ class CodeReader:
         calls = (call for calls in self._predictions.inlined.values() for call in calls)
         return frozenset(without_type_arguments(name) for _, name in calls)
 
-    def _may_at(self, promise: Promise) -> Callable[[AllocationCall], str]:
+    def _may_at(self, promise: Promise, places: PromisedPlaces) -> Callable[[AllocationCall], str]:
         def named(call: AllocationCall) -> str:
-            canonical = self._names.canonical
-            here = any(promise.holds(canonical(f.file), f.line) for f in call.frames)
-            return call.shown if here else ""
+            if any(map(places.exempt, call.frames)):
+                return ""
+            of = (f for f in call.frames if places.speaks(promise, f.function, f.file, f.line))
+            return next((call.shown(frame) for frame in of), "")
 
         return named
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from goprobe.analysis.escape.promises import RUN, Promise
-from goprobe.binary.pcln.format import without_type_arguments
+from goprobe.binary.pcln.format import GENERATED, without_type_arguments
 from goprobe.model.escape import Assertion, Call, Site, SourceLine, Verdict
 from goprobe.runtime.entries import panics
 
@@ -186,12 +187,18 @@ def code_at(
         if any(holds(frame) for frame in call.frames)
     ]
     moved = [(site, call) for site in _moved_elsewhere(here, sites) for call in site.calls]
-    own = [
+    whole = tuple(dict.fromkeys((*pieces, *moved)))
+    own = tuple(
         (site, call)
-        for site, call in dict.fromkeys((*pieces, *moved))
+        for site, call in whole
         if not (exempt and any(exempt(frame) for frame in call.frames))
-    ]
-    return PromisedCode(tuple(own), here, **seen)
+    )
+    code = PromisedCode(own, here, **seen)
+    if code.ran or any(call.ran or call.hits for _, call in pieces):
+        return replace(code, ran=True)
+    # What was inlined into a wrapper has calls there, but nothing is asked of its lines.
+    in_wrappers = any(c.frames and c.frames[-1].file == GENERATED for _, c in whole)
+    return replace(code, ran=None) if in_wrappers else code
 
 
 _MOVED, _INLINING = "moved to heap: ", "inlining call to "

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from goprobe.analysis.escape.copyverdicts import with_copies
 from goprobe.analysis.escape.deep import check_proven
-from goprobe.analysis.escape.judgement import PromisedCode, check, code_at
+from goprobe.analysis.escape.judgement import PromisedCode, check, code_at, unanswered
 from goprobe.analysis.escape.observe import Observed, observe
 from goprobe.analysis.escape.promises import ALLOW
 from goprobe.analysis.escape.request import EscapeRequest, Mode
@@ -96,7 +96,7 @@ class _Run:
                 continue
             code = self._code_of(studied)
             if studied.proof is None:
-                yield check(promise, code)
+                yield _of_what_is_seen(studied, check(promise, code))
             else:
                 yield check_proven(promise, studied.proof, code, self._panicked(studied))
 
@@ -138,7 +138,10 @@ class _Run:
     def _functions(self) -> Iterator[FunctionCode]:
         """What is known of the functions of the packages looked at."""
         study = self._study
-        may = {f.function: c.shown for c in study.static.may for f in c.frames}
+        may: dict[str, dict[int, str]] = {}
+        for call in study.static.may:
+            for frame in call.frames:
+                may.setdefault(frame.function, {}).setdefault(frame.line, call.shown(frame))
         for function in study.copies.functions:
             if not study.names.own(function.file):
                 continue
@@ -151,5 +154,14 @@ class _Run:
                 function.last,
                 function.copies,
                 ran,
-                may.get(function.name, ""),
+                next(iter(may.get(function.name, {}).values()), ""),
+                tuple(sorted(may.get(function.name, ()))),
             )
+
+
+def _of_what_is_seen(studied: PromisedStudy, told: Assertion) -> Assertion:
+    """Of a function whose own package is not looked at no more is seen than what was inlined."""
+    if not studied.foreign or not told.held or studied.promise.word == "heap":
+        return told
+    why = "its package is not looked at: name it as well, or promise noalloc deep"
+    return unanswered(studied.promise, why)

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from goprobe.analysis.escape.callgraph import CallGraph
 from goprobe.analysis.escape.promisedplaces import PromisedPlaces
 from goprobe.analysis.escape.promises import Promise
 from goprobe.analysis.escape.proof import ONCE_CALLS, Proven, Prover, Question, Root
 from goprobe.binary.pcln.format import Function
-from goprobe.model.escape import SourceLine
-from goprobe.runtime.image.program import GoProgram
+from goprobe.model.escape import Proof, ProofVerdict, SourceLine
 
 
 class Proofs:
-    """Of one binary; `lines` gives those of a source file that is as it was built, by its name in
-    the binary."""
+    """Of one binary."""
 
     def __init__(
         self,
-        program: GoProgram,
+        graph: CallGraph,
         canonical: Callable[[str], str],
         places: PromisedPlaces,
-        lines: Callable[[str], Sequence[str]],
     ) -> None:
         self._places, self._canonical = places, canonical
-        self._graph = CallGraph(program, lines)
+        self._graph = graph
         self._prover = Prover(self._graph, canonical)
 
     def of(self, promise: Promise, functions: Iterable[Function]) -> Proven:
         """`functions` are those in whose code the promise's own lies."""
+        functions = list(functions)
+        if not functions:
+            return Proven(Proof(ProofVerdict.UNKNOWN, (), "there is no code of it", 0), frozenset())
         roots = [root for function in functions for root in self._roots(promise, function)]
         question = Question(promise.word, promise.deep, promise.once, self._places.exempt)
         return self._prover.prove(question, roots)

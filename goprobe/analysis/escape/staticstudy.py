@@ -15,15 +15,17 @@ from goprobe.process.tracer.ledger import AllocatorCalls
 class PromisedStudy(msgspec.Struct, frozen=True, kw_only=True):
     """A promise and its code: `starts` are where that begins in each of its copies, `around` where
     the function does in which a promise of one line stands. `outside`: it names a function of which
-    there is machine code; `inlined`: the compiler says that it inlined the function. `may` names a
-    call that may come to allocate there though nothing asks for memory; `proof` is that of one
-    that the code is to prove, `panics` the calls by which what it followed may panic. `once` are
-    the literals in it that a sync.Once runs, where the promise is of what comes after that."""
+    there is machine code, `foreign`: one whose package is not looked at; `inlined`: the compiler
+    says that it inlined the function. `may` names a call that may come to allocate there though
+    nothing asks for memory; `proof` is that of one that the code is to prove, `panics` the calls by
+    which what it followed may panic. `once` are the literals in it that a sync.Once runs, where the
+    promise is of what comes after that."""
 
     promise: Promise
     starts: tuple[int, ...]
     around: tuple[int, ...]
     outside: bool
+    foreign: bool
     inlined: bool
     may: str
     proof: Proof | None

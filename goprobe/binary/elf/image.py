@@ -7,10 +7,10 @@ and zero or stale in the data itself. Everything here is in link-time addresses.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from goprobe.binary.elf.elf import SHF_ALLOC, ElfFile
-from goprobe.elfheaders import PF_W, PT_DYNAMIC, PT_LOAD, Segment
+from goprobe.elfheaders import PF_W, PF_X, PT_DYNAMIC, PT_LOAD, Segment
 
 _SHT_RELA = 4  # elf(5), as what follows
 _RELATIVE = 8  # R_X86_64_RELATIVE, the x86-64 psABI
@@ -49,6 +49,30 @@ class Image:
             while at >= 0:
                 yield int.from_bytes(self._elf.file_bytes(at, 8), "little")
                 at = self._rela(needle, 8, at + _RELA.size, end)
+
+    def pointers_among(self, targets: Collection[int]) -> list[tuple[int, int]]:
+        """The aligned words of data, read-only ones too, that hold one of these addresses: where
+        they are, and which."""
+        import numpy as np
+
+        wanted = np.array(sorted(targets), np.uint64)
+        pointers: list[tuple[int, int]] = []
+        for segment in self._elf.segments:
+            if segment.type != PT_LOAD or segment.flags & PF_X:
+                continue
+            raw = self._elf.view(segment.offset, segment.file_size)
+            skipped = -segment.address % 8
+            raw = raw[skipped : skipped + max(len(raw) - skipped, 0) // 8 * 8]
+            words = np.frombuffer(raw, "<u8")
+            at = np.flatnonzero(np.isin(words, wanted))
+            low = segment.address + skipped
+            pointers += zip((at * 8 + low).tolist(), words[at].tolist(), strict=True)
+        for start, end in self._relas:
+            raw = self._elf.view(start, end - start)
+            rows = np.frombuffer(raw[: len(raw) // _RELA.size * _RELA.size], "<u8").reshape(-1, 3)
+            hit = rows[(rows[:, 1] == _RELATIVE) & np.isin(rows[:, 2], wanted)]
+            pointers += zip(hit[:, 0].tolist(), hit[:, 2].tolist(), strict=True)
+        return pointers
 
     def _rela(self, needle: bytes, within: int, start: int, end: int) -> int:
         """The first entry in [start, end) that has `needle` at byte `within`, or -1."""

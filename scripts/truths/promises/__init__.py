@@ -18,6 +18,7 @@ from scripts.truths.kind import (
     PIE,
     PLAIN,
     RACE,
+    TAGGED,
     UNOPTIMIZED,
     Build,
     Case,
@@ -32,7 +33,7 @@ _SECONDS = 200.0
 
 class Promises:
     name = "promises"
-    builds = (PLAIN, RACE, PIE, UNOPTIMIZED, NOT_INLINED)
+    builds = (PLAIN, RACE, PIE, UNOPTIMIZED, NOT_INLINED, TAGGED)
 
     def write(self, choices: Choices, go: str, build: Build) -> Program:
         return write(choices, release(go))

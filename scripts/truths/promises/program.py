@@ -27,8 +27,9 @@ func upTo(n int) func(func(int) bool) {
 	}
 }
 """
-_IMPORTS = ("bytes", "encoding/binary", "errors", "fmt", "maps", "math", "math/bits", "os",
-            "slices", "strconv", "strings", "sync", "sync/atomic", "unicode/utf8")  # fmt: skip
+_IMPORTS = ("bytes", "encoding/binary", "errors", "fmt", "io", "maps", "math", "math/bits", "os",
+            "runtime", "slices", "strconv", "strings", "sync", "sync/atomic",
+            "unicode/utf8")  # fmt: skip
 _MAIN = """\
 package main
 
@@ -145,6 +146,7 @@ def write(choices: Choices, release: tuple[int, int]) -> Program:
     )
     setup = "".join(f"\t{f.name}.Reassign()\n" for f in files)
     texts = {f"{f.name}/{f.name}.go": "\n".join(f.text) + "\n" for f in files}
+    texts |= {f"{f.name}/{t}.go": _tagged(f.name, t) for f in files for t in ("plain", "extra")}
     promised = [p for f in files for p in f.promised]
     static = choices.chance(10)
     return Program(
@@ -152,6 +154,13 @@ def write(choices: Choices, release: tuple[int, int]) -> Program:
         {"promised": promised, "static": static},
         built=static,
     )
+
+
+def _tagged(package: str, tag: str) -> str:
+    """What a build tag chooses: it is loud or quiet."""
+    constraint, body = ("extra", "return loud(n)") if tag == "extra" else ("!extra", "return n")
+    function = f"//go:noinline\nfunc tagged(n int) int {{ {body} }}"
+    return f"//go:build {constraint}\n\npackage {package}\n\n{function}\n"
 
 
 def _package(choices: Choices, name: str, release: tuple[int, int]) -> _File:
@@ -162,6 +171,7 @@ def _package(choices: Choices, name: str, release: tuple[int, int]) -> _File:
         "var _, _, _, _, _ = bytes.Equal, binary.LittleEndian, errors.New, fmt.Sprint, math.Sqrt",
         "var _, _, _, _ = bits.LeadingZeros64, slices.Sort[[]int], strconv.Itoa, utf8.RuneLen",
         "var _, _, _ = strings.Index, atomic.AddInt64, maps.Clone[map[string]int]",
+        "var _ = io.Discard",
         "var Sum int",
     ]
     file.text = [f"package {name}", "", "import (", *imports, ")", "", *uses, *support.split("\n")]
@@ -202,6 +212,8 @@ def _unit(file: _File, number: int) -> None:
             named.append(f"{text} {full}")
         else:
             comment = comment or text
+    if choices.chance(8):  # what follows is called otherwise
+        file.text += ["", f"//line {file.name}_{number}.y:{choices.between(1, 500)}"]
     file.text += ["", *([f"//goprobe:{comment}"] if comment else [])]
     at = len(file.text)
     if not inlined:
