@@ -12,8 +12,11 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from goprobe.analysis.escape.escape import EscapeRequest, Mode, escape as run
 from goprobe.analysis.escape.judgement import PromisedCode, code_at, no_allocation
+from goprobe.analysis.escape.verdict import NOT_IN_BINARY
 from goprobe.api.several import several
 from goprobe.binary.pcln.format import plain_name
 from goprobe.errors import UsageError
@@ -130,7 +133,12 @@ def _code(report: EscapeReport, where: str) -> PromisedCode | None:
         unseen=report.partial,
         may=_may(functions, line),
     )
-    return code if functions or code.pieces or code.sites else None
+    if functions or code.pieces:
+        return code
+    if not code.sites:
+        return None
+    there = not all(site.reason.startswith(NOT_IN_BINARY) for site in code.sites)
+    return replace(code, there=there)
 
 
 def _may(functions: Iterable[FunctionCode], line: int) -> str:

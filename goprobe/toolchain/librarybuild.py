@@ -99,6 +99,10 @@ def build_library(
     )
 
 
+def exports_code(packages: Sequence[GoPackage]) -> bool:
+    return any(use for package in packages for use in _exported(package))
+
+
 def _module(package: GoPackage, go: GoTool) -> Path:
     _, output, _ = run_go((str(go.path), "env", "GOMOD"), package.directory, go_environment())
     file = Path(output.decode(errors="replace").strip() or "/dev/null")

@@ -167,7 +167,19 @@ func Renamed(l Loud) int {
 	return l.Make()
 }
 """,
-    "cmd/a/main.go": "package main\n\n//goprobe:noalloc deep\nfunc main() { println(1) }\n",
+    "r/t.go": """package r
+
+//line gen.y:20
+func Generated(n int) any { return &n }
+""",
+    "g/g.go": "package g\n\n//go:noinline\nfunc Made[T any](v T) *T { return &v }\n",
+    "cmd/a/main.go": """package main
+
+//goprobe:noalloc deep
+func main() { println(1) }
+
+func init() { println(g.Made(3)) }
+""".replace("main\n", 'main\n\nimport "example.com/lib/g"\n', 1),
     "cmd/b/main.go": "package main\n\n//goprobe:noalloc deep\nfunc main() { select {} }\n",
 }
 
@@ -184,8 +196,10 @@ def test_a_library_is_looked_at_as_if_all_it_exports_were_used(go: str, tmp_path
     told = {(a.file, a.line): a for a in report.assertions}
     assert {place for place, a in told.items() if a.held} == {
         ("l.go", 5), ("internal/q/q.go", 3), ("in/internal/p/p.go", 3),
-        ("in/internal/x/internal/y/y.go", 3), ("cmd/a/main.go", 3), ("cmd/b/main.go", 3),
+        ("in/internal/x/internal/y/y.go", 3), ("cmd/a/main.go", 5), ("cmd/b/main.go", 3),
     }  # fmt: skip
+    (generated,) = [site for site in report.sites if site.file == "r/gen.y" and not site.parameter]
+    assert (generated.expression, generated.prediction) == ("n", "heap")
     assert not any(told["r/r.go", line].known for line in (13, 16))
     broken = told["l.go", 8].proof
     assert isinstance(broken, Proof) and broken.verdict.value == "broken"
@@ -193,6 +207,17 @@ def test_a_library_is_looked_at_as_if_all_it_exports_were_used(go: str, tmp_path
         "example.com/lib.Text",
         "example.com/lib.helper",
     ]
+    # Beside a single program all the same; that tells of generic functions, and each is told once.
+    (tmp_path / "cmd/b/main.go").unlink()
+    with go_environment():
+        report = goprobe.escape("./...", static=True, go=str(toolchain(go)), cwd=tmp_path)
+    del told["cmd/b/main.go", 3]
+    assert len(report.assertions) == len(told)
+    assert {(a.file, a.line): a.held for a in report.assertions} == {
+        place: a.held for place, a in told.items()
+    }
+    (made,) = [site for site in report.sites if site.file == "g/g.go" and not site.parameter]
+    assert (made.expression, made.verdict) == ("g.v", "unobserved")  # so the compiler calls it
 
 
 def test_the_source_wants_all_kinds() -> None:

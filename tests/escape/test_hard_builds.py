@@ -243,6 +243,27 @@ def test_several_packages_of_which_some_have_tests(tmp_path: Path) -> None:
     assert {Path(s.file).name for s in report.sites} == {"a.go", "a_test.go"}
 
 
+def test_that_code_allocates_nothing_is_not_said_where_there_is_none(tmp_path: Path) -> None:
+    library = """\
+    package a
+
+    func unused(n int) []int { return make([]int, n) }
+
+    func Unused(n int) []int { return unused(n) }
+
+    //go:noinline
+    func Used(n int) int { if n > 1000 { _ = make([]int, 3); n++ }; return n }
+    """
+    test = 'package a\n\nimport "testing"\n\nfunc TestA(t *testing.T) { println(Used(1)) }\n'
+    module(tmp_path, {"a/a.go": library, "a/a_test.go": test})
+    report = escape(tmp_path, "./...", test=True)
+    for name in ("a.go:3", "a.go:5", "Unused", "a.Unused", "example.com/m/a.unused"):
+        with pytest.raises(AssertionError, match="its code is not in this binary"):
+            goprobe.assert_no_allocation(report, name)
+    for name in ("a.go:8", "a.Used"):
+        goprobe.assert_no_allocation(report, name)
+
+
 def test_static_looks_at_the_code_alone(tmp_path: Path) -> None:
     body = (
         '\tsink = allocate(1)\n\tvar s any = "constant"\n\tprintln(s.(string))\n'

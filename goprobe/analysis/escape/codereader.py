@@ -123,6 +123,7 @@ class CodeReader:
             self._own,
             types.name if types else lambda _: "",
             self._sources.line,
+            self._names.symbol_prefix,
         )
         wanted = (lambda _: True) if self._request.deep else self._names.is_own
         plans = joiner.plans(self._code.calls(wanted))

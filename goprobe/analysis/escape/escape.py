@@ -15,6 +15,7 @@ from msgspec import UNSET
 from goprobe.analysis.audit import finished
 from goprobe.analysis.escape.audit import audit_escape
 from goprobe.analysis.escape.judgement import unanswered
+from goprobe.analysis.escape.onceeach import once_each
 from goprobe.analysis.escape.pool import Pool
 from goprobe.analysis.escape.promises import promises_in
 from goprobe.analysis.escape.repeated import summary_of, together
@@ -41,7 +42,7 @@ from goprobe.toolchain.escapebuild import (
     find_packages,
 )
 from goprobe.toolchain.find import GoTool
-from goprobe.toolchain.librarybuild import build_library
+from goprobe.toolchain.librarybuild import build_library, exports_code
 from goprobe.toolchain.releases import go_named
 from goprobe.toolchain.testbuilds import build_tests
 
@@ -76,16 +77,18 @@ def escape(request: EscapeRequest) -> EscapeReport:
 
 def _builds(request: EscapeRequest, packages: Sequence[GoPackage], go: GoTool) -> list[EscapeBuild]:
     """The test binaries, or the program; where nothing is to be run, each program there is, and of
-    the other packages all that they export."""
+    the other packages all that they export. (The only program tells of those as well: of generic
+    functions that it uses, and of what is not exported.)"""
     flags, progress = request.flags, request.progress
     if request.mode is Mode.TEST:
         return list(build_tests(_tested(packages), go, flags=flags, progress=progress))
     programs = [p for p in packages if p.name == "main"]
-    if not request.static or len(programs) == 1:
+    if not request.static:
         return [build_program(packages, go, flags=flags, progress=progress)]
-    builds = [build_program((p,), go, flags=flags, progress=progress) for p in programs]
-    libraries = [p for p in packages if p.name != "main"]
-    if libraries:
+    looked_at = [packages] if len(programs) == 1 else [(p,) for p in programs]
+    builds = [build_program(each, go, flags=flags, progress=progress) for each in looked_at]
+    libraries = [p for p in packages if p.name != "main" and p.files]
+    if libraries and (not programs or exports_code(libraries)):
         builds.append(build_library(libraries, go, flags=flags, progress=progress))
     return builds
 
@@ -99,10 +102,13 @@ def _report(
     studies: Sequence[Studied], left: Sequence[GoPackage], go: GoTool, request: EscapeRequest
 ) -> EscapeReport:
     """`left` are packages that were named, and are in none of the binaries."""
+    if request.static:
+        studies = once_each(studies)
     sites = tuple(s for study in studies for s in study.sites)
     assertions = [a for study in studies for a in study.assertions]
     pool = Pool(request.cwd)
-    assertions += [pool.assertion(a) for package in left for a in _of_package_left(package)]
+    why = "exports no code to be looked at" if request.static else "has no tests that would run it"
+    assertions += [pool.assertion(a) for package in left for a in _of_package_left(package, why)]
     first = studies[0]
     report = EscapeReport(
         **head(studies[-1].pid, go.version, str(first.build.binary)),
@@ -124,11 +130,11 @@ def _report(
     return finished(report, audit_escape(report))
 
 
-def _of_package_left(package: GoPackage) -> Iterable[Assertion]:
+def _of_package_left(package: GoPackage, why: str) -> Iterable[Assertion]:
     for file in package.files:
         text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
         for promise in promises_in(str(file), text):
-            yield unanswered(promise, f"{package.path} has no tests that would run it")
+            yield unanswered(promise, f"{package.path} {why}")
 
 
 def _exit(studies: Sequence[Studied]) -> Exit:

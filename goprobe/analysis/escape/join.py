@@ -34,7 +34,8 @@ from goprobe.runtime.allocatorcalls import Family
 class Joiner:
     """`facts` have canonical file names, which `canonical` gives for those of the binary; `own`
     says which of them are looked at; `type_name` names a type descriptor; `source` has the text of
-    a file's line, "" where it is not at hand."""
+    a file's line, "" where it is not at hand; `symbol_prefix` what stands before the names of a
+    file's functions."""
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Joiner:
         own: Callable[[str], bool],
         type_name: TypeName,
         source: Callable[[str, int], str],
+        symbol_prefix: Callable[[str], str],
     ) -> None:
         self._predictions = predictions
         self._facts = facts
@@ -51,6 +53,7 @@ class Joiner:
         self._own = own
         self._type_name = type_name
         self._source = source
+        self._symbol_prefix = symbol_prefix
         self._surplus = Unpredicted(canonical, own, type_name)
         self._functions = dict.fromkeys(f.function for on_line in facts.values() for f in on_line)
         # Asked for each site whose line has no code, of which a function has many.
@@ -112,7 +115,9 @@ class Joiner:
             if line < predicted.line <= last or (line == predicted.line and ".func" not in declared)
         ]
         name = name or (above[-1] if above else "")
-        return self._compiled(name) or name
+        if not name:
+            return ""
+        return self._compiled(name) or f"{self._symbol_prefix(predicted.file)}{name}"
 
     def _machine_function(self, name: str) -> str:
         """The first that the compiler calls so, "" where there is none."""

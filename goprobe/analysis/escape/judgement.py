@@ -19,6 +19,7 @@ from goprobe.model.escape import Assertion, Call, Site, SourceLine, Verdict
 from goprobe.runtime.entries import panics
 
 _V = Verdict
+NOT_THERE = "its code is not in this binary"
 _FINE_ON_STACK = frozenset((_V.CONFIRMED_STACK, _V.STATIC, _V.ELIDED, _V.NO_COPY, _V.DEAD))
 
 
@@ -149,7 +150,7 @@ def _unknown(code: PromisedCode) -> Judgement | None:
 
 
 def not_there(code: PromisedCode) -> Judgement:
-    return Judgement(False, f"its code is not in this binary: {code.gone}", known=False)
+    return Judgement(False, f"{NOT_THERE}: {code.gone}", known=False)
 
 
 def _said(site: Site, call: Call) -> str:

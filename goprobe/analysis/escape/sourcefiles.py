@@ -19,6 +19,7 @@ from goprobe.toolchain.diagnostics import Diagnostic
 from goprobe.toolchain.escapebuild import EscapeBuild, GoPackage
 
 _SOURCE_LIMIT = 64 << 20
+_OUTSIDE = re.compile(r"^package \w+_test\b", re.MULTILINE)  # tests in a package of their own
 _GENERATED = ("_testmain.go", "_cgo_gotypes.go", "_cgo_import.go", GENERATED)
 
 
@@ -29,6 +30,7 @@ class SourceNames:
         self._cwd = str(build.cwd)
         self._package = str(build.program.directory)
         self._files = {str(f) for p in build.packages for f in p.files}
+        self._packages = {str(f): p for p in build.packages for f in p.files}
         self._folders = {str(p.directory) for p in build.packages}
         directives = list(_named_by_directives(self._files))
         self._renamed = frozenset(name for _, name in directives)
@@ -39,7 +41,8 @@ class SourceNames:
         self.canonical = cache(self._canonical)
         self.is_own = cache(self._is_own)
         self.is_standard = cache(self._is_standard)
-        self._by_package = {p.path: [str(f) for f in p.files] for p in build.packages}
+        self.symbol_prefix = cache(self._symbol_prefix)
+        self._by_package = {p.path: list(_told_of(p)) for p in build.packages}
 
     def _canonical(self, name: str) -> str:
         """The absolute path for a name as the compiler or the binary has it."""
@@ -70,6 +73,21 @@ class SourceNames:
                     return file
         return self.canonical(message.file)
 
+    def _symbol_prefix(self, file: str) -> str:
+        """What the linker puts before the names of a file's functions, "" where that is not known:
+        its package's import path, where dots of the last element are escaped (PathToPrefix,
+        cmd/internal/objabi/path.go, Go 1.21 to 1.27)."""
+        package = self._packages.get(file)
+        if package is None:
+            return ""
+        if package.name == "main":
+            return "main."
+        folder, slash, last = package.path.rpartition("/")
+        outside = file.endswith("_test.go") and _OUTSIDE.search(
+            text_or_nothing(file, _SOURCE_LIMIT)
+        )
+        return f"{folder}{slash}{last.replace('.', '%2e')}{'_test' if outside else ''}."
+
     def own(self, name: str) -> bool:
         """Whether a file (by its canonical name) belongs to the packages looked at: one of
         theirs, or one that a `//line` in theirs names."""
@@ -87,6 +105,13 @@ class SourceNames:
         """Whether a file, as the binary names it, is one of the standard library's."""
         whole = name if name.startswith("/") else f"{self._library}{name}"
         return whole.startswith(self._library) and Path(whole).exists()
+
+
+def _told_of(package: GoPackage) -> Iterator[str]:
+    """The files of which the compiler may speak in a package."""
+    files = [str(file) for file in package.files]
+    yield from files
+    yield from dict.fromkeys(name for _, name in _named_by_directives(files))
 
 
 def _trimmed(packages: Iterable[GoPackage], go_root: str) -> dict[str, str]:

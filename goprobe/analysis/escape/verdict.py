@@ -16,6 +16,7 @@ from goprobe.model.location import Kind
 from goprobe.runtime.allocatorcalls import Allocates, Family
 
 _STATIC_KINDS = frozenset((Kind.RODATA, Kind.DATA, Kind.BSS))
+NOT_IN_BINARY = "its function is not in the binary"
 _CONVERSIONS = frozenset((Family.TO_STRING, Family.TO_BYTES))
 
 
@@ -89,7 +90,7 @@ def _dead(site: Evidence) -> str:
     if site.elsewhere:
         shown = ", ".join(site.elsewhere[:3]) + (", …" if len(site.elsewhere) > 3 else "")
         return f"its function has no code of its own: it was inlined at {shown}"
-    return "its function is not in the binary: nothing calls it, or every call was inlined"
+    return f"{NOT_IN_BINARY}: nothing calls it, or every call was inlined"
 
 
 def _dropped(site: Evidence) -> str:
