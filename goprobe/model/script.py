@@ -54,17 +54,18 @@ class Results(msgspec.Struct, frozen=True, omit_defaults=True):
 class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where the program went when it was let run: to a stop, or to its end.
 
-    `where` is the WHERE of the breakpoint, "" for other reasons; `watch` the number of the watch
-    that it stopped for, and `watched` what happened to it; `watches` says where the bytes of each
-    watch lie by now. `cut` is the step ("finish", …) that the program was stopped in before its
-    end, "" where none was. `stop` is in recordings of goprobe.recording/1 alone: it is asked for
-    since.
+    `where` is the WHERE of the breakpoint, "" for other reasons, and `also` others that mean the
+    same address; `watch` the number of the watch that it stopped for, and `watched` what happened
+    to it; `watches` says where the bytes of each watch lie by now. `cut` is the step ("finish", …)
+    that the program was stopped in before its end, "" where none was. `stop` is in recordings of
+    goprobe.recording/1 alone: it is asked for since.
     """
 
     here: Here | UnsetType = UNSET
     stop: StopReport | UnsetType = UNSET
     exit: Exit | UnsetType = UNSET
     where: str = ""
+    also: tuple[str, ...] = ()
     watch: int = 0
     watched: WatchNews = WatchNews.WRITE
     cut: str = ""

@@ -193,3 +193,35 @@ def test_values_show_themselves_in_notebooks(launched: Callable[..., goprobe.Pro
     second = next(stops)
     told = second.diff(first)._repr_html_()
     assert "<th>before</th>" in told and "not by what lies there" in told
+
+
+def test_places_that_are_one_address_are_each_told(tmp_path: Path) -> None:
+    """A function's name and the line where it begins: the second was never stopped at."""
+    (tmp_path / "two.go").write_text(_TWO)
+    line = f"two.go:{_TWO.splitlines().index('func step(n int) int { return n + 1 }') + 1}"
+    with goprobe.launch(str(go.build(tmp_path / "two.go")), stdout=2) as program:
+        next(program.run(["main.step"]))
+        [*told] = [
+            (stop["n"].py, line in stop.wheres) for stop in program.run([line], when="n > 2")
+        ]
+        assert told == [(n, True) for n in range(3, 200)]
+    heard: list[str] = []
+    with goprobe.launch(str(go.build(tmp_path / "two.go")), stdout=2) as program:
+        program.on("main.step")(lambda _: heard.append("name"))
+        program.on(line)(lambda _: heard.append("line"))
+        program.run_to_end()
+    assert heard == ["name", "line"] * 200
+
+
+_TWO = """\
+package main
+
+//go:noinline
+func step(n int) int { return n + 1 }
+
+func main() {
+	for n := 0; n < 200; {
+		n = step(n)
+	}
+}
+"""

@@ -20,6 +20,8 @@ def stop_points(
     points: dict[int, StopPoint] = {}
     for number, at, _ in places:
         address = _behind_check(process, at - bias) + bias
+        if address in points and points[address].pc == at:
+            continue  # another WHERE for the same place
         if address in points:
             return None
         points[address] = StopPoint(address=address, pc=at, number=number, test=tests.get(at))

@@ -60,6 +60,14 @@ class Places:
             return place
         return self._by_number.get(self.number_at(event.pc))
 
+    def reasons(self, event: StopEvent) -> tuple[str, ...]:
+        """The WHEREs that an event is for: several may mean one address."""
+        place = self.of(event)
+        if place is None:
+            return ()
+        others = (other.reason for _, address, other in self if address == event.pc)
+        return tuple(dict.fromkeys((place.reason, *others)))
+
     def number_at(self, pc: int) -> int:
         """The number of the breakpoint at a run-time address, 0 where there is none."""
         return next((number for number, address, _ in self if address == pc), 0)

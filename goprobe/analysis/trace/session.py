@@ -236,9 +236,12 @@ class Session(HeldProgram):
         return ((address, place.reason) for _, address, place in self._places)
 
     def where_of(self, event: StopEvent) -> str:
-        """The WHERE of the breakpoint that an event hit, "" for other events."""
-        place = self._places.of(event)
-        return place.reason if place else ""
+        """The first of them, "" for other events."""
+        return (self.wheres_of(event) or ("",))[0]
+
+    def wheres_of(self, event: StopEvent) -> tuple[str, ...]:
+        """The WHEREs of the breakpoint that an event hit, none for other events."""
+        return self._places.reasons(event)
 
     def pause(self) -> None:
         """Have a running program stop; from any thread of ours."""

@@ -225,7 +225,7 @@ class LiveDriver:
         self._event, self._view = event, view
         self._report = self._registers = None
         self._replaced |= event.kind == "exec"
-        where = self._session.where_of(event)
+        where, *also = self._session.wheres_of(event) or ("",)
         notice = self._judge.taken()
         if notice and not where:
             reason = notice.reason
@@ -236,6 +236,7 @@ class LiveDriver:
         return Moment(
             here=Here(reason, event.thread, Address(event.pc)),
             where=where,
+            also=tuple(also),
             watch=notice.number if notice else 0,
             watched=notice.news if notice else WatchNews.WRITE,
             watches={n: Address(at) for n, at in self._watches.addresses.items()},

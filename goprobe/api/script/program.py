@@ -147,12 +147,12 @@ class Program:
             if stop is None:
                 return
             for listener in self._listeners:
-                if listener.where == stop.where and listener.when(stop):
+                if listener.where in stop.wheres and listener.when(stop):
                     self._shown = True
                     listener.handler(stop)
             if self._stop is not stop:
                 continue  # a handler let the program go on
-            placed = stop.where in breaks or stop.watched
+            placed = stop.watched or not set(breaks).isdisjoint(stop.wheres)
             if test(stop) if placed else not stop.where:  # a pause, or a signal, is always told
                 self._shown = True
                 yield stop

@@ -17,7 +17,7 @@ from goprobe.api.script.heapobjects import HeapPath, number_of, object_of
 from goprobe.api.script.panic import Panic, panic_of, panic_variable
 from goprobe.api.script.scope import FrameScope, no_such_variable, table_of
 from goprobe.api.script.value import Value
-from goprobe.api.script.watch import Onwards, Watch, Watchable, steps_of, watched_of
+from goprobe.api.script.watch import Onwards, Watch, Watchable, meant_by, watched_of
 from goprobe.errors import GoprobeError, NoSuchElementError, UsageError
 from goprobe.model import trace
 from goprobe.model.address import Address
@@ -109,6 +109,12 @@ class Stop:
         """The WHERE that was hit, "" for a step, a signal or a watch."""
         self.check()
         return self._moment.where
+
+    @property
+    def wheres(self) -> tuple[str, ...]:
+        """Every WHERE that means this place: a function's name and the line where it begins."""
+        where = self.where
+        return (where, *self._moment.also) if where else ()
 
     @property
     def watched(self) -> int:
@@ -359,19 +365,12 @@ class Stop:
         """
         self.check()
         if isinstance(thing, str):
-            thing = self._path(thing)
+            thing = meant_by(thing, self.get, self._driver, self.check)
         watched = watched_of(self._driver, thing, size)
         numbers = self._driver.watch(watched.address, watched.size, watched.element)
         for told in self._driver.watch_limits(numbers):
             warnings.warn(told, StopWarning, stacklevel=2)
         return Watch(self._driver, numbers, watched, self._addresses, self._onwards)
-
-    def _path(self, text: str) -> Value:
-        names = steps_of(text)
-        value = self[next(names)]
-        for field in names:
-            value = value[field]
-        return value
 
     # Comparing
 

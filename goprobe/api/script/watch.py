@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from msgspec import UNSET
@@ -14,6 +15,7 @@ from goprobe.errors import GoprobeError, NoSuchElementError, UsageError
 from goprobe.model.address import Address
 from goprobe.model.calls import CallFrame
 from goprobe.model.value import Data, Element, Variable
+from goprobe.runtime.values.text import unquoted
 
 if TYPE_CHECKING:
     from goprobe.api.script.stop import Stop
@@ -152,9 +154,32 @@ def watched_of(driver: Driver, thing: Watchable | int, size: int) -> Watched:
     return Watched(int(part.address), known, element, part.type)
 
 
-def steps_of(text: str) -> Iterator[str]:
-    """The names of "t.Inner.S", one by one."""
-    names = text.split(".")
-    if not all(names):
-        raise NoSuchElementError(f"{text!r} names no variable", hint='a field is "t.Inner.S"')
-    return iter(names)
+_BEGIN = re.compile(r"[^\W\d]\w*")
+_STEP = re.compile(r'\.([^\W\d]\w*)|\[(-?\d+)\]|\[("(?:[^"\\]|\\.)*")\]')
+
+
+def meant_by(
+    text: str,
+    variable: Callable[[str], Value | None],
+    driver: Driver,
+    alive: Callable[[], object],
+) -> Value:
+    """What a script names: `t.Inner.S`, `p.recent[1]`, `m["k"].N`, a variable of a package
+    (`main.limit`). Raises NoSuchElementError."""
+    first = _BEGIN.match(text)
+    steps, at = list[str | int](), first.end() if first else 0
+    while first and at < len(text) and (found := _STEP.match(text, at)):
+        field, index, key = found.groups()
+        steps.append(field or (int(index) if index else unquoted(key).decode(errors="replace")))
+        at = found.end()
+    if first is None or at < len(text):
+        hint = 'a part is "t.Inner.S" or "list[1].N"'
+        raise NoSuchElementError(f"{text!r} names no variable", hint=hint)
+    value = variable(first[0])
+    if value is None and steps and isinstance(steps[0], str):
+        value = Value(driver, driver.global_variable(f"{first[0]}.{steps.pop(0)}"), alive)
+    if value is None:
+        raise NoSuchElementError(f"no variable {first[0]} in scope")
+    for step in steps:
+        value = value[step]
+    return value

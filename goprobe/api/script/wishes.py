@@ -38,11 +38,14 @@ class Wished:
         known, slots = (self.wishes, len(self._quick.slots)), self._quick.slots
         if self._known != known:
             self._known = known
-            wanted = {
-                at: self.wishes[where]
-                for at, where in self._session.places()
-                if where in self.wishes and at in slots
-            }
+            wanted: dict[int, Sequence[Wish]] = {}
+            untold: set[int] = set()  # of whose wishes one may be anything
+            for at, where in self._session.places():
+                wanted[at] = (*wanted.get(at, ()), *self.wishes.get(where, ()))
+                if where not in self.wishes or at not in slots:
+                    untold.add(at)
+            for at in untold:
+                del wanted[at]
             if self._wanted != wanted:  # else what was learned is of a place of no wish
                 self._wanted, program = wanted, self._session.program
                 goid = program.facts.layout.struct("g").offset("goid")
