@@ -37,7 +37,7 @@ def process_called(text: str) -> int:
     shown = ", ".join(map(str, meant[:_SHOWN])) + (", …" if len(meant) > _SHOWN else "")
     raise UsageError(
         f"{text!r} is not a process number, and several processes are called so",
-        hint=f"processes of that name: {shown}; name:port tells servers apart",
+        hint=f"processes of that name: {shown}; goprobe ps tells them apart",
     )
 
 

@@ -105,6 +105,9 @@ def test_variables_asked_for(tmp_path: Path) -> None:
     ran = goprobe("trace", HELLO, "--var", "nosuch", "--optimized")
     assert ran.code == 0
     assert "No variable called nosuch is in scope at these stops." in ran.text
+    ran = goprobe("trace", HELLO, "--var", "mgs", "--optimized")
+    assert ran.code == 0
+    assert "nearest: msg" in ran.text  # of one that is left out the optimiser leaves no name
     ran = goprobe("trace", HELLO, "--var", "mgs")
     assert ran.code == 2
     assert "goprobe: no variable mgs is in scope at any stop\n  nearest: msg\n" in ran.err

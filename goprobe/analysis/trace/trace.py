@@ -115,15 +115,23 @@ class _Tracer:
 
     def _require_variables(self) -> None:
         """Raises UsageError where a variable that was asked for was in scope at no stop. The
-        optimiser may have left nothing of one that the source has: that is an answer."""
+        optimiser may have left nothing of one that the source has: that is an answer, beside which
+        the nearest are named."""
         program = self.prepared.program
-        if program.stripped or program.info.optimized:
+        if program.stripped:
             return
         for name in self.request.variables:
             if name not in self._in_scope:
                 from difflib import get_close_matches  # for mistakes only
 
                 near = get_close_matches(name, self._in_scope, n=3)
+                if program.info.optimized:
+                    if near:
+                        self.warnings.append(
+                            f"no variable {name} is in scope at any stop (the optimiser may have "
+                            f"left nothing of one that is so called); nearest: {', '.join(near)}"
+                        )
+                    continue
                 some = sorted(self._in_scope)[:_SHOWN_VARIABLES]
                 raise UsageError(
                     f"no variable {name} is in scope at any stop",
