@@ -147,6 +147,11 @@ def asked_of(pid: int, pause_us: int) -> str:
     return str(pid) if pause_us else "CORE --exe BINARY"
 
 
+def to_type(text: str, pid: int, pause_us: int) -> str:
+    """A report's sentence with the process in the lines to type that it names."""
+    return re.sub(r"\bPID\b", asked_of(pid, pause_us), text)
+
+
 def stood_still(pid: int, pause_us: int) -> str:
     """How long the target was held for the answer. Only a core file costs no time at all."""
     if not pause_us:

@@ -35,6 +35,11 @@ def render(report: MemoryReport, options: RenderOptions) -> bytes:
         report,
         options,
         uses=_uses(report, options),
+        verdict=words.to_type(report.verdict, report.pid, report.pause_us),
+        larger=[
+            words.to_type(f"{each.says}: {each.change}", report.pid, report.pause_us)
+            for each in report.surprises[1:]
+        ],
         resident=report.kernel.smaps_rss is not UNSET,
         runtime=list(of_runtime(report, verbose=True)),
         kernel=list(of_kernel(report)),

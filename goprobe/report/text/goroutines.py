@@ -84,6 +84,17 @@ def _all(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
         _each(page, report.goroutines)
 
 
+def _next_lines(report: GoroutinesReport, one: int) -> Iterator[tuple[str, str]]:
+    """What more can be asked of them, and of one of them."""
+    if not report.pid:
+        return
+    asked = f"goprobe goroutines {words.asked_of(report.pid, report.pause_us)}"
+    if report.deadlocks is UNSET:
+        yield f"{asked} --waits", "what each waits on, and who has it"
+    yield f"{asked} --leaked", "which can never run again"
+    yield f"{asked} --id {one} --stacks --locals", "one of them, with its variables"
+
+
 def _summary(page: Page, report: GoroutinesReport) -> None:
     """ "512 goroutines: 500 waiting, 12 running"."""
     counts: dict[str, int] = {}
@@ -134,6 +145,8 @@ def _groups(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
         told = f"and {sum(group.count for group in idle)} of the runtime: {names}"
         page.paragraph((told, "dim"), hanging=INDENT)
     left_out(page, groups[len(shown) :])
+    if shown and not whole:
+        page.following(_next_lines(report, shown[0].ids[0]))
 
 
 def _labels(goroutine: GoroutineState) -> str:

@@ -32,9 +32,11 @@ def render(report: MemoryReport, options: RenderOptions) -> bytes:
     what = "resident" if report.kernel.smaps_rss is not UNSET else "of it in the core file"
     page.paragraph((f"Process {report.pid}: {size} {what}", "bold"))
     page.blank()
-    page.paragraph((f"{report.verdict[:1].upper()}{report.verdict[1:]}.", "bold yellow"))
+    verdict = words.to_type(report.verdict, report.pid, report.pause_us)
+    page.paragraph((f"{verdict[:1].upper()}{verdict[1:]}.", "bold yellow"))
     _parts(page, report)
-    larger = [f"{each.says}: {each.change}" for each in report.surprises[1:]]
+    changes = (f"{each.says}: {each.change}" for each in report.surprises[1:])
+    larger = [words.to_type(change, report.pid, report.pause_us) for change in changes]
     _said(page, "What the runtime says", of_runtime(report, verbose=options.verbose))
     _said(page, "What the kernel says", of_kernel(report))
     _said(page, "Also larger than it needs to be", larger)
