@@ -53,6 +53,28 @@ def test_one_less_of_several_alike_is_gone_and_none_has_grown() -> None:
     assert [(c.kind, c.line) for c in made] == [(ChangeKind.NEW, 9)]
 
 
+@pytest.mark.parametrize(
+    ("place", "expression", "objects", "kinds"),
+    [
+        ("p/file.go p.Renamed", "x", 5, []),  # or taken out of it
+        ("p/file.go p.F", "y", 5, []),  # written otherwise
+        ("q/file.go q.F", "x", 5, [ChangeKind.NEW, ChangeKind.GONE]),
+        ("p/file.go p.Renamed", "y", 5, [ChangeKind.NEW, ChangeKind.GONE]),
+        ("p/file.go p.Renamed", "x", 6, [ChangeKind.NEW, ChangeKind.GONE]),
+    ],
+)
+def test_what_makes_the_same_elsewhere_in_its_package_is_the_same(
+    place: str, expression: str, objects: int, kinds: list[ChangeKind]
+) -> None:
+    def at(place: str, report: EscapeReport) -> EscapeReport:
+        file, function = place.split()
+        return replace(report, sites=(replace(report.sites[0], file=file, function=function),))
+
+    before, after = at("p/f.go p.F", counted(5)), at(place, counted(objects, expression))
+    made = compared(before, after, "old.json", RULES).changes
+    assert [c.kind for c in made] == kinds
+
+
 def test_what_had_not_run_was_not_on_the_stack() -> None:
     bare = counted(0).sites[0]
     before = escapes(replace(bare, prediction="stack", outcomes=()))

@@ -3,7 +3,9 @@
 Places are matched by function and expression, in the order in which they stand, never by line: of
 several alike in one function the neighbours tell which is which; where there are more or fewer of
 them than before, those that allocate as much. What is then left on both sides with the same words
-is the same place, moved.
+is the same place, moved; and so is what is left with the same objects and bytes: in one function
+written otherwise, in one package with the same words in a function that was renamed, or that was
+taken out of another.
 """
 
 from __future__ import annotations
@@ -80,14 +82,40 @@ def _paired(old: Sequence[Origin], new: Sequence[Origin]) -> Iterator[_Pair]:
         known_new = {id(b) for _, b in pairs}
         left += [o for o in gone if id(o) not in known_old]
         came += [n for n in fresh if id(n) not in known_new]
-    waiting: dict[tuple[str, str], list[Origin]] = {}
-    for origin in left:
-        waiting.setdefault(origin.key, []).append(origin)
-    for origin in came:
-        twins = waiting.get(origin.key)
-        yield (twins.pop(0) if twins else None), origin
-    for origin in (o for twins in waiting.values() for o in twins):
-        yield origin, None
+    for key in (_words, _objects_of_a_function, _objects_of_a_package):
+        waiting: dict[tuple[str | int, ...], list[Origin]] = {}
+        for origin in left:
+            if of := key(origin):
+                waiting.setdefault(of, []).append(origin)
+        again, came = came, []
+        for origin in again:
+            twins = waiting.get(key(origin))
+            if twins:
+                twin = twins.pop(0)
+                left = [o for o in left if o is not twin]
+                yield twin, origin
+            else:
+                came.append(origin)
+    yield from ((origin, None) for origin in left)
+    yield from ((None, origin) for origin in came)
+
+
+def _words(origin: Origin) -> tuple[str | int, ...]:
+    return origin.key
+
+
+def _objects_of_a_function(origin: Origin) -> tuple[str | int, ...]:
+    """What it made, () for nothing that tells it from others."""
+    if not origin.heap or origin.allocations <= 0:
+        return ()
+    return plain(origin.function), origin.allocations, origin.bytes
+
+
+def _objects_of_a_package(origin: Origin) -> tuple[str | int, ...]:
+    if not origin.heap or origin.allocations == 0:
+        return ()
+    folder = origin.file.rpartition("/")[0]
+    return folder, origin.expression, origin.allocations, origin.bytes
 
 
 def _by_function(places: Iterable[Origin]) -> dict[str, list[Origin]]:
