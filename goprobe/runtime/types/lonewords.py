@@ -20,6 +20,7 @@ from goprobe.runtime.types.wholes import WholeType
 
 _WORD = 8
 _BITS = 64
+_USER_SPACE = 1 << 47  # of x86-64: no type lies beyond
 _LEAST_ADDRESS = 1 << 12  # minLegalPointer, runtime/malloc.go, Go 1.21 to 1.27
 
 
@@ -45,6 +46,10 @@ def interfaces(view: HeapView, types: Ids) -> Iterator[tuple[int, Ints, Ints]]:
     alone = (at > 0) & (masks[row] >> before & np.uint64(1) == 0)
     edges, source = edges[alone], nodes[row[alone]]
     tables = view.word_before(edges, source, -1)
+    # Nearly all of a million different numbers are no addresses, and are not looked up one by one.
+    good = (tables % np.uint64(_WORD) == 0) & (tables < np.uint64(_USER_SPACE))
+    good &= tables >= np.uint64(_LEAST_ADDRESS)
+    tables, edges, source = tables[good], edges[good], source[good]
     for table, rows in groups(tables, np.argsort(tables, kind="stable")):
         if rtype := _type_in(view, table):
             yield rtype, edges[rows], source[rows]
