@@ -29,6 +29,7 @@ from goprobe.runtime.types.typenames import RTYPE_BYTES
 from goprobe.runtime.world import World
 
 _WORD = 8
+_CLEANUP = ("call", "fn", "arg")  # of cleanupFn (mcleanup.go), since Go 1.26
 _MANY = 1000  # of a kind, of one type: they are one group of roots
 
 
@@ -94,7 +95,7 @@ def _kinds(layout: Layout) -> Iterator[tuple[RootKind, int, str, tuple[int, ...]
     if (kind := constants.get("_KindSpecialCleanup")) is not None:
         if layout.has("specialCleanup", "cleanup"):
             start = layout.offset("specialCleanup", "cleanup")
-            parts = [start + layout.offset("cleanupFn", name) for name in ("call", "fn", "arg")]
+            parts = [start + layout.offset("cleanupFn", name) for name in _CLEANUP]
         else:
             parts = [layout.offset("specialCleanup", "fn")]
         yield RootKind.CLEANUP, kind, "specialCleanup", tuple(parts)
@@ -119,6 +120,10 @@ def _groups(roots: Roots, noted: _Noted) -> Ids:
     noted.about.clear()
     noted.rtypes.clear()
     what, owner = noted.what, np.zeros(len(at), np.int32)
+    none = np.zeros(0, np.uint64)
+    calls, arguments = none, none
+    if what is RootKind.CLEANUP and len(noted.words) == len(_CLEANUP):
+        calls, arguments = (np.concatenate([none, *(p[i] for p in noted.values)]) for i in (1, 2))
     for (rtype,), rows in by_key(rtypes):
         for some in [rows] if len(rows) > _MANY else rows[:, np.newaxis]:
             one = len(some) == 1
@@ -131,6 +136,8 @@ def _groups(roots: Roots, noted: _Noted) -> Ids:
                 address=int(at[some[0]]) if one else 0,
                 through=array("Q", about[some].tobytes() if what is RootKind.FINALIZER else b""),
                 through_rtype=rtype,
+                calls=array("Q", calls[some].tobytes() if len(calls) else b""),
+                arguments=array("Q", arguments[some].tobytes() if len(calls) else b""),
             )
             owner[some] = roots.group(group)
     return owner
@@ -163,7 +170,7 @@ def queued_roots(world: World) -> Roots:
         size, words = _WORD, [0]
         if layout.has("cleanupFn"):
             size = layout.struct("cleanupFn").size
-            words = [layout.offset("cleanupFn", name) for name in ("call", "fn", "arg")]
+            words = [layout.offset("cleanupFn", name) for name in _CLEANUP]
         head = layout.offset("cleanupQueue", "all")
         at = _first_block(world, roots, "gcCleanups", head, "cleanups")
         for block in _blocks(world, roots, at, "cleanupBlock", link):

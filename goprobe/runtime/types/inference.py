@@ -83,10 +83,9 @@ class Typist:
         for shape, some in told.others:
             self._assign(some, shape, sure=True)
 
-    def known(self, nodes: Ints, rtype: int) -> None:
-        """Objects of which the runtime itself says that they begin with a value of a type."""
-        if rtype and len(nodes):
-            shape = self._shapes.of_rtype(rtype)
+    def known(self, nodes: Ints, shape: int) -> None:
+        """Objects of which the runtime itself says that they begin with a value of a shape."""
+        if shape and len(nodes):
             self._assign(nodes[self._view.may_be(self._shapes[shape], nodes)], shape)
 
     def run(self) -> Typing:
