@@ -195,10 +195,17 @@ func (i *inner) Work() {
 	}
 }
 
+func (i *inner) Idle() {
+	if i.n < 0 {
+		kept = new(int)
+	}
+}
+
 func main() {
 	own(func(i int) int { return i }, adds{one})
-	var works interface{ Work() } = outer{&inner{one}}
+	var works interface{ Work(); Idle() } = outer{&inner{one}}
 	works.Work()
+	works.Idle()
 }
 """
 
@@ -226,11 +233,13 @@ def test_what_may_be_the_runtimes_is_not_known_before_it_ran(tmp_path: Path, go:
     with pytest.raises(AssertionError, match="can allocate"):
         assert_no_allocation(static, f"main.go:{line}")
     assert_no_allocation(static, "main.told")
-    options |= {"promises": ("main.(*inner).Work noalloc",), "flags": ("-gcflags=-l",)}
+    methods = tuple(f"main.(*inner).{name} noalloc" for name in ("Work", "Idle"))
+    options |= {"promises": methods, "flags": ("-gcflags=-l",)}
     for without_run in (True, False):
-        own, work = escape(folder, "./own", static=without_run, **options).assertions
+        own, work, idle = escape(folder, "./own", static=without_run, **options).assertions
         assert own.held and own.known, own.why
         assert work.held is not without_run, work.why
+        assert idle.held is not without_run, idle.why
 
 
 def _declared(lines: list[str], number: int) -> str:

@@ -48,6 +48,8 @@ class SourceNames:
         """The absolute path for a name as the compiler or the binary has it."""
         if name.startswith("/"):
             return os.path.normpath(name)
+        if name == GENERATED:
+            return name
         if name in self._trimmed:
             return self._trimmed[name]
         # Up to Go 1.26 what `//line` names is left as it stands, relative to its package.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ _ALLOCATES = (*_OWN, Makes.CALLEE, Makes.HELPER)
 
 
 _PANICS, _ONCE = "except panics", "after the first call"
+# Deferred functions, those that a loop ranges over, sync.Once, method values: the compiler decides
+# whether it calls them directly.
+_BY_CHOICE = re.compile(r"defer|upTo|Do\(|g@ := ")
 _CACHE = "keeps a cache of the types that it met"
 
 
@@ -158,11 +162,7 @@ class Judge:
             return f"{does[0]} does" if does else ""
         # What defers and is exempt makes its function run what it deferred all the same.
         codes = [each.ingredient for each in self._lines(promise.of, deep, exempt=False)]
-        clear = (
-            not does
-            and self._optimized
-            and not any("defer" in i.code or "upTo" in i.code or "Do(" in i.code for i in codes)
-        )
+        clear = not does and self._optimized and not any(_BY_CHOICE.search(i.code) for i in codes)
         if deep:
             clear &= all(not i.calls and i.makes in (Makes.NOTHING, Makes.OWN) for i in codes)
         return "nothing of it does" if clear else ""
