@@ -90,8 +90,6 @@ _NOTHING = (
     "for i := 0; i < 3; i++ { q@ := &i; acc += *q@ }",
     "acc += min(n, 4, len(s))",
     "clear(space[:2])",
-    "clear(scratch)",
-    "for k, v := range counts { acc += len(k) + v }",
     "switch string(b) { case \"ab\": acc++; case \"de\": acc += 2 }",
     "if string(b) < s { acc++ }",
     "for range []byte(s) { acc++ }",
@@ -152,6 +150,9 @@ _ROOM = (
 )  # fmt: skip
 _CALLS = (
     Ingredient("delete(counts, \"no such\")", since=(1, 24)),
+    Ingredient("clear(scratch)", since=(1, 24)),
+    Ingredient("for k, v := range counts { acc += len(k) + v }", since=(1, 24)),
+    Ingredient("clear(scratch); for k := range counts { acc += len(k) }", _M.MAYBE),
     Ingredient("acc += quiet(n)", calls=True),
     Ingredient("acc += quietest(n)", calls=True),
     Ingredient("acc += generic(n); acc += len(generic(s))", calls=True),
