@@ -38,7 +38,9 @@ def compared(old: EscapeReport, new: EscapeReport, against: str, policy: Policy)
     changes: list[Change] = []
     same = silent = 0
     counted_once = old.runs == 1 or new.runs == 1
-    for before, after in _paired(origins(old), origins(new)):
+    left_out = _folders(old) - _folders(new)
+    sites = tuple(site for site in old.sites if _folder(site.file) not in left_out)
+    for before, after in _paired(origins(replace(old, sites=sites)), origins(new)):
         kind = _kind(before, after)
         if kind:
             change = _change(kind, before, after, policy, counted_once)
@@ -58,6 +60,16 @@ def compared(old: EscapeReport, new: EscapeReport, against: str, policy: Policy)
         silent=silent,
         doubts=tuple(_doubts(old, new)),
     )
+
+
+def _folders(report: EscapeReport) -> set[str]:
+    """Those of the code that was looked at."""
+    files = {site.file for site in report.sites} | {f.file for f in report.functions}
+    return set(map(_folder, files))
+
+
+def _folder(file: str) -> str:
+    return file.rpartition("/")[0]
 
 
 def _operations(report: EscapeReport) -> int:
@@ -114,8 +126,7 @@ def _objects_of_a_function(origin: Origin) -> tuple[str | int, ...]:
 def _objects_of_a_package(origin: Origin) -> tuple[str | int, ...]:
     if not origin.heap or origin.allocations == 0:
         return ()
-    folder = origin.file.rpartition("/")[0]
-    return folder, origin.expression, origin.allocations, origin.bytes
+    return _folder(origin.file), origin.expression, origin.allocations, origin.bytes
 
 
 def _by_function(places: Iterable[Origin]) -> dict[str, list[Origin]]:
@@ -236,6 +247,8 @@ def _doubts(old: EscapeReport, new: EscapeReport) -> Iterator[str]:
             yield f"the {which} run was not seen to its end: {report.partial}"
         if report.failed:
             yield f"in the {which} run tests failed: {report.failed}"
+    for folder in sorted(_folders(old) - _folders(new)):
+        yield f"{folder or 'the folder itself'} is in the older report alone: nothing of it is told"
     before, after = _operations(old), _operations(new)
     if before and after and before != after:
         yield f"the benchmark did {before:,} operations in the older run, {after:,} in the newer"
