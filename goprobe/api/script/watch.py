@@ -168,10 +168,10 @@ def meant_by(
     (`main.limit`). Raises NoSuchElementError."""
     first = _BEGIN.match(text)
     steps, at = list[str | int](), first.end() if first else 0
-    while first and at < len(text) and (step := _STEP.match(text, at)):
-        field, index, key = step.groups()
+    while first and at < len(text) and (part := _STEP.match(text, at)):
+        field, index, key = part.groups()
         steps.append(field or (int(index) if index else unquoted(key).decode(errors="replace")))
-        at = step.end()
+        at = part.end()
     if first is None or at < len(text):
         hint = 'a part is "t.Inner.S" or "list[1].N"'
         raise NoSuchElementError(f"{text!r} names no variable", hint=hint)
