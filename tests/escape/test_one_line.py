@@ -13,10 +13,17 @@ from tests.support.go import matrix, toolchain
 PROGRAM = """\
 package main
 
+import "fmt"
+
+type pair struct{ a, b any }
+type large struct{ n, m int }
+type length int
+
 var (
 	kept []any
 	sink any
 	fs   []func()
+	data = []byte("forty bytes are more than a buffer holds")
 	text = "long enough for no frame's buffer to hold it"
 	done = make(chan bool)
 )
@@ -55,6 +62,29 @@ func boxes(n int, xs []int) {
 	add([]byte("abc")); twice(func(b []byte) { sink = str(b) })                     // 1 1 0 2 2
 }
 
+// A number below 256 needs no memory: what is told of it is another's.
+//
+//go:noinline
+func values(n int, text string) {
+	keep(fmt.Sprintf("%d", n))                                                      // 1 0
+	keep(fmt.Sprint(n, text)); keep(n)                                              // 1 0 1 0
+	keep(pair{n, &kept})                                                            // 1 0
+	add(n, str(data))                                                               // 0 1 1
+	keep([2]any{n, "x"})                                                            // 1 0 0
+	keep(struct{ a, b any }{n, "x"})                                                // 1 0 0
+	keep([]string{text, text}); keep(text)                                          // 2 1
+	keep(any(n) == any(text)); keep([2]string{text, text})                          // 0 0 0 1
+	keep(large{n, n}.n); keep(length(n)); keep(large{n, n})                               // 0 0 1
+	switch { case n > 9: add(text); case n > 1: add(n); default: add(large{n, n}) }    // 0 0 0
+	if n > 9 { add(float64(n)) } else { add(n, name(n)) }                           // 0 0 1
+}
+
+//go:noinline
+func keep(x any) { sink = x }
+
+//go:noinline
+func name(n int) string { return text[n:] }
+
 //go:noinline
 func literals(k int) {
 	thrice(func() { sink = moved(5) })                                              // 0 3
@@ -68,6 +98,7 @@ func main() {
 	kept, fs = make([]any, 0, 8), make([]func(), 0, 8)
 	boxes(40, []int{1, 2})
 	literals(7)
+	values(5, text)
 }
 """
 _OTHERS = (

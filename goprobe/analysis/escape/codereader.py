@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from goprobe.analysis.escape.boxes import Boxes
 from goprobe.analysis.escape.callgraph import CallGraph
 from goprobe.analysis.escape.calls import AllocationCall, CodeMap
 from goprobe.analysis.escape.codecopies import Copies
@@ -124,6 +125,7 @@ class CodeReader:
             types.name if types else lambda _: "",
             self._sources.line,
             self._names.symbol_prefix,
+            Boxes(self._program.debug).of,
         )
         wanted = (lambda _: True) if self._request.deep else self._names.is_own
         plans = joiner.plans(self._code.calls(wanted))

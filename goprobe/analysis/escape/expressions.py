@@ -68,6 +68,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], ExpressionShape]], ...] 
         (rf"(map\[.+?){_ELEMENTS}", lambda t: _shape(_F.MAP, _F.OBJECT, _F.ASSIGN, named=t)),
         (rf"\[\](.+?){_ELEMENTS}", lambda t: _shape(_F.OBJECT, _F.CONVERT, _F.SLICE, named=f"]{t}",
                                               exact=False)),
+        (rf"(\[\d+\].+?|struct {{.*}}){_ELEMENTS}",
+         lambda t: _shape(_F.OBJECT, _F.CONVERT, named=t)),
         # A literal of a named type, which may be a map's or a slice's.
         (r"([\w.]+(?:\[.+\])?)\{.*\}",
          lambda t: _shape(_F.OBJECT, _F.CONVERT, _F.MAP, _F.ASSIGN, _F.SLICE, named=t)),

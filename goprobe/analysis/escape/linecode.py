@@ -34,8 +34,9 @@ class LineCode:
         for plan in in_frame:
             plan.sharing = len(in_frame)
         for plan in plans:
-            alike = [p for p in plans if _alike(p, plan)]
-            if len(alike) > 1 and not plan.ambiguous and any(p.calls for p in alike):
+            alike = [p for p in plans if _alike(p, plan) and not p.told_apart]
+            doubt = any(p.calls for p in alike) and not (plan.ambiguous or plan.told_apart)
+            if len(alike) > 1 and doubt:
                 plan.ambiguous = (
                     f"{len(alike)} alike on this line: which call is whose is told by order"
                 )

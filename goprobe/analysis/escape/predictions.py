@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -35,7 +35,8 @@ class Predicted(msgspec.Struct):
     `parameter`: it speaks of a parameter, which has no memory of its own. `global_`: the thing
     belongs to a package variable's initial value. `in_literal`: it stands in a function literal
     that begins on its line. `in_signature`: it is a parameter that was moved to the heap.
-    `function` is the compiler's name for the function, "" where it does not tell. `after` are lines
+    `function` is the compiler's name for the function, "" where it does not tell. `ends` is the
+    column where its expression ends, as far as the line shows it. `after` are lines
     below that cannot run unless this one did.
     """
 
@@ -52,6 +53,7 @@ class Predicted(msgspec.Struct):
     moved: bool = False
     in_literal: bool = False
     in_signature: bool = False
+    ends: int = 0
     messages: list[str] = msgspec.field(default_factory=list)
     flow: tuple[str, ...] = ()
     after: tuple[int, ...] = ()
@@ -94,6 +96,7 @@ def predict(
         _add_beside(site, beside.get((site.file, site.line, site.col), []))
     ordered = sorted(sites.values(), key=lambda s: (s.file, s.line, s.col))
     _mark_literals(ordered, sources)
+    _mark_ends(ordered, sources)
     return Predictions(
         tuple(ordered),
         inlined,
@@ -187,6 +190,45 @@ def _mark_literals(sites: Iterable[Predicted], sources: Sources) -> None:
                 site.in_literal = any(
                     low < site.col < high for low, high in zip(starts, ends, strict=True)
                 )
+
+
+def _mark_ends(sites: Sequence[Predicted], sources: Sources) -> None:
+    """Tells, where several stand on a line, which of them is there before which: what a call or a
+    literal takes is."""
+    by_line: dict[tuple[str, int], list[Predicted]] = {}
+    for site in sites:
+        if not site.parameter:
+            by_line.setdefault((site.file, site.line), []).append(site)
+    for (file, line), on_line in by_line.items():
+        if len({site.col for site in on_line}) > 1:
+            text = _without_texts(sources.line(file, line).encode())
+            for site in on_line:
+                site.ends = _end_of_expression(text, site.col)
+
+
+_TEXTS = re.compile(rb"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`")
+
+
+def _without_texts(line: bytes) -> bytes:
+    return _TEXTS.sub(lambda match: b"x" * len(match[0]), line)
+
+
+def _end_of_expression(line: bytes, col: int) -> int:
+    """Of what is told at a column: of a call and a literal that is its bracket, of operators their
+    own place; of both sides of these."""
+    start = line[col - 1 : col]
+    if not start or start.isalnum() or start in b"_.\"'`":
+        return col
+    depth = 0
+    for at in range(col - 1, len(line)):
+        character = line[at : at + 1]
+        opens, closes = character in b"([{", character in b")]}"
+        if (closes and not depth) or (character in b",;" and not depth):
+            return at + 1
+        depth += opens - closes
+        if closes and not depth and start in b"([{":
+            return at + 1
+    return len(line) + 1
 
 
 def _end_of_literal(text: bytes, col: int) -> int:

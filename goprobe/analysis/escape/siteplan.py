@@ -20,7 +20,7 @@ class SitePlan(msgspec.Struct, kw_only=True):
     calls of other sites that may have made this one's memory along with theirs. `witnesses` are
     instructions that use memory of the frame, the first of each machine function first; `sharing`
     is how many sites of the line they may be for. `boxed` are the parts of a map that are too large
-    to lie in it.
+    to lie in it. `told_apart`: its box is, by its type, no other site's of the line.
     """
 
     predicted: Predicted
@@ -36,6 +36,7 @@ class SitePlan(msgspec.Struct, kw_only=True):
     wrapper: bool = False
     together: list[AllocationCall] = msgspec.field(default_factory=list)
     boxed: str = ""
+    told_apart: bool = False
 
     @property
     def families(self) -> frozenset[Family]:

@@ -253,6 +253,10 @@ class DebugInfo:
         """Every variable of a function's own blocks, inlined calls left out."""
         return self._locals_of(function.offset)
 
+    def locals_at(self, offset: int) -> tuple[Local, ...]:
+        """The same of a function whose entry, or abstract entry, is at `offset`."""
+        return self._locals_of(offset)
+
     def _read_locals(self, offset: int) -> tuple[Local, ...]:
         return tuple(self._all_locals(self.die(offset), 0))
 

@@ -1,0 +1,344 @@
+"""Which calls may make an interface's value of an expression, by what its type is seen to be.
+
+The compiler chooses the call by the type alone (dataWordFuncName, cmd/compile/internal/walk/
+convert.go, Go 1.21 to 1.27). The compiler's messages have no types: those of names, fields and
+results are the debug information's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
+
+from goprobe.analysis.escape.expressions import same_type
+from goprobe.analysis.escape.predictions import Predicted
+from goprobe.binary.dwarf.gotypes import GoKind, GoType
+from goprobe.binary.dwarf.info import DebugInfo, Local
+from goprobe.errors import GoprobeError
+
+Box = tuple[str, str]
+"""A function of the runtime, and the name of the type that it is given; "" for any."""
+
+_K = GoKind
+_BASIC = {
+    "bool": (_K.BOOL, 1), "string": (_K.STRING, 16), "byte": (_K.UINT8, 1), "rune": (_K.INT32, 4),
+    "int": (_K.INT, 8), "int8": (_K.INT8, 1), "int16": (_K.INT16, 2), "int32": (_K.INT32, 4),
+    "int64": (_K.INT64, 8), "uint": (_K.UINT, 8), "uint8": (_K.UINT8, 1), "uint16": (_K.UINT16, 2),
+    "uint32": (_K.UINT32, 4), "uint64": (_K.UINT64, 8), "uintptr": (_K.UINTPTR, 8),
+    "float32": (_K.FLOAT32, 4), "float64": (_K.FLOAT64, 8), "complex64": (_K.COMPLEX64, 8),
+    "complex128": (_K.COMPLEX128, 16),
+}  # fmt: skip
+_POINTERS = frozenset((_K.POINTER, _K.UNSAFE_POINTER, _K.MAP, _K.CHAN, _K.FUNC))
+_WITH_POINTERS = _POINTERS | {_K.STRING, _K.SLICE, _K.INTERFACE}
+_TYPES = (
+    ("[]", _K.SLICE, 24), ("map[", _K.MAP, 8), ("*", _K.POINTER, 8), ("func(", _K.FUNC, 8),
+    ("chan ", _K.CHAN, 8), ("<-chan ", _K.CHAN, 8), ("interface {", _K.INTERFACE, 16),
+)  # fmt: skip
+_SLICE = GoType(offset=0, name="", kind=_K.SLICE, size=24)
+_COMPARING = frozenset(("==", "!=", "<", "<=", ">", ">=", "&&", "||"))
+_OPERATORS = _COMPARING | {"+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "&^"}
+_NAME = re.compile(r"[^\W\d]\w*|~[rR]\d+")
+_INLINING = "inlining call to "
+_DEEPEST = 16
+_MOST_LENGTH = 1 << 10
+_KEPT = 1 << 14
+
+
+class Boxes:
+    def __init__(self, debug: DebugInfo) -> None:
+        self._debug = debug
+        self._of = lru_cache(maxsize=_KEPT)(self._boxes)
+
+    def of(self, predicted: Predicted, function: str) -> frozenset[Box] | None:
+        """Those of an expression in a machine function, empty where none is needed; None where
+        its type is not known."""
+        messages = (m for m in predicted.messages if m.startswith(_INLINING))
+        callees = tuple(m.removeprefix(_INLINING).partition(" with score")[0] for m in messages)
+        return self._of(predicted.expression, function, callees)
+
+    def _boxes(
+        self, expression: str, function: str, callees: Sequence[str]
+    ) -> frozenset[Box] | None:
+        if len(expression) > _MOST_LENGTH or not self._debug.present:
+            return None
+        try:
+            found = _Scope(self, self._debug, function, callees).types(expression, 0)
+            if not found or any(t.kind is _K.INVALID for t in found):
+                return None
+            return frozenset(box for t in found if (box := self._box(t)))
+        except (GoprobeError, KeyError):
+            return None
+
+    def _box(self, of: GoType) -> Box | None:
+        sole = self._sole(of)
+        if sole.kind in _POINTERS or of.kind is _K.INTERFACE or not of.size:
+            return None
+        if of.size == 1 and of.kind is not _K.STRUCT and of.kind is not _K.ARRAY:
+            return None
+        pointers, alignment = self._pointers(of, 0), self._alignment(of, 0)
+        if of.size == alignment and of.size in (2, 4, 8) and not pointers:
+            return f"convT{8 * of.size}", ""
+        if sole.kind is _K.STRING:
+            return "convTstring", ""
+        if sole.kind is _K.SLICE:
+            return "convTslice", ""
+        return ("convT" if pointers else "convTnoptr"), of.name
+
+    def _sole(self, of: GoType) -> GoType:
+        for _ in range(_DEEPEST):
+            if of.kind is _K.STRUCT and len(of.members) == 1:
+                of = self._debug.types.at(of.members[0].type)
+            elif of.kind is _K.ARRAY and of.count == 1:
+                of = self._debug.types.at(of.elem)
+            else:
+                break
+        return of
+
+    def _parts(self, of: GoType) -> Iterator[GoType]:
+        if of.kind is _K.STRUCT:
+            yield from (self._debug.types.at(member.type) for member in of.members)
+        elif of.kind is _K.ARRAY:
+            yield self._debug.types.at(of.elem)
+
+    def _pointers(self, of: GoType, depth: int) -> bool:
+        if of.kind in _WITH_POINTERS:
+            return True
+        return depth < _DEEPEST and any(self._pointers(p, depth + 1) for p in self._parts(of))
+
+    def _alignment(self, of: GoType, depth: int) -> int:
+        if of.kind is _K.STRUCT or of.kind is _K.ARRAY:
+            if depth >= _DEEPEST:
+                return 8
+            return max((self._alignment(p, depth + 1) for p in self._parts(of)), default=1)
+        return 4 if of.kind is _K.COMPLEX64 else min(of.size, 8)
+
+    @cached_property
+    def short(self) -> dict[str, list[int]]:
+        """Where functions are described, by their names without the path of their package."""
+        found: dict[str, list[int]] = {}
+        for name, entry in self._debug.functions.items():
+            found.setdefault(_short(name), []).append(entry.offset)
+        for name, offset in self._debug.index.abstract.items():
+            found.setdefault(_short(name), []).append(offset)
+        return found
+
+    @cached_property
+    def short_types(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name in self._debug.index.types:
+            if "/" in name:
+                found.setdefault(_short(name), []).append(name)
+        return found
+
+
+def fits(box: frozenset[Box] | None, symbol: str, type_name: str) -> bool | None:
+    """Whether a call may be one of these; None where nothing is known."""
+    if box is None:
+        return None
+    called = symbol.removeprefix("runtime.")
+    return any(
+        called == name and (not given or not type_name or same_type(given, type_name, exact=True))
+        for name, given in box
+    )
+
+
+class _Scope:
+    """The names of one function, and of those that were inlined where an expression stands."""
+
+    def __init__(
+        self, boxes: Boxes, debug: DebugInfo, function: str, callees: Sequence[str]
+    ) -> None:
+        self._boxes, self._debug = boxes, debug
+        self._function, self._callees = function, callees
+        self._package = function.rpartition("/")[2].partition(".")[0]
+        self._path = function[: len(function) - len(function.rpartition("/")[2])] + self._package
+
+    def types(self, expression: str, depth: int) -> list[GoType]:
+        """What the type of an expression may be, none where that is not known."""
+        text = expression.strip()
+        if depth > _DEEPEST or not text:
+            return []
+        left, operator, right = _parted(text)
+        if operator in _COMPARING:
+            return [_made("bool")]
+        if operator:
+            return self.types(left, depth + 1) or self.types(right, depth + 1) or _numbers(operator)
+        if text[0] in "-^+":
+            return self.types(text[1:], depth + 1) or _numbers("-")
+        if text[0] == "!":
+            return [_made("bool")]
+        if text[0] == "&":
+            return [GoType(offset=0, name="", kind=_K.POINTER, size=8)]
+        if text[0] == "*":
+            return self._elements(self.types(text[1:], depth + 1), _K.POINTER)
+        if _NAME.fullmatch(text):
+            return self._named(text)
+        return self._suffixed(text, depth)
+
+    def _suffixed(self, text: str, depth: int) -> list[GoType]:
+        start = _opening(text)
+        head, inner = text[:start], text[start + 1 : -1]
+        if text[-1] == ")" and not head:
+            return self.types(inner, depth + 1)
+        if text[-1] == ")":
+            found = self._called(head, inner, depth)
+            if any(t.kind is _K.INTERFACE for t in found) and self._typed(head):
+                return self.types(inner, depth + 1)  # any(x) is told where x is made one
+            return found
+        if text[-1] == "}":
+            return self._typed(head)
+        if text[-1] == "]":
+            of = self.types(head, depth + 1)
+            if ":" in _outside(inner):
+                return [_SLICE if t.kind is _K.ARRAY else t for t in of]
+            return self._elements(of, _K.SLICE, _K.ARRAY, _K.MAP)
+        base, dot, field = text.rpartition(".")
+        if not dot or not _NAME.fullmatch(field):
+            return []
+        fields: list[GoType] = []
+        for owner in self.types(base, depth + 1):
+            struct = self._debug.types.at(owner.elem) if owner.kind is _K.POINTER else owner
+            fields += [self._debug.types.at(m.type) for m in struct.members if m.name == field]
+        return fields
+
+    def _called(self, head: str, inner: str, depth: int) -> list[GoType]:
+        if head in ("len", "cap", "copy"):
+            return [_made("int")]
+        if head in ("make", "append", "min", "max"):
+            first = inner[: (_outside(inner) + ",").index(",")]
+            return self._typed(first) if head == "make" else self.types(first, depth + 1)
+        if typed := self._typed(head[1:-1] if head[0] == "(" and head[-1] == ")" else head):
+            return typed
+        found = self._results(head if "." in head else f"{self._package}.{head}")
+        base, dot, method = head.rpartition(".")
+        if not found and dot:
+            for owner in self.types(base, depth + 1):
+                name = _short(owner.name.lstrip("*"))
+                package, _, rest = name.partition(".")
+                for receiver in (rest, f"(*{rest})"):
+                    found += self._results(f"{package}.{receiver}.{method}")
+        return found
+
+    def _typed(self, text: str) -> list[GoType]:
+        """The type that the compiler writes so."""
+        if text in _BASIC:
+            return [_made(text)]
+        if text == "any":
+            return [GoType(offset=0, name="any", kind=_K.INTERFACE, size=16)]
+        for start, kind, size in _TYPES:
+            if text.startswith(start):
+                return [GoType(offset=0, name="", kind=kind, size=size)]
+        name = re.sub(r"\bany\b", "interface {}", text)
+        names = [name] if "." in name else [f"{self._path}.{name}", name]
+        names += self._boxes.short_types.get(name, ())
+        known = (n for n in names if n in self._debug.index.types)
+        return [self._debug.type_named(n) for n in known][:1]
+
+    def _named(self, name: str) -> list[GoType]:
+        if name[0] == "~":
+            return []  # what is described of functions that were inlined has no results
+        locals_ = [local for local in self._locals() if local.name.lstrip("&") == name]
+        found = []
+        for local in locals_:
+            of = self._debug.types.at(local.type)
+            found.append(self._debug.types.at(of.elem) if local.name[0] == "&" else of)
+        if not found and not self._callees:
+            known = self._debug.globals.get(f"{self._path}.{name}")
+            found = [self._debug.types.at(known.type)] if known else []
+        return found
+
+    def _locals(self) -> Iterator[Local]:
+        """Where calls were inlined those of what was: what these take has places of its own."""
+        entry = self._debug.functions.get(self._function)
+        if entry is not None and not self._callees:
+            yield from self._debug.locals(entry)
+        for callee in self._callees:
+            for offset in self._described(callee):
+                yield from self._debug.locals_at(offset)
+
+    def _results(self, function: str) -> list[GoType]:
+        """Of a function with one result: its type."""
+        found: dict[int, GoType] = {}
+        for offset in self._boxes.short.get(function, ()):
+            results = [local for local in self._debug.locals_at(offset) if local.result]
+            if len(results) == 1:
+                found[results[0].type] = self._debug.types.at(results[0].type)
+        return list(found.values())
+
+    def _described(self, callee: str) -> Iterable[int]:
+        short = self._boxes.short
+        return short.get(callee, ()) or short.get(f"{self._package}.{callee}", ())
+
+    def _elements(self, of: Sequence[GoType], *kinds: GoKind) -> list[GoType]:
+        """What they hold; none where one is of another kind."""
+        if any(t.kind not in kinds for t in of):
+            return []
+        return [self._debug.types.at(t.elem) for t in of if t.elem]
+
+
+def _short(name: str) -> str:
+    at = name.find("[")
+    return name[name.rfind("/", 0, at if at >= 0 else len(name)) + 1 :]
+
+
+def _made(name: str) -> GoType:
+    kind, size = _BASIC[name]
+    return GoType(offset=0, name=name, kind=kind, size=size)
+
+
+def _numbers(operator: str) -> list[GoType]:
+    """What a number may be; + makes strings, too."""
+    return [] if operator == "+" else [_made(n) for n in ("int16", "int32", "int", "complex128")]
+
+
+def _parted(text: str) -> tuple[str, str, str]:
+    """At its first operator outside of brackets, at one that compares if there is one."""
+    first: tuple[str, str, str] | None = None
+    words, at = _outside(text), 0
+    for word in words.split(" "):
+        if word in _OPERATORS and at:
+            parted = text[:at], word, text[at + len(word) :]
+            if word in _COMPARING:
+                return parted
+            first = first or parted
+        at += len(word) + 1
+    return first or (text, "", "")
+
+
+def _outside(text: str) -> str:
+    """The text with all that is in brackets or quotes made x."""
+    out, depth, quote, escaped = [], 0, "", False
+    for character in text:
+        if quote:
+            out.append("x")
+            if character == quote and not escaped:
+                quote = ""
+            escaped = character == "\\" and not escaped
+            continue
+        if character in "\"'`":
+            quote, escaped = character, False
+        closing = character in ")]}"
+        depth -= closing
+        out.append(character if depth <= 0 and not quote else "x")
+        depth += character in "([{"
+    return "".join(out)
+
+
+def _opening(text: str) -> int:
+    """Where the bracket opens that the text ends with; its end where it ends with none."""
+    if text[-1] not in ")]}":
+        return len(text)
+    plain, depth = _quoted_away(text), 0
+    for at in range(len(plain) - 1, -1, -1):
+        depth += (plain[at] in ")]}") - (plain[at] in "([{")
+        if not depth:
+            return at
+    return 0
+
+
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`', re.DOTALL)
+
+
+def _quoted_away(text: str) -> str:
+    return _QUOTED.sub(lambda match: "x" * len(match[0]), text)
