@@ -63,10 +63,10 @@ class Boxes:
         if len(expression) > _MOST_LENGTH or not self._debug.present:
             return None
         try:
-            found = _Scope(self, self._debug, function, callees).types(expression, 0)
-            if not found or any(t.kind is _K.INVALID for t in found):
+            told = _Scope(self, self._debug, function, callees).types(expression, 0)
+            if not told or any(t.kind is _K.INVALID for t in told):
                 return None
-            return frozenset(box for t in found if (box := self._box(t)))
+            return frozenset(box for t in told if (box := self._box(t)))
         except (GoprobeError, KeyError):
             return None
 
@@ -116,20 +116,20 @@ class Boxes:
     @cached_property
     def short(self) -> dict[str, list[int]]:
         """Where functions are described, by their names without the path of their package."""
-        found: dict[str, list[int]] = {}
+        told: dict[str, list[int]] = {}
         for name, entry in self._debug.functions.items():
-            found.setdefault(_short(name), []).append(entry.offset)
+            told.setdefault(_short(name), []).append(entry.offset)
         for name, offset in self._debug.index.abstract.items():
-            found.setdefault(_short(name), []).append(offset)
-        return found
+            told.setdefault(_short(name), []).append(offset)
+        return told
 
     @cached_property
     def short_types(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
+        told: dict[str, list[str]] = {}
         for name in self._debug.index.types:
             if "/" in name:
-                found.setdefault(_short(name), []).append(name)
-        return found
+                told.setdefault(_short(name), []).append(name)
+        return told
 
 
 def fits(box: frozenset[Box] | None, symbol: str, type_name: str) -> bool | None:
@@ -182,10 +182,10 @@ class _Scope:
         if text[-1] == ")" and not head:
             return self.types(inner, depth + 1)
         if text[-1] == ")":
-            found = self._called(head, inner, depth)
-            if any(t.kind is _K.INTERFACE for t in found) and self._typed(head):
+            told = self._called(head, inner, depth)
+            if any(t.kind is _K.INTERFACE for t in told) and self._typed(head):
                 return self.types(inner, depth + 1)  # any(x) is told where x is made one
-            return found
+            return told
         if text[-1] == "}":
             return self._typed(head)
         if text[-1] == "]":
@@ -210,15 +210,15 @@ class _Scope:
             return self._typed(first) if head == "make" else self.types(first, depth + 1)
         if typed := self._typed(head[1:-1] if head[0] == "(" and head[-1] == ")" else head):
             return typed
-        found = self._results(head if "." in head else f"{self._package}.{head}")
+        told = self._results(head if "." in head else f"{self._package}.{head}")
         base, dot, method = head.rpartition(".")
-        if not found and dot:
+        if not told and dot:
             for owner in self.types(base, depth + 1):
                 name = _short(owner.name.lstrip("*"))
                 package, _, rest = name.partition(".")
                 for receiver in (rest, f"(*{rest})"):
-                    found += self._results(f"{package}.{receiver}.{method}")
-        return found
+                    told += self._results(f"{package}.{receiver}.{method}")
+        return told
 
     def _typed(self, text: str) -> list[GoType]:
         """The type that the compiler writes so."""
@@ -239,14 +239,14 @@ class _Scope:
         if name[0] == "~":
             return []  # what is described of functions that were inlined has no results
         locals_ = [local for local in self._locals() if local.name.lstrip("&") == name]
-        found = []
+        told = []
         for local in locals_:
             of = self._debug.types.at(local.type)
-            found.append(self._debug.types.at(of.elem) if local.name[0] == "&" else of)
-        if not found and not self._callees:
+            told.append(self._debug.types.at(of.elem) if local.name[0] == "&" else of)
+        if not told and not self._callees:
             known = self._debug.globals.get(f"{self._path}.{name}")
-            found = [self._debug.types.at(known.type)] if known else []
-        return found
+            told = [self._debug.types.at(known.type)] if known else []
+        return told
 
     def _locals(self) -> Iterator[Local]:
         """Where calls were inlined those of what was: what these take has places of its own."""
@@ -259,12 +259,12 @@ class _Scope:
 
     def _results(self, function: str) -> list[GoType]:
         """Of a function with one result: its type."""
-        found: dict[int, GoType] = {}
+        told: dict[int, GoType] = {}
         for offset in self._boxes.short.get(function, ()):
             results = [local for local in self._debug.locals_at(offset) if local.result]
             if len(results) == 1:
-                found[results[0].type] = self._debug.types.at(results[0].type)
-        return list(found.values())
+                told[results[0].type] = self._debug.types.at(results[0].type)
+        return list(told.values())
 
     def _described(self, callee: str) -> Iterable[int]:
         short = self._boxes.short
