@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from goprobe.analysis.escape.boxes import Box, fits
 from goprobe.analysis.escape.calls import AllocationCall
+from goprobe.analysis.escape.calltypes import BoxesOf, CallTypes
 from goprobe.analysis.escape.expressions import CLOSURE, ExpressionShape, same_type
 from goprobe.analysis.escape.linecode import LineCode, literals_on, relevant
 from goprobe.analysis.escape.linefacts import LineFacts
@@ -56,7 +56,7 @@ class Joiner:
         self._type_name = type_name
         self._source = source
         self._symbol_prefix = symbol_prefix
-        self._boxes = boxes
+        self._types = CallTypes(type_name, boxes)
         self._surplus = Unpredicted(canonical, own, type_name)
         self._functions = dict.fromkeys(f.function for on_line in facts.values() for f in on_line)
         # Asked for each site whose line has no code, of which a function has many.
@@ -94,7 +94,7 @@ class Joiner:
         code = LineCode(self._facts)
         for place, on_line in by_line.items():
             for plan in on_line:
-                self._tell_doubt(plan, on_line)
+                self._types.tell_doubt(plan, on_line)
             code.complete(place, on_line, by_line)
         plans.sort(key=lambda p: (p.predicted.file, p.predicted.line, p.predicted.col))
         return plans
@@ -143,7 +143,7 @@ class Joiner:
                 same = [c for c in plan.calls if _is_another(c, anchored.call, plan)]
                 score -= _ONCE * min(len(same), 1)
                 # That its type fits both speaks for none.
-                score -= max(self._box_score(anchored, plan.predicted), 0) * min(len(same), 1)
+                score -= max(self._types.box_score(anchored, plan.predicted), 0) * min(len(same), 1)
                 score -= STRONG * any(converts_another(c, anchored.call) for c in same)
                 if score > best_score:
                     best, best_score = plan, score
@@ -159,11 +159,11 @@ class Joiner:
             return _REFUSED
         if cannot_be(call, predicted) or self._makes_no_closure(call, predicted.shape):
             return _REFUSED
-        if call.allocator.family is Family.ASSIGN and self._type_score(call, predicted.shape) < 0:
+        if call.allocator.family is Family.ASSIGN and self._types.score(call, predicted.shape) < 0:
             return _REFUSED
         score = self._inlining_score(anchored, predicted)
-        score += self._type_score(call, predicted.shape)
-        score += self._box_score(anchored, predicted)
+        score += self._types.score(call, predicted.shape)
+        score += self._types.box_score(anchored, predicted)
         score += prediction_score(call, predicted.prediction)
         inner = call.frames[0]
         text = self._source(self._canonical(inner.file), inner.line)
@@ -212,61 +212,6 @@ class Joiner:
         name = self._type_name(call.type) if call.type and shape.type == CLOSURE else ""
         return bool(name) and not same_type(CLOSURE, name, exact=False)
 
-    def _type_score(self, call: AllocationCall, shape: ExpressionShape) -> int:
-        name = self._type_name(call.type) if call.type else ""
-        if not name or not shape.type:
-            return 0
-        return STRONG if same_type(shape.type, name, shape.exact) else -STRONG
-
-    def _box_score(self, anchored: Anchored, predicted: Predicted) -> int:
-        fitting = self._boxes_it(anchored.call, anchored.function, predicted)
-        if fitting is None:
-            return 0
-        return STRONG if fitting else -4 * STRONG
-
-    def _boxes_it(self, call: AllocationCall, function: str, predicted: Predicted) -> bool | None:
-        """Whether a call may make an interface's value of an expression, None where that is not
-        known, or it makes something else."""
-        if call.allocator.family is not Family.CONVERT:
-            return None
-        name = self._type_name(call.type) if call.type else ""
-        return fits(self._boxes(predicted, function), call.allocator.symbol, name)
-
-    def _tell_doubt(self, plan: SitePlan, on_line: Sequence[SitePlan]) -> None:
-        """Whether what boxes a site may as well be for another of its line, and the other way
-        round: then their order alone told which is which."""
-        boxes = _boxes_of(plan)
-        if not boxes:
-            return
-        # Those of several machine functions need not be one site's at all.
-        several = len({box.entry for box in boxes}) > 1
-        rivals = [
-            other
-            for other in on_line
-            if other is not plan
-            and any(self._may_box(box, other, plan) for box in boxes)
-            and (
-                several or any(self._may_box(box, plan, other) for box in _boxes_of(other) or boxes)
-            )
-        ]
-        plan.told_apart = not rivals
-        for each in [plan, *(r for r in rivals if not r.calls)] if rivals else ():
-            each.ambiguous = each.ambiguous or _BY_ORDER.format(len(rivals) + 1)
-
-    def _may_box(self, box: AllocationCall, plan: SitePlan, other: SitePlan) -> bool:
-        predicted = plan.predicted
-        if (
-            plan.function != other.function
-            or predicted.in_literal is not other.predicted.in_literal
-            or predicted.parameter
-            or predicted.prediction is not Prediction.HEAP
-            or predicted.shape.constant
-            or Family.CONVERT not in predicted.shape.families
-        ):
-            return False
-        fitting = self._boxes_it(box, box.outer.function, predicted)
-        return self._type_score(box, predicted.shape) >= 0 if fitting is None else fitting
-
     def _assign_parameters(
         self, plans: Sequence[SitePlan], left: Sequence[Anchored]
     ) -> list[Anchored]:
@@ -289,7 +234,7 @@ class Joiner:
     def _names_a_type_of(self, anchored: Anchored, on_line: Sequence[SitePlan]) -> bool:
         """Whether a site of the line may be what a call makes, by the type that the call names."""
         scores = [
-            self._type_score(anchored.call, plan.predicted.shape)
+            self._types.score(anchored.call, plan.predicted.shape)
             for plan in on_line
             if self._score(anchored, plan) > _REFUSED
         ]
@@ -311,7 +256,7 @@ class Joiner:
                 for plan in waiting.get((anchored.place[0], anchored.function), ())
                 if not plan.calls
                 and self._score(anchored, plan) > _REFUSED
-                and self._type_score(anchored.call, plan.predicted.shape) > 0
+                and self._types.score(anchored.call, plan.predicted.shape) > 0
             ]
             near = sorted(candidates, key=lambda p: abs(p.predicted.line - anchored.place[1]))
             rest += self._assign(near[:1], [anchored])
@@ -391,12 +336,6 @@ def _is_another(known: AllocationCall, call: AllocationCall, plan: SitePlan) -> 
     return known.entry == call.entry and not (plan.predicted.shape.boxed and box[0] is not box[1])
 
 
-def _boxes_of(plan: SitePlan) -> list[AllocationCall]:
-    return [call for call in plan.calls if call.allocator.family is Family.CONVERT]
-
-
-BoxesOf = Callable[[Predicted, str], frozenset[Box] | None]
-_BY_ORDER = "{} alike on this line: which call is whose is told by order"
 _RESULT = re.compile(r"~[rR]\d+")  # without a name (up to Go 1.21 with a capital)
 _REFUSED = -100
 _ONCE = 3

@@ -83,7 +83,7 @@ class DebugInfo:
         self._sections = Sections(elf)
         self._ends: dict[int, int] = {}
         # Thousands of goroutines stand in the same functions, at the same few places.
-        self._locals_of = lru_cache(maxsize=_KEPT)(self._read_locals)
+        self.locals_at = lru_cache(maxsize=_KEPT)(self._read_locals)
         self._scopes_at = lru_cache(maxsize=_KEPT)(self._read_scopes)
         self._producer = lru_cache(maxsize=_KEPT)(self._read_producer)
 
@@ -251,13 +251,10 @@ class DebugInfo:
 
     def locals(self, function: FunctionEntry) -> tuple[Local, ...]:
         """Every variable of a function's own blocks, inlined calls left out."""
-        return self._locals_of(function.offset)
-
-    def locals_at(self, offset: int) -> tuple[Local, ...]:
-        """The same of a function whose entry, or abstract entry, is at `offset`."""
-        return self._locals_of(offset)
+        return self.locals_at(function.offset)
 
     def _read_locals(self, offset: int) -> tuple[Local, ...]:
+        """The same of a function whose entry, or abstract entry, is at `offset`."""
         return tuple(self._all_locals(self.die(offset), 0))
 
     def _all_locals(self, die: Die, depth: int) -> Iterator[Local]:

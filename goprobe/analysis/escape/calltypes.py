@@ -1,0 +1,89 @@
+"""What the types of calls say of the sites that they may be for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from goprobe.analysis.escape.boxes import Box, fits
+from goprobe.analysis.escape.calls import AllocationCall
+from goprobe.analysis.escape.expressions import ExpressionShape, same_type
+from goprobe.analysis.escape.predictions import Predicted
+from goprobe.analysis.escape.score import STRONG
+from goprobe.analysis.escape.siteplan import SitePlan
+from goprobe.analysis.escape.unpredicted import Anchored, TypeName
+from goprobe.model.escape import Prediction
+from goprobe.runtime.allocatorcalls import Family
+
+BoxesOf = Callable[[Predicted, str], frozenset[Box] | None]
+_BY_ORDER = "{} alike on this line: which call is whose is told by order"
+
+
+class CallTypes:
+    """`type_name` names a type descriptor, `boxes` tells which calls may box an expression in a
+    function."""
+
+    def __init__(self, type_name: TypeName, boxes: BoxesOf) -> None:
+        self._type_name, self._boxes = type_name, boxes
+
+    def score(self, call: AllocationCall, shape: ExpressionShape) -> int:
+        """By the type that a call names and the one that stands in the expression."""
+        name = self._name(call)
+        if not name or not shape.type:
+            return 0
+        return STRONG if same_type(shape.type, name, shape.exact) else -STRONG
+
+    def box_score(self, anchored: Anchored, predicted: Predicted) -> int:
+        """By the type of what becomes an interface's value."""
+        fitting = self._boxes_it(anchored.call, anchored.function, predicted)
+        if fitting is None:
+            return 0
+        return STRONG if fitting else -4 * STRONG
+
+    def tell_doubt(self, plan: SitePlan, on_line: Sequence[SitePlan]) -> None:
+        """Whether what boxes a site may as well be for another of its line, and the other way
+        round: then their order alone told which is which."""
+        boxes = _boxes_of(plan)
+        if not boxes:
+            return
+        # Those of several machine functions need not be one site's at all.
+        several = len({box.entry for box in boxes}) > 1
+        rivals = [
+            other
+            for other in on_line
+            if other is not plan
+            and any(self._may_box(box, other, plan) for box in boxes)
+            and (
+                several or any(self._may_box(box, plan, other) for box in _boxes_of(other) or boxes)
+            )
+        ]
+        plan.told_apart = not rivals
+        for each in [plan, *(r for r in rivals if not r.calls)] if rivals else ():
+            each.ambiguous = each.ambiguous or _BY_ORDER.format(len(rivals) + 1)
+
+    def _may_box(self, box: AllocationCall, plan: SitePlan, other: SitePlan) -> bool:
+        predicted = plan.predicted
+        if (
+            plan.function != other.function
+            or predicted.in_literal is not other.predicted.in_literal
+            or predicted.parameter
+            or predicted.prediction is not Prediction.HEAP
+            or predicted.shape.constant
+            or Family.CONVERT not in predicted.shape.families
+        ):
+            return False
+        fitting = self._boxes_it(box, box.outer.function, predicted)
+        return self.score(box, predicted.shape) >= 0 if fitting is None else fitting
+
+    def _boxes_it(self, call: AllocationCall, function: str, predicted: Predicted) -> bool | None:
+        """Whether a call may make an interface's value of an expression, None where that is not
+        known, or it makes something else."""
+        if call.allocator.family is not Family.CONVERT:
+            return None
+        return fits(self._boxes(predicted, function), call.allocator.symbol, self._name(call))
+
+    def _name(self, call: AllocationCall) -> str:
+        return self._type_name(call.type) if call.type else ""
+
+
+def _boxes_of(plan: SitePlan) -> list[AllocationCall]:
+    return [call for call in plan.calls if call.allocator.family is Family.CONVERT]
