@@ -34,18 +34,24 @@ def measure(runs: int) -> Iterator[Figure]:
 
 
 def _crowd(program: Running, name: str, count: int, runs: int) -> Iterator[Figure]:
-    costs: dict[str, float] = {}
     for question, options in _QUESTIONS.items():
         pause, wall, cpu = _asked(("goroutines", str(program.pid), *options), runs)
-        costs[question] = cpu
         limit = _LOCALS_LIMIT_MS if question == "--locals" and count == 1_000 else None
         yield Figure(f"{name}, {question}: stop", pause, "ms", limit)
         text = question == "--stacks --all" and count == 100_000
         yield Figure(f"{name}, {question}: wall", wall, "s", _TEXT_LIMIT if text else None)
         yield Figure(f"{name}, {question}: processor", cpu, "s")
-    _, _, types = _asked(("heap", str(program.pid), "--types"), runs)
+    leaked, types = _in_turns(program.pid, runs)
     yield Figure(f"{name}, heap --types: processor", types, "s")
-    yield Figure(f"{name}, --leaked of heap --types", costs["--leaked"] / types, "times", 1.0)
+    yield Figure(f"{name}, --leaked of heap --types", leaked / types, "times", 1.0)
+
+
+def _in_turns(pid: int, runs: int) -> tuple[float, float]:
+    """Seconds of the processor of --leaked and of heap --types: what both share is measured in the
+    same weather."""
+    leaked, types = ("goroutines", str(pid), "--leaked"), ("heap", str(pid), "--types")
+    pairs = [(measured(*leaked).processor, measured(*types).processor) for _ in range(runs)]
+    return median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
 
 
 def _asked(words: tuple[str, ...], runs: int) -> tuple[float, float, float]:
