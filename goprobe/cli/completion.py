@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePath
@@ -11,6 +13,8 @@ from goprobe.cli.declare import Argument
 
 _FILES = frozenset(("FILE", "FILE.py", "TARGET", "PACKAGE", "BINARY", "PATH", "OLD.json"))
 _SHELLS = ("bash", "zsh", "fish")
+_TOGETHER = "attached"
+"""The module of goprobe.model that has the reports of several commands."""
 
 
 class Completion:
@@ -48,8 +52,8 @@ def completes_files(metavar: str) -> bool:
     return metavar in _FILES
 
 
-def values_of(metavar: str) -> Iterator[tuple[str, str]]:
-    """What a value of this name may be, each with what it stands for."""
+def values_of(metavar: str, command: str) -> Iterator[tuple[str, str]]:
+    """What a value of this name may be for a command, each with what it stands for."""
     if metavar == "PROCESS":
         from goprobe.analysis.ps import likely_programs
 
@@ -63,9 +67,7 @@ def values_of(metavar: str) -> Iterator[tuple[str, str]]:
         yield from ((name, title) for name, (title, _) in TOPICS.items())
         yield "man", "The manual page"
     elif metavar == "FORMAT":
-        from goprobe.report import all_formats
-
-        yield from ((name, "") for name in all_formats())
+        yield from ((name, "") for name in _formats_of(command))
     elif metavar in ("VERDICT,...", "WHAT,..."):
         from goprobe.report.verdicts import MEANINGS
 
@@ -76,3 +78,18 @@ def values_of(metavar: str) -> Iterator[tuple[str, str]]:
         yield from ((verdict.value, meaning) for verdict, meaning in MEANINGS.items())
     else:
         yield from ((word, "") for word in metavar.split("|") if "|" in metavar)
+
+
+def _formats_of(command: str) -> tuple[str, ...]:
+    """Those of its report, which is called as the command is; of a command without one all."""
+    from goprobe.model.report import Report, report_name
+    from goprobe.report import all_formats, formats
+
+    for module in (command, _TOGETHER):
+        if importlib.util.find_spec(f"goprobe.model.{module}") is None:
+            continue
+        for named in vars(importlib.import_module(f"goprobe.model.{module}")).values():
+            is_report = isinstance(named, type) and issubclass(named, Report)
+            if is_report and report_name(named) == command:
+                return formats(named)
+    return all_formats()

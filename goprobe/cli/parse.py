@@ -114,7 +114,9 @@ _Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionIte
 def _completer(metavar: str) -> _Completer:
     """What a shell is told that a value of this name may be; of several behind commas, the last."""
 
-    def complete(_context: object, _parameter: object, incomplete: str) -> list[CompletionItem]:
+    def complete(
+        context: click.Context, _parameter: object, incomplete: str
+    ) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
         if completes_files(metavar):
@@ -122,7 +124,7 @@ def _completer(metavar: str) -> _Completer:
         before, comma, last = incomplete.rpartition(",")
         return [
             CompletionItem(f"{before}{comma}{word}", help=escape(about) or None)
-            for word, about in values_of(metavar)
+            for word, about in values_of(metavar, context.command.name or "")
             if word.startswith(last)
         ]
 

@@ -38,6 +38,7 @@ def completed(line: str) -> list[str]:
         ("goprobe gor", ["goroutines"]),
         ("goprobe heap --ret", ["--retained"]),
         ("goprobe heap 1 --format p", ["pprof"]),
+        ("goprobe goroutines 1 --format ", ["text", "json", "html"]),
         ("goprobe escape --fail-on dead,conf", ["dead,confirmed_heap", "dead,confirmed_stack"]),
         ("goprobe completion z", ["zsh"]),
         ("goprobe help ma", ["man"]),
