@@ -61,33 +61,42 @@ def kept_tree(graph: HeapGraph) -> tuple[TreeNode, ...]:
 
 def held_together(first: Ints, target: Ids, dominators: Dominators, kind: Ids) -> Joint:
     """Which ranks nobody holds alone, and who does so together; `kind` is of each node."""
+    place, sets = _holders(first, target, dominators, kind)
+    number = np.zeros(len(sets), np.int32)
+    if not len(sets):
+        return Joint(place, number, sets)
+    room = np.full(1 << (2 * len(sets)).bit_length(), _NONE, np.int32)
+    different = loops.number_sets(sets.reshape(-1), _ROOM, room, number)
+    example = np.zeros(different, np.int64)
+    example[number] = np.arange(len(sets))
+    return Joint(place, number, sets[example])
+
+
+def _holders(first: Ints, target: Ids, dominators: Dominators, kind: Ids) -> tuple[Ids, Ids]:
+    """The place of each rank among those that nobody holds alone, and the set of each one's
+    holders."""
     order, above = dominators.order, dominators.above
     referrers = dominators.referrers(first, target)
     # A dominator's rank is the lowest of all that leads there, if it does so itself.
     begins = referrers.begin
-    least = referrers.sources[begins[1:-1]]
-    some = (np.flatnonzero(least != above[1:]) + 1).astype(np.int32)
+    some = np.flatnonzero(referrers.sources[begins[1:-1]] != above[1:]).astype(np.int32)
+    some += 1
     place = np.full(len(order), _NONE, np.int32)
     place[some] = np.arange(len(some), dtype=np.int32)
+    sets = np.full((len(some), _ROOM), _ABOVE, np.int32)
     if not len(some):
-        return Joint(place, np.zeros(0, np.int32), np.zeros((0, _ROOM), np.int32))
+        return place, sets
     joint = some[np.argsort(-above[some], kind="stable")]
     until = np.cumsum(begins[joint + 1] - begins[joint], dtype=begins.dtype)
     holders = np.empty(int(until[-1]), np.int32)
     loops.beside(joint, above, begins, referrers.sources, above.copy(), holders)
-    sets = np.full((len(some), _ROOM), _ABOVE, np.int32)
-    flat = sets.reshape(-1)
     begin, follow = np.zeros(len(some) + 2, begins.dtype), np.empty(len(holders), np.int32)
     queue, waits = np.zeros(len(some), np.int32), np.zeros(len(some), np.uint8)
     loops.spread(
-        joint, place, until, holders, kind[order], begin, follow, _ROOM, flat, queue, waits
+        joint, place, until, holders, kind[order], begin, follow, _ROOM, sets.reshape(-1), queue,
+        waits,
     )  # fmt: skip
-    number = np.zeros(len(some), np.int32)
-    room = np.full(1 << (2 * len(some)).bit_length(), _NONE, np.int32)
-    different = loops.number_sets(flat, _ROOM, room, number)
-    example = np.zeros(different, np.int64)
-    example[number] = np.arange(len(some))
-    return Joint(place, number, sets[example])
+    return place, sets
 
 
 def _rows(graph: HeapGraph, kinds: Kinds, joint: Joint) -> _Rows:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.grouping import different, groups, numbers
-from goprobe.runtime.heap.objects import Ids
+from goprobe.runtime.heap.objects import Ids, parts_of
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.carried import carried
 from goprobe.runtime.types.doubts import Doubts
@@ -128,8 +128,9 @@ class Typist:
                 self._assign(rows, shape)
             self._stream.know_parts(fresh, deduced)
             for shape, nodes, into, length in fresh:
-                left = (self.shape[nodes] == 0) & ~self._view.of_user_arenas(nodes)
-                self._spread_part(shape, nodes[left], into[left], length[left])
+                left = np.flatnonzero(~self._view.of_user_arenas(nodes) & (self.shape[nodes] == 0))
+                for some in (left[part] for part in parts_of(len(left))):
+                    self._spread_part(shape, nodes[some], into[some], length[some])
             self._flow()
 
     def _flow(self) -> None:
