@@ -79,6 +79,7 @@ _TABLE: tuple[tuple[str, Effect, str], ...] = (
      r"|internal/race\.\w+"
      r"|(reflect|internal/reflectlite)\.(typed\w+|mem\w+|resolve\w+|chan(len|cap|close)|map(len|access\w*)"
      r"|typehash|verifyNotInHeapPtr|unsafeslice|gcbits)", Effect.NEVER, ""),
+    # callers walks the stack for runtime.Callers and writes where it is told (traceback.go).
     (r"runtime\.(mem(move|clr|equal|hash)\w*|typed\w+|wb(Zero|Move)|bulkBarrier\w+|slicecopy"
      r"|duff(zero|copy)|gcWriteBarrier\w*|cgoCheck\w+|checkptr\w+|unsafe\w+|cmpstring|countrunes"
      r"|decoderune|\w+(equal|hash)\d*|(eface|iface)eq|[fc]?\w*to(u?int|float)\d+|u?int64(div|mod)"
@@ -86,7 +87,7 @@ _TABLE: tuple[tuple[str, Effect, str], ...] = (
      r"|print\w+|fastrand\w*|rand\w*|cheaprand\w*|getcaller\w+|KeepAlive|goschedguarded|Gosched|gopark"
      r"|goready|goparkunlock|nanotime\d?|walltime|cputicks|procyield\w*|osyield\w*|usleep\w*|lock\w*"
      r"|unlock\w*|(race|msan|asan|libfuzzer)\w+|(un)?lockRank\w*|acquirem|releasem|addCovMeta"
-     r"|strequal|publicationBarrier)",
+     r"|strequal|publicationBarrier|g?callers)",
      Effect.NEVER, ""),
 )  # fmt: skip
 # What leaves the goroutine's stack for another before it needs room (asm_amd64.s, mwbbuf.go).

@@ -95,6 +95,7 @@ var (
 	text    string
 	records = make([]runtime.StackRecord, 4)
 	args    []string
+	where   [9]uintptr
 )
 
 //go:linkname arguments os.runtime_args
@@ -144,7 +145,11 @@ func allowed() { _, text, _, _ = runtime.Caller(0) } //goprobe:allow-alloc "a na
 
 //goprobe:noalloc
 //go:noinline
-func told() { text = runtime.Version(); runtime.KeepAlive(&text) }
+func told() {
+	text = runtime.Version()
+	one = runtime.Callers(0, where[:])
+	runtime.KeepAlive(&text)
+}
 
 func main() {
 	var assertion *runtime.TypeAssertionError
