@@ -9,20 +9,22 @@ from goprobe.analysis.trace.session import Session
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.api.script.sourcelines import SourceLines
 from goprobe.api.script.watched import Notice
-from goprobe.api.script.watches import Watches
+from goprobe.api.script.watches import Watches, writer_at
 from goprobe.api.script.wholewrites import whole_write
 from goprobe.arch.registers import PC
+from goprobe.model.calls import CallFrame
 from goprobe.process.gdb.mi import StopEvent
 
 
 class Judge:
     """Of one session, and its watches. `wrote`: the stop is right behind a write to watched
-    bytes."""
+    bytes; `writer` did it, where the thread has gone on since to write the rest."""
 
     def __init__(self, session: Session, lines: SourceLines) -> None:
         self._session, self._lines = session, lines
         self.watches = Watches(session)
         self.wrote = False
+        self.writer: CallFrame | None = None
         self._notice: Notice | None = None
         self._writers: list[tuple[Notice, int]] = []
         self._writing = 0  # the goroutine that wrote before them
@@ -33,7 +35,7 @@ class Judge:
         the watches alone, as a watchpoint's where one has something to tell; and where the thread
         stands by now."""
         notice, *others = self.watches.look(view, event) or (None,)
-        self.wrote = event.kind == "watchpoint"
+        self.wrote, self.writer = event.kind == "watchpoint", None
         self._writers, self._writing = [], 0
         self._others = [(other, view.tid) for other in others]
         self._notice = notice if notice and notice.own else None
@@ -59,6 +61,7 @@ class Judge:
             return event, view
         watches, memory = self.watches, self._session.memory
         assert memory is not None
+        self.writer = writer_at(view)  # before it goes on
         went = whole_write(
             self._session, self._lines, view, lambda: watches.is_whole(notice.number, memory)
         )
@@ -75,6 +78,7 @@ class Judge:
     def second(self) -> tuple[StopEvent, StopView] | None:
         """The next watch that the same write was one to, or the next of the threads that wrote in
         the same instant."""
+        self.writer = None
         if self._others:
             self._notice, tid = self._others.pop(0)
             view = self._session.view(tid)

@@ -386,7 +386,7 @@ class LiveDriver:
 
     def writer(self) -> CallFrame | None:
         view = self._at()
-        return writer_at(view) if self._judge.wrote else None
+        return self._judge.writer or writer_at(view) if self._judge.wrote else None
 
     def results(self) -> Results:
         if self._finished is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from msgspec import UNSET
@@ -93,7 +94,7 @@ class Watch:
     def __next__(self) -> Hit:
         if not self.numbers:
             raise StopIteration
-        old = self._now()
+        old, pointer = self._now(), self._pointer()
         arrived = self._onwards(self.numbers)
         if arrived is None:
             raise StopIteration
@@ -101,22 +102,35 @@ class Watch:
         if over:
             self.numbers = ()
             raise StopIteration
+        if pointer:  # what it led to may have changed since, without a hit
+            old = self._at(self._watched.type[1:], pointer)
         return Hit(stop, old, self._now(), self._driver.writer())
+
+    def _pointer(self) -> int:
+        """Where the watched pointer leads; 0 of what is none."""
+        if self._watched.type.startswith("*"):
+            with suppress(GoprobeError):  # recordings of earlier releases do not have it
+                return int.from_bytes(self._driver.read(int(self.address), _WORD), "little")
+        return 0
 
     def _now(self) -> Any:
         """What is there now."""
-        driver, at = self._driver, int(self.address)
+        at = int(self.address)
         if self._watched.type:
-            try:
-                value = Value(driver, driver.value(self._watched.type, at), lambda: None)
-            except UsageError as error:  # a header that is written in part may lead anywhere
-                return f"unreadable: {error.message}"
-            try:
-                small = value.value is None or _length(value) <= _MOST_ELEMENTS
-                return value.py if small and not value.holds_nil else value.text
-            except GoprobeError:
-                return value.text
-        return driver.read(at, self.size)
+            return self._at(self._watched.type, at)
+        return self._driver.read(at, self.size)
+
+    def _at(self, type_name: str, address: int) -> Any:
+        driver = self._driver
+        try:
+            value = Value(driver, driver.value(type_name, address), lambda: None)
+        except UsageError as error:  # a header that is written in part may lead anywhere
+            return f"unreadable: {error.message}"
+        try:
+            small = value.value is None or _length(value) <= _MOST_ELEMENTS
+            return value.py if small and not value.holds_nil else value.text
+        except GoprobeError:
+            return value.text
 
     def __reduce__(self) -> Any:
         raise TypeError("a watch on a running program cannot be pickled")

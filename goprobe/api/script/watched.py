@@ -133,6 +133,10 @@ def has_left(view: StopView, stack: OnStack | None) -> bool:
     g = view.goroutine
     if stack is None or not stack.function or g is None or g.id != stack.goroutine:
         return False
+    below = [g.high - f.cfa for f in view.frames]
+    if not below or below[-1] > stack.cfa:
+        return False  # of a deep stack not all frames are walked: its own may be further out
     return not any(
-        f.function == stack.function and g.high - f.cfa == stack.cfa for f in view.frames
+        f.function == stack.function and at == stack.cfa
+        for f, at in zip(view.frames, below, strict=True)
     )

@@ -335,15 +335,14 @@ def _runs(words: list[int]) -> Iterator[range]:
 def writer_at(view: StopView) -> CallFrame | None:
     """Who has just written: of the program's own code the innermost. The processor stops behind
     the instruction that wrote; behind a call that is the function that was called."""
-    program, bias = view.world.program, view.world.bias
-    for number, frame in enumerate(view.frames):
-        shown = CallFrame(frame.function, frame.file, frame.line)
-        if not number:
-            function = program.lines.function_at(frame.pc - bias)
-            if function is None or function.entry == frame.pc - bias:
-                continue
-            inner = program.lines.inline_stack(function, frame.pc - 1 - bias)[0]
-            shown = CallFrame(inner.function, inner.file, inner.line)
+    program, pc = view.world.program, view.registers[PC] - view.world.bias
+    function, frames = program.lines.function_at(pc), view.frames
+    makers: list[CallFrame] = []
+    if function is not None and function.entry != pc:
+        inner = program.lines.inline_stack(function, pc - 1)
+        makers = [CallFrame(f.function, f.file, f.line) for f in inner]
+    callers = (f for f in frames if f.cfa != frames[0].cfa)
+    for shown in (*makers, *(CallFrame(f.function, f.file, f.line) for f in callers)):
         if is_own_code(program, shown.function, shown.file):
             return shown
     return None

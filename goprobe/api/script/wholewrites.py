@@ -19,6 +19,7 @@ from goprobe.process.gdb.mi import StopEvent
 
 _BARRIER = ("runtime.gcWriteBarrier", "gcWriteBarrier")
 _MOST = 64  # instructions
+_AHEAD = 32  # bytes of code
 _STOPS = 4  # one for each word of a header that is watched
 
 
@@ -61,4 +62,12 @@ def _belongs(lines: SourceLines, function: Function, chain: Chain, pc: int) -> b
             return False
     if here.entry != function.entry:
         return False
-    return function.file.endswith(".s") or lines.chain(pc) == chain
+    return function.file.endswith(".s") or _comes_back(lines, function, chain, pc)
+
+
+def _comes_back(lines: SourceLines, function: Function, chain: Chain, pc: int) -> bool:
+    """Whether code of the statement is right ahead: the compiler puts instructions of the next one
+    between."""
+    calls = (t.at for t in lines.transfers(function) if t.call and t.at >= pc)
+    end = min(pc + _AHEAD, function.end, next(calls, function.end))
+    return any(lines.chain(at) == chain for at in range(pc, end))
