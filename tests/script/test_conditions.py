@@ -178,3 +178,47 @@ def test_each_is_what_go_makes_of_it(release: str) -> None:
             assert sum(1 for _ in program.run("main.f", when=f"{text} && n == -7")) == 200
         with goprobe.launch(binary, ["quietly"]) as program:
             assert not list(program.run("main.f", when=f"!({text})"))
+
+
+_CONSTANTS = """\
+package main
+
+import "time"
+
+type state int8
+
+const (
+	idle state = iota
+	running
+)
+const limit, big = 3, uint64(1 << 63)
+
+//go:noinline
+func step(s state, n int, d time.Duration, b uint64) state { return s }
+
+func main() {
+	println(step(running, limit, 3*time.Millisecond, big), idle)
+}
+"""
+
+
+@pytest.mark.parametrize("release", go.matrix())
+def test_constants_of_packages(release: str, tmp_path: Path) -> None:
+    (tmp_path / "constants.go").write_text(_CONSTANTS)
+    binary = str(go.build(tmp_path / "constants.go", go=release, flags=UNOPTIMISED))
+    wanted = {
+        "s == running": 1, "s == main.idle": 0, "n == limit && s < limit": 1, "b == big": 1,
+        "d == 3*time.Millisecond && d > limit": 1,
+    }  # fmt: skip
+    for when, stops in wanted.items():
+        with goprobe.launch(binary, stdout=2) as program:
+            assert len(list(program.run(["main.step"], when=when))) == stops, when
+    with goprobe.launch(binary, stdout=2) as program:
+        next(program.run(["main.step"]))
+        assert program["main.running"] == 1 and program["main.running"].type == "main.state"
+        assert program["main.big"] == 1 << 63
+    with (
+        goprobe.launch(binary, stdout=2) as program,
+        pytest.raises(UsageError, match=r"compares a main\.state with a uint64"),
+    ):
+        next(program.run(["main.step"], when="s == big"))

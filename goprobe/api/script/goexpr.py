@@ -1,9 +1,9 @@
 """Conditions in Go's expression grammar: `b == 9 && s.mode == "x"`.
 
-Operands are literals, variables in scope, variables of packages (`main.counter`), fields, elements,
-`len`, `cap`, `real`, `imag` and conversions to numbers; operators those of Go's comparison, logic
-and arithmetic, with its precedence and its numbers. What Go refuses raises UsageError. Source: the
-Go Programming Language Specification, Operators.
+Operands are literals, variables in scope, variables of packages (`main.counter`) and their integer
+constants, fields, elements, `len`, `cap`, `real`, `imag` and conversions to numbers; operators
+those of Go's comparison, logic and arithmetic, with its precedence and its numbers. What Go refuses
+raises UsageError. Source: the Go Programming Language Specification, Operators.
 """
 
 from __future__ import annotations

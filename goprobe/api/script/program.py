@@ -31,7 +31,11 @@ from goprobe.model.trace import Exit
 
 _KEPT = 4  # stops that keep their variables before the script has compared any
 Condition = Callable[[Stop], object] | str
-"""A function of the stop, or an expression of Go: `b == 9 && s.mode == "x"`."""
+"""A function of the stop, or an expression of Go: `b == 9 && s.mode == "x"`. Operands are literals,
+variables in scope and of packages (`main.counter`), integer constants (`s.state == Running`,
+`35*time.Millisecond`), fields, elements and entries of maps, what pointers lead to (`*p`), `len`,
+`cap`, `real`, `imag` and conversions to numbers; operators those of comparison, logic and
+arithmetic."""
 Handler = Callable[[Stop], object]
 
 
@@ -105,15 +109,19 @@ class Program:
             )
         return lambda stop: _of(goroutine, stop) and (when is None or when(stop))
 
-    def _named(self, stop: Stop, name: str) -> Value:
-        """What a name of a condition means: a variable in scope, one of a package, or one of those
-        that called what stopped."""
+    def _named(self, stop: Stop, name: str) -> Value | int:
+        """What a name of a condition means: a variable in scope, one of a package or a constant of
+        it, or a variable of those that called what stopped."""
         value = stop._got(name, outer=False) if "." not in name else None
         if value is not None:
             return value
-        package = stop.function.rpartition("/")[2].partition(".")[0]
+        folder, slash, rest = stop.function.rpartition("/")
+        package = f"{folder}{slash}{rest.partition('.')[0]}"
         with suppress(NoSuchElementError):
-            return self[name if "." in name else f"{package}.{name}"]
+            known = self[name if "." in name else f"{package}.{name}"]
+            # The debug information does not tell a constant of type int from one without a type.
+            untyped = known.address is None and known.type == "int"
+            return int(known) if untyped else known
         return stop[name]
 
     def run(
@@ -309,7 +317,8 @@ class Program:
         return Objects(self._driver, type_name, self._driver.objects(type_name), stop.check)
 
     def __getitem__(self, name: str) -> Value:
-        """A variable of a package: `program["main.counter"]`, as it is at this stop."""
+        """A variable of a package: `program["main.counter"]`, as it is at this stop; or one of its
+        integer constants. Raises NoSuchElementError."""
         stop = self._stop
         if stop is None:
             raise UsageError("the program does not stand at a stop")

@@ -22,7 +22,7 @@ from goprobe.errors import GoprobeError, NoSuchElementError, UsageError
 from goprobe.model import trace
 from goprobe.model.address import Address
 from goprobe.model.attached import GoroutineState
-from goprobe.model.heap import HeapReport
+from goprobe.model.heap import HeapCensus, HeapReport
 from goprobe.model.location import Location
 from goprobe.model.script import Here, Moment, WatchNews
 from goprobe.model.value import Variable
@@ -52,7 +52,7 @@ class Stop:
         self._onwards = onwards
         self._addresses = addresses
         self._over = False
-        self._census: HeapReport | None = None
+        self._census: HeapCensus | None = None
         self._results: CalledWith | None = None
         self._variables: tuple[Variable, ...] | None = None
         self._named: dict[str, tuple[Variable, ...]] = {}
@@ -307,11 +307,9 @@ class Stop:
             dangling=dangling,
             unreachable=unreachable,
         )
-        if questions != HeapQuestions():
-            return self._driver.heap(questions)
-        if self._census is None:
-            self._census = self._driver.heap(questions)
-        return self._census
+        told = self._driver.heap(questions)
+        self._census = told.census
+        return told
 
     def path_to(self, thing: Watchable | int | str) -> HeapPath | None:
         """The shortest way from a root to an object of the heap: why it is not collected. None
@@ -387,8 +385,8 @@ class Stop:
         both = [(k, then[k], now[k]) for k in now if k in then]
         objects = size = None
         if self._census and earlier._census:
-            objects = self._census.census.objects - earlier._census.census.objects
-            size = self._census.census.bytes - earlier._census.census.bytes
+            objects = self._census.objects - earlier._census.objects
+            size = self._census.bytes - earlier._census.bytes
         return Diff(
             moved=tuple(m for k, a, b in both if (m := moved(k, a.variable, b.variable))),
             changed=tuple(c for k, a, b in both if (c := changed(k, a, b))),

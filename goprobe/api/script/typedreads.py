@@ -8,10 +8,11 @@ from itertools import islice
 
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.binary.dwarf.gotypes import GoKind, GoType
+from goprobe.binary.dwarf.info import DebugInfo
 from goprobe.counts import counted
 from goprobe.errors import NoSuchElementError, UnreadableError, UsageError
 from goprobe.model.address import Address
-from goprobe.model.value import Element
+from goprobe.model.value import Element, Value
 from goprobe.process.memory.memory import u64
 from goprobe.runtime.values.gomap import MapEntry, MapReader
 from goprobe.runtime.values.storage import InMemory
@@ -26,15 +27,31 @@ def value(view: StopView, type_name: str, address: int) -> Element:
 
 
 def global_variable(view: StopView, name: str) -> Element:
+    """A variable of a package, or an integer constant of it, which lies nowhere. The package may be
+    called by its name alone, where no other has it."""
     debug = view.world.program.debug
-    entry = debug.globals.get(name)
-    if entry is None:
-        from difflib import get_close_matches  # for mistakes only
+    for known in (name, *_of_packages_called(debug, name)):
+        if entry := debug.globals.get(known):
+            return _element(view, name, debug.types.at(entry.type), entry.address + view.world.bias)
+        if constant := debug.constant(known):
+            go_type, number = constant
+            return Element(name=name, type=go_type.name, value=Value(str(number)))
+    from difflib import get_close_matches  # for mistakes only
 
-        close = get_close_matches(name, debug.globals, n=3)
-        hint = f"nearest: {', '.join(close)}" if close else ""
-        raise NoSuchElementError(f"the program has no variable {name} of a package", hint=hint)
-    return _element(view, name, debug.types.at(entry.type), entry.address + view.world.bias)
+    close = get_close_matches(name, debug.globals, n=3)
+    hint = f"nearest: {', '.join(close)}" if close else ""
+    raise NoSuchElementError(
+        f"the program has no variable or integer constant {name} of a package", hint=hint
+    )
+
+
+def _of_packages_called(debug: DebugInfo, name: str) -> tuple[str, ...]:
+    """The full name, where one package alone ends so and has it."""
+    if "/" in name or "." not in name:
+        return ()
+    names = (n for names in (debug.globals, debug.index.constants) for n in names)
+    found = {n for n in names if n.endswith(f"/{name}")}
+    return tuple(found) if len(found) == 1 else ()
 
 
 def extent(view: StopView, type_name: str) -> tuple[int, int]:

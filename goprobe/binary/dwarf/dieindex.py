@@ -121,6 +121,7 @@ class Index(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """Functions that were inlined somewhere: name to the offset of their abstract entry."""
     inlined: dict[int, list[int]]
     """Abstract entry to the entries of the functions that hold an inlined copy."""
+    constant_types: dict[str, int]
 
 
 def empty_index() -> Index:
@@ -135,6 +136,7 @@ def empty_index() -> Index:
         constants={},
         abstract={},
         inlined={},
+        constant_types={},
     )
 
 
@@ -321,6 +323,7 @@ class _Indexer:
             self._record_function(unit, offset, name, attributes)
         elif tag == TAG_CONSTANT:
             self.index.constants[name] = integer(attributes, AT_CONST_VALUE)
+            self.index.constant_types[name] = integer(attributes, AT_TYPE)
         else:
             address = self._static_address(unit, attributes.get(AT_LOCATION))
             if address and name:
