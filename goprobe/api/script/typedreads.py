@@ -41,7 +41,7 @@ def global_variable(view: StopView, name: str) -> Element:
     close = get_close_matches(name, debug.globals, n=3)
     hint = f"nearest: {', '.join(close)}" if close else ""
     raise NoSuchElementError(
-        f"the program has no variable or integer constant {name} of a package", hint=hint
+        f"the program has no variable {name} of a package, and no such integer constant", hint=hint
     )
 
 
@@ -50,8 +50,8 @@ def _of_packages_called(debug: DebugInfo, name: str) -> tuple[str, ...]:
     if "/" in name or "." not in name:
         return ()
     names = (n for names in (debug.globals, debug.index.constants) for n in names)
-    found = {n for n in names if n.endswith(f"/{name}")}
-    return tuple(found) if len(found) == 1 else ()
+    full = {n for n in names if n.endswith(f"/{name}")}
+    return tuple(full) if len(full) == 1 else ()
 
 
 def extent(view: StopView, type_name: str) -> tuple[int, int]:

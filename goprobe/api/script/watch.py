@@ -182,10 +182,10 @@ def meant_by(
     (`main.limit`). Raises NoSuchElementError."""
     first = _BEGIN.match(text)
     steps, at = list[str | int](), first.end() if first else 0
-    while first and at < len(text) and (part := _STEP.match(text, at)):
-        field, index, key = part.groups()
+    while first and at < len(text) and (step := _STEP.match(text, at)):
+        field, index, key = step.groups()
         steps.append(field or (int(index) if index else unquoted(key).decode(errors="replace")))
-        at = part.end()
+        at = step.end()
     if first is None or at < len(text):
         hint = 'a part is "t.Inner.S" or "list[1].N"'
         raise NoSuchElementError(f"{text!r} names no variable", hint=hint)
@@ -194,6 +194,6 @@ def meant_by(
         value = Value(driver, driver.global_variable(f"{first[0]}.{steps.pop(0)}"), alive)
     if value is None:
         raise NoSuchElementError(f"no variable {first[0]} in scope")
-    for step in steps:
-        value = value[step]
+    for part in steps:
+        value = value[part]
     return value
