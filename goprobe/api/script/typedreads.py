@@ -7,6 +7,7 @@ from contextlib import suppress
 from itertools import islice
 
 from goprobe.analysis.trace.stopview import StopView
+from goprobe.binary.dwarf.constants import integer_constant
 from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.binary.dwarf.info import DebugInfo
 from goprobe.counts import counted
@@ -33,7 +34,7 @@ def global_variable(view: StopView, name: str) -> Element:
     for known in (name, *_of_packages_called(debug, name)):
         if entry := debug.globals.get(known):
             return _element(view, name, debug.types.at(entry.type), entry.address + view.world.bias)
-        if constant := debug.constant(known):
+        if constant := integer_constant(debug, known):
             go_type, number = constant
             return Element(name=name, type=go_type.name, value=Value(str(number)))
     from difflib import get_close_matches  # for mistakes only

@@ -26,7 +26,7 @@ from goprobe.binary.dwarf.dieindex import (
     text,
 )
 from goprobe.binary.dwarf.forms import skip, uleb
-from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
+from goprobe.binary.dwarf.gotypes import GoType, TypeReader
 from goprobe.binary.dwarf.loclist import LocationEntry, location_list, range_list
 from goprobe.binary.dwarf.runtimeentries import RuntimeEntries
 from goprobe.binary.dwarf.units import Units
@@ -36,9 +36,6 @@ from goprobe.errors import NotGoError
 
 _DICTIONARY_LIMIT = 1 << 16
 _DEPTH_LIMIT = 256
-_UNSIGNED = frozenset((
-    GoKind.UINT, GoKind.UINT8, GoKind.UINT16, GoKind.UINT32, GoKind.UINT64, GoKind.UINTPTR,
-))  # fmt: skip
 _KEPT = 1 << 12
 _UNITS_ASKED = 1 << 12
 _INDEX_ROOM = room_of("dwarf", ix.__file__, forms.__file__)
@@ -137,17 +134,6 @@ class DebugInfo:
     def runtime_constant(self, name: str) -> int | None:
         known = self._runtime
         return known.constant(name) if known else self.index.constants.get(name)
-
-    def constant(self, name: str) -> tuple[GoType, int] | None:
-        """An integer constant of a package, with its type: int, where the source gives it none. The
-        compiler describes those of package level (dumpGlobalConst, cmd/compile/internal/gc/obj.go,
-        Go 1.21 to 1.27)."""
-        if name not in self.index.constants:
-            return None
-        go_type = self.types.at(self.index.constant_types[name])
-        value = self.index.constants[name]
-        unsigned = go_type.kind in _UNSIGNED
-        return go_type, value % (1 << 8 * go_type.size) if unsigned and go_type.size else value
 
     @cached_property
     def globals(self) -> dict[str, GlobalEntry]:
