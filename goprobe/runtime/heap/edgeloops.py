@@ -20,14 +20,15 @@ OF_SPAN = 8
 
 @loop
 def follow_words(
-    state: Row, words: Row, flags: Row, begin: int, owner: Row, page_bits: int,
+    state: Row, words: Row, flags: Row, eights: Row, begin: int, owner: Row, page_bits: int,
     start: Row, live: Row, before: Row, spans: Row,
     top: Row, bottom: int, pages: Row, page_shift: int, per_block: int, low: int, high: int,
     first: Row, offset: Row, target: Row, into: Row,
     stray_source: Row, stray_offset: Row, stray_value: Row, stray_why: Row,
 ) -> int:  # fmt: skip
-    """Follows the words from `begin` on that have a flag. Ends where they end, or there is no room
-    for another pointer that leads astray.
+    """Follows the words from `begin` on that have a flag; `eights` are the flags of each eight
+    words as one number. Ends where they end, or there is no room for another pointer that leads
+    astray.
 
     `state`: how many edges there are, how many pointers were seen, the next flag. Of each object
     with edges `first` gets their number, one place on. `live` has a bit for each slot that is
@@ -38,6 +39,9 @@ def follow_words(
     count, seen, lost, at = state[0], state[1], 0, state[2]
     slot_before, source = -1, -1
     while at < len(flags) and lost < len(stray_source):
+        if at & 7 == 0 and eights[at >> 3] == 0:
+            at += 8
+            continue
         place = begin + at
         at += 1
         if flags[at - 1] == 0:

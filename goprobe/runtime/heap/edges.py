@@ -158,8 +158,8 @@ class _Made:
         offset, value = np.empty(_STRAYS_ROOM, np.int64), np.empty(_STRAYS_ROOM, np.int64)
         while state[2] < len(flags):
             lost = follow_words.run(
-                state, words.words.view(np.int64), flags, part.low, words.owner,
-                words.page_words.bit_length() - 1, words.start,
+                state, words.words.view(np.int64), flags, flags.view(np.int64), part.low,
+                words.owner, words.page_words.bit_length() - 1, words.start,
                 heap.allocated.words.view(np.int64), self._objects.before, self._spans,
                 *resolver.tables, resolver.low, resolver.high,
                 self._first, self._offset, self._target, self._into, source, offset, value, why,
