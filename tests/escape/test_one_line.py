@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from goprobe.analysis.escape.changes import compared
+from goprobe.analysis.escape.policy import policy
 from tests.escape.hardship import escape, module
 from tests.support.go import matrix, toolchain
 
@@ -122,3 +124,45 @@ def test_each_allocation_of_a_line_is_its_expressions(go: str, tmp_path: Path) -
         sites.sort(key=lambda site: (site.col, len(site.calls)))
         made = [max(site.allocations, 0) for site in sites]
         assert " ".join(map(str, made)) == wanted.strip(), (text, made, sites)
+
+
+SAME = """\
+package main
+
+type P struct{ x, y int }
+
+var (
+	kept []*P
+	any_ any
+)
+var byName = map[string]*P{}
+
+func (p *P) Get() int { return p.x }
+
+func seq() func(func(*P)) { return func(y func(*P)) { for n := 50; n > 0; n-- { y(&P{n, n}) } } }
+
+func ranged() { seq()(func(p *P) { any_ = p }) }
+
+//go:noinline
+func each(fs ...func(int)) { for _, f := range fs { f(1000) } }
+
+func main() {
+	ranged()
+	each(func(n int) { any_ = n }, func(n int) { kept = append(kept, &P{n, n}) })
+	byName["x"] = kept[0]
+}
+"""
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_what_another_compiler_makes_the_same_is_the_same(go: str, tmp_path: Path) -> None:
+    """Literals are called otherwise from release to release, and where they were inlined."""
+    folder = module(tmp_path, {"main.go": SAME})
+    new = escape(folder)
+    calls = [call for site in new.sites for call in site.calls]
+    assert sum(call.allocations for call in calls if call.line == 13) == 50
+    for old in (escape(folder, go=str(toolchain(go))), escape(folder, flags=("-gcflags=-l",))):
+        made = compared(old, new, "old.json", policy("new-heap")).changes
+        assert not [c for c in made if c.expression in ("&P{...}", "n", "map[string]*P{}")], made
+        (map_,) = [site for site in old.sites if site.expression == "map[string]*P{}"]
+        assert map_.function == "main.init"

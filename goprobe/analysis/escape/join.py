@@ -91,6 +91,8 @@ class Joiner:
         left = self._assign_by_type(plans, self._assign_parameters(plans, left))
         self._attach_shared_blocks(plans, [a for group in anchored.values() for a in group])
         plans += self._surplus.plans(self._attach_moves(plans, left))
+        for plan in plans:
+            self._name_by_code(plan)
         code = LineCode(self._facts)
         for place, on_line in by_line.items():
             for plan in on_line:
@@ -120,9 +122,22 @@ class Joiner:
             if line < predicted.line <= last or (line == predicted.line and ".func" not in declared)
         ]
         name = name or (above[-1] if above else "")
+        prefix = self._symbol_prefix(predicted.file)
+        if predicted.global_:
+            return f"{prefix}init" if prefix else ""
         if not name:
             return ""
-        return self._compiled(name) or f"{self._symbol_prefix(predicted.file)}{name}"
+        return self._compiled(name) or f"{prefix}{name}"
+
+    def _name_by_code(self, plan: SitePlan) -> None:
+        """Up to Go 1.24 the compiler names no function: that of the code is the site's, where there
+        is one; a literal's is not the one declared above."""
+        if plan.predicted.function or plan.predicted.parameter:
+            return
+        anchored = (self._surplus.anchor(call) for call in plan.calls)
+        functions = {a.function for a in anchored if a}
+        if len(functions) == 1:
+            (plan.function,) = functions
 
     def _machine_function(self, name: str) -> str:
         """The first that the compiler calls so, "" where there is none."""

@@ -17,7 +17,7 @@ from goprobe.model.escape import NOTHING, Call, EscapeReport, Site, Verdict
 from goprobe.runtime.allocatorcalls import Family
 
 _TYPE_ARGUMENTS = re.compile(r"\[(?:\.\.\.|go\.shape\.).*?\](?=\.|\)|$)")
-_NUMBERED = re.compile(r"\.(func|gowrap|deferwrap)\d+(?:\.\d+)*(?:-range\d+)?")
+_LITERAL = re.compile(r"\.(?:func|gowrap|deferwrap)\d+.*|-range\d+.*", re.DOTALL)
 _WORD = re.compile(r"make\b|new\b|append\b|&|func literal|map\[|\[\]|assignment|go\b|record\b")
 
 _BY_CHANCE = (described(Family.ASSIGN, ""), described(Family.BOOKKEEPING, ""))
@@ -57,8 +57,9 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plain(function: str) -> str:
-    """A function's name without what a build may number or choose otherwise."""
-    return _NUMBERED.sub(r".\1", _TYPE_ARGUMENTS.sub("[]", function))
+    """A function's name without what a build may number or choose otherwise, that of a literal
+    the one of the function around it: up to Go 1.24 nothing tells of the literal."""
+    return _LITERAL.sub("", _TYPE_ARGUMENTS.sub("[]", function))
 
 
 def origins(report: EscapeReport) -> list[Origin]:
@@ -120,8 +121,13 @@ def _stands(site: Site) -> _Place:
 def _of_line(
     own: Sequence[Site], copies: Sequence[tuple[str, Site]], place: tuple[str, int], ran: bool
 ) -> Iterable[Origin]:
-    groups: list[list[Site]] = [[site] for site in own]
-    names = [site.function for site in own]
+    # What is told at one place in the same words is one thing: a literal of a function that was
+    # inlined has code of its own for each copy (main.f.g.func1 is that of main.g.func1).
+    one: dict[object, list[Site]] = {}
+    for site in own:
+        one.setdefault((site.col, site.expression) if site.col else id(site), []).append(site)
+    groups = list(one.values())
+    names = [min((site.function for site in group), key=len) for group in groups]
     for function, copy in copies:
         at = _same(copy, groups, names, function)
         if at is None:
@@ -129,7 +135,8 @@ def _of_line(
             names.append(function)
         else:
             groups[at].append(copy)
-            names[at] = max(names[at], function, key=len)
+            if not _is_copy(names[at], function):
+                names[at] = max(names[at], function, key=len)
     for name, sites in zip(names, groups, strict=True):
         yield _folded(name, sites, place, ran)
 
@@ -139,7 +146,7 @@ def _same(
 ) -> int | None:
     """The group of the place that a copy is of: of the same words, else of the same kind where
     only one is; constants and the caller's names may stand in a copy's own words."""
-    mine = [i for i, name in enumerate(names) if _one(plain(name), plain(function))]
+    mine = [i for i, name in enumerate(names) if _one(name, function)]
     exact = [i for i in mine if groups[i][0].expression == copy.expression]
     alike = [i for i in mine if _kind(groups[i][0]) == _kind(copy)]
     return exact[0] if exact else alike[0] if len(alike) == 1 else None
@@ -147,8 +154,18 @@ def _same(
 
 def _one(name: str, function: str) -> bool:
     """Of a function without code of its own only the compiler's name is known: the linker's has
-    the package before it."""
-    return name == function or function.endswith(f".{name}")
+    the package before it. A literal of a function that was inlined is called after both."""
+    short, full = plain(name), plain(function)
+    if short == full or full.endswith(f".{short}"):
+        return True
+    return _is_copy(name, function)
+
+
+def _is_copy(name: str, function: str) -> bool:
+    """Whether a literal's code is that of a function of this name which was inlined around it:
+    main.f.g.func1 of main.g.func1 (closureName, cmd/compile/internal/ir/func.go)."""
+    own = plain(name).rpartition("/")[2].partition(".")[2]
+    return ".func" in function and bool(own) and plain(function).endswith(f".{own}")
 
 
 def _kind(site: Site) -> str:
