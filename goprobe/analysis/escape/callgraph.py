@@ -7,7 +7,7 @@ methods, which are told as holes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -50,13 +50,20 @@ class CallGraph:
         self._by_steps = CodeMap(program).by_steps
         self._image = Image(program.elf)
         self._calls: dict[int, tuple[CallEdge, ...]] = {}
+        self._moved: dict[int, SourceFrame] = {}
 
     def function(self, entry: int) -> Function | None:
         return self._lines.function_at(entry)
 
     def place(self, function: Function, pc: int) -> tuple[SourceFrame, ...]:
         """The source of a call, innermost first."""
-        return tuple(self._lines.inline_stack(function, pc))
+        frames = tuple(self._lines.inline_stack(function, pc))
+        return (self._moved[pc], *frames) if pc in self._moved else frames
+
+    def tell_moved(self, moved: Mapping[int, SourceFrame]) -> None:
+        """By whom calls are made for a variable of what was inlined, whose place in the code is
+        another's (see movedformals.py)."""
+        self._moved.update(moved)
 
     def methods(self, function: Function, edge: CallEdge) -> tuple[Function, ...]:
         """What a call of an interface's method may lead to, () where nobody can tell."""

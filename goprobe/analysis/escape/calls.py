@@ -47,7 +47,8 @@ class AllocationCall(msgspec.Struct, frozen=True):
     generic function's dictionary); `buffer` what it is given as buffer in the frame, None where
     that is not known, or there is no such parameter. `several`: it makes one object of several
     variables, which has no type of its own. Where it does not `ask` for memory, what it allocates
-    is the runtime's own affair.
+    is the runtime's own affair. `moved`: it makes a variable of the innermost frame, and stands in
+    the code of the next one (see movedformals.py).
     """
 
     pc: int
@@ -60,6 +61,7 @@ class AllocationCall(msgspec.Struct, frozen=True):
     buffer: Constant | StackAddress | None = None
     several: bool = False
     asks: bool = True
+    moved: bool = False
 
     @property
     def allocator(self) -> Allocator:
@@ -137,14 +139,21 @@ class CodeMap:
         assign = self._lines.function_named("runtime.mapassign")
         return maps_grow_by_steps(self._release, assign.file if assign else "")
 
-    def calls(self, wanted: Callable[[str], bool] = lambda _: True) -> tuple[AllocationCall, ...]:
+    def calls(
+        self,
+        wanted: Callable[[str], bool] = lambda _: True,
+        besides: Callable[[Function], bool] = lambda _: False,
+    ) -> tuple[AllocationCall, ...]:
         """Every call into the allocator from outside the runtime, in address order, in functions
-        that hold code of source files that are wanted, of their own or inlined."""
+        that hold code of source files that are wanted, of their own or inlined, and in those
+        `besides`."""
         functions = self._functions_of(self._units_with(wanted))
         direct = (c for c in calls_to(self._code(functions), self.allocators) if not c.jump)
         allocations: list[AllocationCall] = []
         for function, calls in self._by_function(direct):
-            if not self.in_runtime(function) and self._holds(function, wanted):
+            if self.in_runtime(function):
+                continue
+            if self._holds(function, wanted) or besides(function):
                 allocations += self._calls_of(function, calls)
         return tuple(allocations)
 

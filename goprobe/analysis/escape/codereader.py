@@ -16,6 +16,7 @@ from goprobe.analysis.escape.calls import AllocationCall, CodeMap
 from goprobe.analysis.escape.codecopies import Copies
 from goprobe.analysis.escape.join import Joiner
 from goprobe.analysis.escape.linefacts import CodeLines, CodeStartTable, LineFacts
+from goprobe.analysis.escape.movedformals import Doubt, MovedFormals
 from goprobe.analysis.escape.predictions import Predictions, predict
 from goprobe.analysis.escape.promisedplaces import PromisedPlaces, is_literal, is_named
 from goprobe.analysis.escape.promises import (
@@ -116,23 +117,33 @@ class CodeReader:
 
     @cached_property
     def _plans(self) -> list[SitePlan]:
+        return self._joined[0]
+
+    @cached_property
+    def _joined(self) -> tuple[list[SitePlan], tuple[Doubt, ...]]:
+        """The sites, and the functions of which it is not known whether their variables are made
+        by the calls of some."""
         types = static_types(self._program)
+        names, type_name = self._names, types.name if types else lambda _: ""
         joiner = Joiner(
             self._predictions,
             self._facts,
-            self._names.canonical,
+            names.canonical,
             self._own,
-            types.name if types else lambda _: "",
+            type_name,
             self._sources.line,
-            self._names.symbol_prefix,
+            names.symbol_prefix,
             Boxes(self._program.debug).of,
         )
-        wanted = (lambda _: True) if self._request.deep else self._names.is_own
-        plans = joiner.plans(self._code.calls(wanted))
+        moved = MovedFormals(self._predictions, names.canonical, names.symbol_prefix, type_name)
+        wanted = (lambda _: True) if self._request.deep else names.is_own
+        calls = map(moved.in_wrapper, self._code.calls(wanted, moved.may_move))
+        plans = joiner.plans(calls)
+        doubts = moved.give(plans)
         parts = MapParts(self._program)
         for plan in plans:
             plan.boxed = _boxed(plan, parts)
-        return plans
+        return plans, doubts
 
     def _wrappers(self) -> frozenset[int]:
         entries = {witness.entry for plan in self._plans for witness in plan.witnesses}
@@ -198,8 +209,21 @@ class CodeReader:
     def _promises(self) -> tuple[PromisedStudy, ...]:
         promises = list(self._read_promises())
         places = PromisedPlaces(self._names.canonical, promises)
+        self._graph.tell_moved({pc: call.inner for pc, call in self._moved.items()})
         proofs = Proofs(self._graph, self._names.canonical, places)
         return tuple(self._studied(promise, proofs, places) for promise in promises)
+
+    @cached_property
+    def _moved(self) -> dict[int, AllocationCall]:
+        """The calls that make a variable of what was inlined."""
+        calls = (call for plan in self._plans for call in plan.calls)
+        return {call.pc: call for call in calls if call.moved}
+
+    def _doubt(self, promise: Promise, places: PromisedPlaces) -> str:
+        """Why it cannot be told whether a promise's code makes all its variables itself."""
+        frames = ((doubt, doubt.frame) for doubt in self._joined[1])
+        told = (d.why for d, f in frames if places.speaks(promise, f.function, f.file, f.line))
+        return next(told, "")
 
     def _read_promises(self) -> Iterator[Promise]:
         for package in self._build.packages:
@@ -218,7 +242,8 @@ class CodeReader:
         if promise.named and not (promise.problem or starts or functions or inlined):
             promise = replace(promise, problem=self._unknown_name(promise.named))
         provable = promise.is_proven and not promise.problem
-        proven = proofs.of(promise, functions) if provable else None
+        doubt = self._doubt(promise, places)
+        proven = proofs.of(promise, functions, doubt) if provable else None
         return PromisedStudy(
             promise=promise,
             starts=tuple(starts),
@@ -227,6 +252,7 @@ class CodeReader:
             foreign=bool(promise.named) and not self._looks_at(promise.named),
             inlined=inlined,
             may=next(filter(None, may), ""),
+            doubt=doubt,
             proof=proven.proof if proven else None,
             panics=proven.panics if proven else frozenset(),
             once=frozenset(self._run_once(proofs.once(promise, functions)))
@@ -319,6 +345,10 @@ class CodeReader:
         for function, numbers in self._elsewhere:
             if any(s.first <= n <= s.last for s in promise.spans for n in numbers):
                 entries.add(function.entry)
+        for call in self._moved.values():
+            inner = call.inner
+            if promise.holds(inner.file, inner.line) or is_named(inner.function, promise.named):
+                entries.add(call.entry)
         functions = (lines.function_at(entry) for entry in sorted(entries))
         return [function for function in functions if function]
 

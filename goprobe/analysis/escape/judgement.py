@@ -37,7 +37,8 @@ class PromisedCode(msgspec.Struct, frozen=True):
     `pieces` are its calls of the allocator, each with its site; `sites` what the compiler speaks
     of in its lines. `there`: it is in the binary; `gone` says why not. `started`: the program was
     run at all; `ran`: so was this code, None where that is not known; `unseen` says why the run was
-    not seen to its end. `may` names a call that may come to allocate though nothing asks for memory
+    not seen to its end, `doubt` why it cannot be told whether all its variables are made by calls
+    that are known. `may` names a call that may come to allocate though nothing asks for memory
     there, "" where there is none. `panics_apart`: the records that the runtime makes of panics are
     not asked about.
     """
@@ -49,6 +50,7 @@ class PromisedCode(msgspec.Struct, frozen=True):
     started: bool = True
     ran: bool | None = False
     unseen: str = ""
+    doubt: str = ""
     may: str = ""
     panics_apart: bool = False
 
@@ -134,6 +136,8 @@ def _unknown(code: PromisedCode) -> Judgement | None:
         return Judgement(False, _told(contradicted[0]), known=False)
     if not code.there:
         return not_there(code)
+    if code.doubt:
+        return Judgement(False, code.doubt, known=False)
     can = _where(code.pieces[0][0]) if code.pieces else code.may
     if not can:
         return None

@@ -124,6 +124,7 @@ class _Run:
             started=self._observed.ran,
             ran=study.copies.ran(studied.starts, self._observed.ran_at),
             unseen=self._observed.partial,
+            doubt=studied.doubt,
             may=studied.may,
             panics_apart=promise.panics_apart,
         )

@@ -27,6 +27,8 @@ _OF_PARAMETERS = frozenset((_K.LEAKING_PARAM, _K.LEAKING_CONTENT, _K.LEAKING_RES
 _BESIDE = frozenset((_K.INLINING, _K.SELF_ASSIGNMENT, _K.DEVIRTUALIZING, _K.KEPT_ALIVE))
 _CONVERTED = re.compile(r"from (.+) \(interface-converted\) at .+:(\d+):(\d+)", re.DOTALL)
 _NAME = re.compile(r"~?[\w·]+")
+INLINING_CALL = "inlining call to "
+"""What the compiler says where it inlines a function (inline/inl.go)."""
 
 
 class Predicted(msgspec.Struct):

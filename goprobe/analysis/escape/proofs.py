@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from msgspec.structs import replace
+
 from goprobe.analysis.escape.callgraph import CallGraph
 from goprobe.analysis.escape.promisedplaces import PromisedPlaces
 from goprobe.analysis.escape.promises import Promise
@@ -25,14 +27,18 @@ class Proofs:
         self._graph = graph
         self._prover = Prover(self._graph, canonical)
 
-    def of(self, promise: Promise, functions: Iterable[Function]) -> Proven:
-        """`functions` are those in whose code the promise's own lies."""
+    def of(self, promise: Promise, functions: Iterable[Function], doubt: str = "") -> Proven:
+        """`functions` are those in whose code the promise's own lies; `doubt` says why some of
+        what it allocates may not be known."""
         functions = list(functions)
         if not functions:
             return Proven(Proof(ProofVerdict.UNKNOWN, (), "there is no code of it", 0), frozenset())
         roots = [root for function in functions for root in self._roots(promise, function)]
         question = Question(promise.word, promise.deep, promise.once, self._places.exempt)
-        return self._prover.prove(question, roots)
+        proven = self._prover.prove(question, roots)
+        if doubt and promise.word == "noalloc" and proven.proof.verdict is ProofVerdict.PROVED:
+            return replace(proven, proof=replace(proven.proof, verdict=ProofVerdict.UNKNOWN, why=doubt))
+        return proven
 
     def once(self, promise: Promise, functions: Iterable[Function]) -> Iterator[SourceLine]:
         """The lines of the promise's own code from which a sync.Once is called."""

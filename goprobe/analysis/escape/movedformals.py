@@ -1,0 +1,223 @@
+"""Whose a variable is that is moved to the heap where its function was inlined.
+
+The compiler declares the parameters, the receiver and the named results of a call that it inlines
+at the call itself, outside of the inlined body (unifiedInlineCall of cmd/compile/internal/noder,
+"Use inlined position of name.Pos() instead?", Go 1.21 to 1.27): the call that makes their memory
+has the caller's place, and the inlining tree does not name the function whose they are, which may
+have no code of its own at all. The compiler's messages do: "moved to heap: p" and "inlining call to
+F" in one place, and "moved to heap: p" in F itself. A wrapper, which has no place in the source,
+calls one method alone; what it moves is that one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from goprobe.analysis.escape.calls import AllocationCall
+from goprobe.analysis.escape.methods import method_name
+from goprobe.analysis.escape.predictions import INLINING_CALL, Predicted, Predictions
+from goprobe.analysis.escape.score import same_function
+from goprobe.analysis.escape.siteplan import SitePlan
+from goprobe.binary.pcln.format import (
+    GENERATED,
+    Function,
+    SourceFrame,
+    plain_name,
+    without_type_arguments,
+)
+from goprobe.runtime.allocatorcalls import Family
+
+
+class _Moved(msgspec.Struct, frozen=True):
+    """A variable that a function moves to the heap: the function's symbol without type arguments,
+    its first line, and the variable's place."""
+
+    function: str
+    start: int
+    last: int
+    file: str
+    line: int
+    name: str
+
+
+class Doubt(msgspec.Struct, frozen=True):
+    """A variable of a function that is inlined in some place, and moved to the heap there by a call
+    that is not known: `frame` is its declaration's."""
+
+    frame: SourceFrame
+    why: str
+
+
+class MovedFormals:
+    """`canonical` gives files their names in `predictions`; `prefix` what stands before the names
+    of a file's functions; `type_name` names a type descriptor."""
+
+    def __init__(
+        self,
+        predictions: Predictions,
+        canonical: Callable[[str], str],
+        prefix: Callable[[str], str],
+        type_name: Callable[[int], str],
+    ) -> None:
+        self._predictions, self._canonical = predictions, canonical
+        self._prefix, self._type_name = prefix, type_name
+        moved = (p for p in predictions.sites if p.moved)
+        self._by_name: dict[str, list[_Moved]] = {}
+        for each in moved:
+            if not _inlined(each):
+                for own in self._declared(each):
+                    self._by_name.setdefault(each.expression, []).append(own)
+        self._methods = {
+            method_name(m.function) for known in self._by_name.values() for m in known
+        }
+
+    def _declared(self, moved: Predicted) -> Iterator[_Moved]:
+        """The functions in which a variable is declared: of those that begin above it the last
+        ones, of those of one line all."""
+        file, line, name = moved.file, moved.line, moved.expression
+        above = [d for d in self._predictions.declared.get(file, ()) if d[0] <= line]
+        for start, last, function in above:
+            if start == above[-1][0]:
+                symbol = f"{self._prefix(file)}{without_type_arguments(function)}"
+                yield _Moved(symbol, start, max(last, line), file, line, name)
+
+    # Wrappers
+
+    def may_move(self, wrapper: Function) -> bool:
+        """Whether a function that no source has may hold a method that moves a variable."""
+        return wrapper.file == GENERATED and _method(wrapper.name) in self._methods
+
+    def in_wrapper(self, call: AllocationCall) -> AllocationCall:
+        """A call as it is, but for one that a wrapper makes for the method that it calls."""
+        outer = call.outer
+        if len(call.frames) > 1 or outer.file != GENERATED or not _makes_variables(call):
+            return call
+        owners = self._behind(outer.function, call)
+        return _for(call, owners[0]) if len(owners) == 1 else call
+
+    def _behind(self, wrapper: str, call: AllocationCall) -> list[_Moved]:
+        """The variable that a wrapper moves, one where nobody doubts it: of the method that it is
+        called after, or, where that is promoted, the method of what it moves."""
+        method = _method(wrapper)
+        moved = [m for known in self._by_name.values() for m in known]
+        methods = [m for m in moved if method and method_name(m.function) == method]
+        plain = plain_name(wrapper).replace("(*", "").replace(")", "").removesuffix("-fm")
+        own = [m for m in methods if plain_name(m.function) == plain]
+        receiver = plain_name(self._type_name(call.type)) if call.type else ""
+        by_type = [m for m in methods if receiver and _is_of(m.function, receiver, method)]
+        return own[:1] or by_type[:1] or methods
+
+    # Calls that were inlined
+
+    def give(self, plans: Iterable[SitePlan]) -> tuple[Doubt, ...]:
+        """Puts the function of each variable innermost in the calls that make it; tells where that
+        cannot be told."""
+        doubts: list[Doubt] = []
+        for plan in plans:
+            if plan.predicted.moved and _inlined(plan.predicted):
+                calls = [self._given(plan, call, doubts) for call in plan.calls]
+                plan.calls[:] = calls
+                # What has no size needs no memory; in code that is not there nothing is moved.
+                if not (calls or plan.statics) and plan.alive and plan.code:
+                    doubts += self._doubted(plan, self._owners(plan, _inlined(plan.predicted)))
+        return tuple(doubts)
+
+    def _given(self, plan: SitePlan, call: AllocationCall, doubts: list[Doubt]) -> AllocationCall:
+        if not _makes_variables(call):
+            return call
+        inner = call.frames[0]
+        place = self._canonical(inner.file), inner.line
+        here = place == (plan.predicted.file, plan.predicted.line)
+        names = _inlined(plan.predicted)
+        if not here:
+            names = tuple(name for _, name in self._predictions.inlined.get(place, ()))
+        owners = self._owners(plan, names)
+        own = [] if here else self._own(plan.predicted.expression, *place)
+        if len(owners) == 1 and not own:
+            return _for(call, owners[0])
+        doubts += self._doubted(plan, owners)
+        return call
+
+    def _own(self, name: str, file: str, line: int) -> list[_Moved]:
+        """The variables of a name that a line itself declares."""
+        known = self._by_name.get(name, ())
+        return [m for m in known if (m.file, m.line) == (file, line)]
+
+    def _owners(self, plan: SitePlan, names: Sequence[str]) -> list[_Moved]:
+        """The variables of which a site may be, of functions that were inlined there by these
+        names: but for those of what was inlined into another of these in turn."""
+        symbols = {name: self._symbols(plan.predicted.file, name) for name in names}
+        known = self._by_name.get(plan.predicted.expression, ())
+        owners = {m.function: m for m in known if any(m.function in s for s in symbols.values())}
+        if len(owners) < 2:
+            return list(owners.values())
+        nested = {o for o in owners for other in owners.values() if self._holds(other, o)}
+        return [m for function, m in owners.items() if function not in nested] or [
+            *owners.values()
+        ]
+
+    def _symbols(self, file: str, name: str) -> tuple[str, ...]:
+        """What a function may be called in the binary that the compiler calls so in a file."""
+        plain = without_type_arguments(name)
+        known = {m.function for of_name in self._by_name.values() for m in of_name}
+        own = f"{self._prefix(file)}{plain}"
+        if own in known:
+            return (own,)
+        return tuple(s for s in known if s == plain or _is_qualified(s, plain))
+
+    def _holds(self, outer: _Moved, inner: str) -> bool:
+        """Whether a function was inlined into another."""
+        if outer.function == inner:
+            return False
+        return any(
+            inner in self._symbols(outer.file, name)
+            for line in range(outer.start, min(outer.last, outer.start + _MOST_LINES) + 1)
+            for _, name in self._predictions.inlined.get((outer.file, line), ())
+        )
+
+    def _doubted(self, plan: SitePlan, owners: Iterable[_Moved]) -> Iterator[Doubt]:
+        for owner in owners:
+            where = f"{plan.predicted.file.rpartition('/')[2]}:{plan.predicted.line}"
+            why = f"{owner.name} is moved to the heap where it was inlined ({where})"
+            yield Doubt(_frame(owner, 0), f"{why}, by which call is not known")
+
+
+_MOST_LINES = 2000
+
+
+def _inlined(predicted: Predicted) -> tuple[str, ...]:
+    """The functions that were inlined in a site's very place."""
+    return tuple(
+        message.removeprefix(INLINING_CALL)
+        for message in predicted.messages
+        if message.startswith(INLINING_CALL)
+    )
+
+
+def _makes_variables(call: AllocationCall) -> bool:
+    return call.asks and call.allocator.family is Family.OBJECT
+
+
+def _method(symbol: str) -> str:
+    return method_name(symbol.removesuffix("-fm"))
+
+
+def _is_of(function: str, receiver: str, method: str) -> bool:
+    """Whether a method is that of a type, by the type's name with the last part of its path."""
+    return plain_name(function).rpartition("/")[2] == f"{receiver}.{method}"
+
+
+def _is_qualified(symbol: str, name: str) -> bool:
+    """Whether a name with its package is a function's of another package."""
+    return "." in name and same_function(symbol, name) and not symbol.endswith(f".{name}")
+
+
+def _for(call: AllocationCall, owner: _Moved) -> AllocationCall:
+    return replace(call, frames=(_frame(owner, call.pc), *call.frames), moved=True)
+
+
+def _frame(owner: _Moved, pc: int) -> SourceFrame:
+    return SourceFrame(owner.function, owner.file, owner.line, True, owner.start, pc=pc)
