@@ -70,9 +70,7 @@ class MovedFormals:
             if not _inlined(each):
                 for own in self._declared(each):
                     self._by_name.setdefault(each.expression, []).append(own)
-        self._methods = {
-            method_name(m.function) for known in self._by_name.values() for m in known
-        }
+        self._methods = {method_name(m.function) for known in self._by_name.values() for m in known}
 
     def _declared(self, moved: Predicted) -> Iterator[_Moved]:
         """The functions in which a variable is declared: of those that begin above it the last
@@ -155,9 +153,7 @@ class MovedFormals:
         if len(owners) < 2:
             return list(owners.values())
         nested = {o for o in owners for other in owners.values() if self._holds(other, o)}
-        return [m for function, m in owners.items() if function not in nested] or [
-            *owners.values()
-        ]
+        return [m for function, m in owners.items() if function not in nested] or [*owners.values()]
 
     def _symbols(self, file: str, name: str) -> tuple[str, ...]:
         """What a function may be called in the binary that the compiler calls so in a file."""

@@ -37,7 +37,9 @@ class Proofs:
         question = Question(promise.word, promise.deep, promise.once, self._places.exempt)
         proven = self._prover.prove(question, roots)
         if doubt and promise.word == "noalloc" and proven.proof.verdict is ProofVerdict.PROVED:
-            return replace(proven, proof=replace(proven.proof, verdict=ProofVerdict.UNKNOWN, why=doubt))
+            return replace(
+                proven, proof=replace(proven.proof, verdict=ProofVerdict.UNKNOWN, why=doubt)
+            )
         return proven
 
     def once(self, promise: Promise, functions: Iterable[Function]) -> Iterator[SourceLine]:

@@ -17,8 +17,8 @@ class PromisedStudy(msgspec.Struct, frozen=True, kw_only=True):
     the function does in which a promise of one line stands. `outside`: it names a function of which
     there is machine code, `foreign`: one whose package is not looked at; `inlined`: the compiler
     says that it inlined the function. `may` names a call that may come to allocate there though
-    nothing asks for memory; `doubt` says why it cannot be told whether all its variables are made by
-    calls that are known; `proof` is that of one that the code is to prove, `panics` the calls by
+    nothing asks for memory; `doubt` says why it cannot be told whether all its variables are made
+    by calls that are known; `proof` is that of one that the code is to prove, `panics` the calls by
     which what it followed may panic. `once` are the literals in it that a sync.Once runs, where the
     promise is of what comes after that."""
 
