@@ -15,8 +15,13 @@ from goprobe.analysis.escape.callgraph import CallGraph
 from goprobe.analysis.escape.calls import AllocationCall, CodeMap
 from goprobe.analysis.escape.codecopies import Copies
 from goprobe.analysis.escape.join import Joiner
-from goprobe.analysis.escape.linefacts import CodeLines, CodeStartTable, LineFacts
-from goprobe.analysis.escape.movedformals import Doubt, MovedFormals
+from goprobe.analysis.escape.linefacts import (
+    CodeLines,
+    CodeStartTable,
+    LineFacts,
+    places_of_inlining,
+)
+from goprobe.analysis.escape.movedformals import Doubt, MovedFormals, doubt_of
 from goprobe.analysis.escape.predictions import Predictions, predict
 from goprobe.analysis.escape.promisedplaces import PromisedPlaces, is_literal, is_named
 from goprobe.analysis.escape.promises import (
@@ -31,13 +36,12 @@ from goprobe.analysis.escape.proofs import Proofs
 from goprobe.analysis.escape.request import EscapeRequest
 from goprobe.analysis.escape.runtimecalls import RuntimeCalls
 from goprobe.analysis.escape.score import same_function
-from goprobe.analysis.escape.siteplan import SitePlan
+from goprobe.analysis.escape.siteplan import SitePlan, boxed_parts
 from goprobe.analysis.escape.sourcefiles import SourceNames, changed_sources
 from goprobe.analysis.escape.sources import Sources
 from goprobe.analysis.escape.staticstudy import PromisedStudy, StaticStudy
 from goprobe.binary.pcln.format import GENERATED, Function, without_type_arguments
 from goprobe.model.escape import SourceLine
-from goprobe.runtime.allocatorcalls import Family
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.types.statictypes import MapParts, static_types
 from goprobe.toolchain.escapebuild import EscapeBuild, GoPackage
@@ -69,7 +73,7 @@ class CodeReader:
             by_address=self._by_address,
             may=self._may,
             watched=frozenset(self._watched(p for studied in promises for p in studied.starts)),
-            inlined_at=_places_of_inlining(self._facts),
+            inlined_at=places_of_inlining(self._facts),
             wrappers=self._wrappers(),
             allocator=self._code.allocator_calls(),
             promises=promises,
@@ -137,12 +141,11 @@ class CodeReader:
         )
         moved = MovedFormals(self._predictions, names.canonical, names.symbol_prefix, type_name)
         wanted = (lambda _: True) if self._request.deep else names.is_own
-        calls = map(moved.in_wrapper, self._code.calls(wanted, moved.may_move))
-        plans = joiner.plans(calls)
+        plans = joiner.plans(map(moved.in_wrapper, self._code.calls(wanted, moved.may_move)))
         doubts = moved.give(plans)
         parts = MapParts(self._program)
         for plan in plans:
-            plan.boxed = _boxed(plan, parts)
+            plan.boxed = boxed_parts(plan, parts)
         return plans, doubts
 
     def _wrappers(self) -> frozenset[int]:
@@ -219,12 +222,6 @@ class CodeReader:
         calls = (call for plan in self._plans for call in plan.calls)
         return {call.pc: call for call in calls if call.moved}
 
-    def _doubt(self, promise: Promise, places: PromisedPlaces) -> str:
-        """Why it cannot be told whether a promise's code makes all its variables itself."""
-        frames = ((doubt, doubt.frame) for doubt in self._joined[1])
-        told = (d.why for d, f in frames if places.speaks(promise, f.function, f.file, f.line))
-        return next(told, "")
-
     def _read_promises(self) -> Iterator[Promise]:
         for package in self._build.packages:
             for file in package.files:
@@ -242,7 +239,7 @@ class CodeReader:
         if promise.named and not (promise.problem or starts or functions or inlined):
             promise = replace(promise, problem=self._unknown_name(promise.named))
         provable = promise.is_proven and not promise.problem
-        doubt = self._doubt(promise, places)
+        doubt = doubt_of(self._joined[1], promise, places)
         proven = proofs.of(promise, functions, doubt) if provable else None
         return PromisedStudy(
             promise=promise,
@@ -401,22 +398,3 @@ class CodeReader:
             return next((call.shown(frame) for frame in of), "")
 
         return named
-
-
-def _places_of_inlining(
-    facts: Mapping[tuple[str, int], Sequence[LineFacts]],
-) -> dict[str, tuple[str, ...]]:
-    """For each function that was inlined somewhere: where."""
-    places: dict[str, list[str]] = {}
-    for (file, line), of_line in facts.items():
-        for fact in of_line:
-            for name in fact.inlined:
-                places.setdefault(name, []).append(f"{Path(file).name}:{line}")
-    return {name: tuple(at) for name, at in places.items()}
-
-
-def _boxed(plan: SitePlan, parts: MapParts) -> str:
-    """Which parts of a map are too large to lie in it."""
-    types = {c.type for c in plan.calls if c.allocator.family is Family.ASSIGN and c.type}
-    boxed = [part for rtype in types for part in parts.boxed(rtype)]
-    return " and ".join(dict.fromkeys(boxed))

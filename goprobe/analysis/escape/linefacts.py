@@ -7,8 +7,9 @@ line of the outermost call, which is where the compiler reports what it says of 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
 
 import msgspec
 
@@ -347,3 +348,15 @@ class _StaticKinds:
         if section.flags & SHF_EXECINSTR:
             return StaticKind.OTHER
         return _MARKS[before[-1]] if before else StaticKind.CONSTANT
+
+
+def places_of_inlining(
+    facts: Mapping[tuple[str, int], Sequence[LineFacts]],
+) -> dict[str, tuple[str, ...]]:
+    """For each function that was inlined somewhere: where."""
+    places: dict[str, list[str]] = {}
+    for (file, line), of_line in facts.items():
+        for fact in of_line:
+            for name in fact.inlined:
+                places.setdefault(name, []).append(f"{Path(file).name}:{line}")
+    return {name: tuple(at) for name, at in places.items()}

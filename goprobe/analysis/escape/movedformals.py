@@ -19,6 +19,8 @@ from msgspec.structs import replace
 from goprobe.analysis.escape.calls import AllocationCall
 from goprobe.analysis.escape.methods import method_name
 from goprobe.analysis.escape.predictions import INLINING_CALL, Predicted, Predictions
+from goprobe.analysis.escape.promisedplaces import PromisedPlaces
+from goprobe.analysis.escape.promises import Promise
 from goprobe.analysis.escape.score import same_function
 from goprobe.analysis.escape.siteplan import SitePlan
 from goprobe.binary.pcln.format import (
@@ -49,6 +51,14 @@ class Doubt(msgspec.Struct, frozen=True):
 
     frame: SourceFrame
     why: str
+
+
+def doubt_of(doubts: Iterable[Doubt], promise: Promise, places: PromisedPlaces) -> str:
+    """Why it cannot be told whether a promise's code makes all its variables itself, "" where it
+    can."""
+    frames = ((doubt.why, doubt.frame) for doubt in doubts)
+    told = (why for why, f in frames if places.speaks(promise, f.function, f.file, f.line))
+    return next(told, "")
 
 
 class MovedFormals:

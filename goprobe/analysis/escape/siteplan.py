@@ -8,6 +8,7 @@ from goprobe.analysis.escape.calls import AllocationCall
 from goprobe.analysis.escape.linefacts import StackWitness, Static
 from goprobe.analysis.escape.predictions import Predicted
 from goprobe.runtime.allocatorcalls import Family
+from goprobe.runtime.types.statictypes import MapParts
 
 FileLine = tuple[str, int]
 
@@ -46,3 +47,10 @@ class SitePlan(msgspec.Struct, kw_only=True):
     def in_frame(self) -> bool:
         """Whether it lives in the frame, as far as the code tells."""
         return bool(self.witnesses) and not self.calls and not self.statics
+
+
+def boxed_parts(plan: SitePlan, parts: MapParts) -> str:
+    """Which parts of a map are too large to lie in it."""
+    types = {c.type for c in plan.calls if c.allocator.family is Family.ASSIGN and c.type}
+    boxed = [part for rtype in types for part in parts.boxed(rtype)]
+    return " and ".join(dict.fromkeys(boxed))
