@@ -95,6 +95,9 @@ def test_it_is_put_back_when_goprobe_is_ended(program: Running, number: signal.S
         stderr=subprocess.DEVNULL,
     ) as goprobe:
         _until(lambda: _rate(program.pid) == 77777)
+        # What is there now is not the program's own: a second one would put that back.
+        second = command("heap", str(program.pid), "--sample-for", "1s", "--rate", "5")
+        assert second.code != 0 and "another goprobe has this changed" in second.err
         goprobe.send_signal(number)
     _until(lambda: _rate(program.pid) == 0)
 
