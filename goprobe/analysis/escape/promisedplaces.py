@@ -30,7 +30,8 @@ class PromisedPlaces:
 
     def speaks(self, promise: Promise, function: str, file: str, line: int) -> bool:
         """Whether it is the promise's own code. A literal is a function of its own."""
-        if promise.named and is_named(function, promise.named):
+        around = function if promise.is_proven else _LITERAL.split(function, maxsplit=1)[0]
+        if promise.named and is_named(around, promise.named):
             return True
         if promise.function and promise.is_proven and _LITERAL.search(function):
             return False
