@@ -143,7 +143,7 @@ class MovedFormals:
         if not here:
             names = tuple(name for _, name in self._predictions.inlined.get(place, ()))
         owners = self._owners(plan, names)
-        own = [] if here else self._own(plan.predicted.expression, *place)
+        own = [] if here else self._own(_variable(plan.predicted), *place)
         if len(owners) == 1 and not own:
             return _for(call, owners[0])
         doubts += self._doubted(plan, owners)
@@ -158,7 +158,7 @@ class MovedFormals:
         """The variables of which a site may be, of functions that were inlined there by these
         names: but for those of what was inlined into another of these in turn."""
         symbols = {name: self._symbols(plan.predicted.file, name) for name in names}
-        known = self._by_name.get(plan.predicted.expression, ())
+        known = self._by_name.get(_variable(plan.predicted), ())
         owners = {m.function: m for m in known if any(m.function in s for s in symbols.values())}
         if len(owners) < 2:
             return list(owners.values())
@@ -172,7 +172,18 @@ class MovedFormals:
         own = f"{self._prefix(file)}{plain}"
         if own in known:
             return (own,)
-        return tuple(s for s in known if s == plain or _is_qualified(s, plain))
+        # Of what a //line names nobody tells the package.
+        bare = {
+            m.function
+            for of_name in self._by_name.values()
+            for m in of_name
+            if not self._prefix(m.file)
+        }
+        return tuple(
+            s
+            for s in known
+            if s == plain or _is_qualified(s, plain) or (s in bare and plain.endswith(f".{s}"))
+        )
 
     def _holds(self, outer: _Moved, inner: str) -> bool:
         """Whether a function was inlined into another."""
@@ -201,6 +212,11 @@ def _inlined(predicted: Predicted) -> tuple[str, ...]:
         for message in predicted.messages
         if message.startswith(INLINING_CALL)
     )
+
+
+def _variable(predicted: Predicted) -> str:
+    """A variable's name: those of another package's functions are told with the package's."""
+    return predicted.expression.rpartition(".")[2]
 
 
 def _makes_variables(call: AllocationCall) -> bool:

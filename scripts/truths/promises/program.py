@@ -219,7 +219,9 @@ def _unit(file: _File, number: int) -> None:
     if not inlined:
         file.text += [*(["//"] if comment else []), "//go:noinline"]
     file.text += [f"{head.format(n=name)}n int, s string, b []byte) int {{", "\tacc := n"]
+    moved = _moved(file, head) if choices.chance(12) else ()
     placed, extra = _written(file, lines)
+    placed = (*moved, *placed)
     file.text += ["\treturn acc", "}"]
     path = f"{file.name}/{file.name}.go"
     file.promised += [Promised(path, 0, text, full, placed, True) for text in named]
@@ -234,6 +236,16 @@ def _unit(file: _File, number: int) -> None:
         file.text.append(by.format(n=name))
     if called and not inlined and not by:
         file.units.append(_calling(use.removeprefix(f"{file.name}."), placed))
+
+
+def _moved(file: _File, head: str) -> tuple[Line, ...]:
+    """What moves a parameter, or a receiver, to the heap, as the function begins: that is made
+    outside of the function's own code where it is inlined, and in no line of its body."""
+    code = "sinkAny = &t" if "(t T)" in head else "sinkInt = &n"
+    counter = f"{file.name} {file.counters}"
+    file.text += [f"\tRan[{file.counters}]++", f"\t{code}"]
+    file.counters += 1
+    return (Line(len(file.text), Ingredient(code, Makes.OWN), False, counter),)
 
 
 def _calling(use: str, lines: tuple[Line, ...]) -> Ingredient:
