@@ -57,7 +57,13 @@ def doubt_of(doubts: Iterable[Doubt], promise: Promise, places: PromisedPlaces) 
     """Why it cannot be told whether a promise's code makes all its variables itself, "" where it
     can."""
     frames = ((doubt.why, doubt.frame) for doubt in doubts)
-    told = (why for why, f in frames if places.speaks(promise, f.function, f.file, f.line))
+    named = without_type_arguments(promise.named)
+    told = (
+        why
+        for why, f in frames
+        if places.speaks(promise, f.function, f.file, f.line)
+        or (named and not f.file and same_function(named, without_type_arguments(f.function)))
+    )
     return next(told, "")
 
 
@@ -147,6 +153,10 @@ class MovedFormals:
         if len(owners) == 1 and not own:
             return _for(call, owners[0])
         doubts += self._doubted(plan, owners)
+        if not owners:  # of packages that are not looked at the compiler says no more
+            unknown = SourceFrame("", "", 0, True, 0)
+            why = f"{plan.predicted.expression} is moved to the heap where it was inlined"
+            doubts += [Doubt(replace(unknown, function=name), why) for name in names]
         return call
 
     def _own(self, name: str, file: str, line: int) -> list[_Moved]:
