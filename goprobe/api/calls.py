@@ -58,6 +58,9 @@ class CalledWith(Mapping[str | int, Told]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return [str(key) for key in self]
+
     def __repr__(self) -> str:
         if self._why:
             return f"<{self._why}>"

@@ -250,6 +250,11 @@ class Told:
             raise AttributeError(name)
         return self[name]
 
+    def __dir__(self) -> list[str]:
+        fields = [] if self._is_map() or self._is_list() else [p.name for p in self._parts()]
+        own = [name for name in dir(type(self)) if not name.startswith("_")]
+        return [*dict.fromkeys((*fields, *own))]
+
     def __iter__(self) -> Iterator[Any]:
         if self._is_map():
             return (key for key, _ in self.items())

@@ -4,6 +4,7 @@ textual."""
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import ClassVar, Protocol
@@ -146,6 +147,8 @@ class Explorer(App[None]):
 
     def on_mount(self) -> None:
         self.action_look()
+        if os.isatty(0):  # where it does not control us no SIGHUP says that it is gone
+            self.set_interval(1, lambda: None if os.isatty(0) else self.exit())
 
     @property
     def table(self) -> DataTable[Text]:

@@ -72,9 +72,11 @@ class CallValues:
     def __init__(
         self, world: World, called: Sequence[Called], panic: FunctionEntry | None,
         *, arguments: bool, results: bool, stack: bool, live: Callable[[], World] | None = None,
+        limits: Limits = _LIMITS,
     ) -> None:  # fmt: skip
-        """`live` makes the world anew, when something of it is first read: one that was made before
-        the program's first instruction knows no modules."""
+        """`limits` are of what is told of each value. `live` makes the world anew, when something
+        of it is first read: one that was made before the program's first instruction knows no
+        modules."""
         self._world, self._called = world, called
         self._program = world.program
         self._functions = [described(self._program, each.function) for each in called]
@@ -84,6 +86,7 @@ class CallValues:
         self._live_world, self._asked = live, False
         self._frames: dict[int, tuple[tuple[CallFrame, ...], int]] = {}
         self._decoder: Decoder | None = None
+        self._limits = limits
         self._pending = PendingPanic(self._program)
 
     # What the tracer asks
@@ -362,7 +365,7 @@ class CallValues:
             self._decoder = Decoder(
                 world.memory, program.debug.types, world.typedata, _nowhere,
                 world.function_name,
-                lambda pc: captures_of(program, pc - bias), _LIMITS,
+                lambda pc: captures_of(program, pc - bias), self._limits,
             )  # fmt: skip
         return self._decoder
 

@@ -23,6 +23,8 @@ def _readable(stdin: bytes | int) -> Iterator[int]:
     if isinstance(stdin, int):
         yield stdin
         return
+    if not isinstance(stdin, bytes | bytearray | memoryview):
+        raise UsageError(f"stdin is bytes or a descriptor, not {type(stdin).__name__}")
     descriptor = os.memfd_create("goprobe-stdin")
     try:
         left = memoryview(stdin)

@@ -63,7 +63,8 @@ def panic_of(driver: Driver, name: str, value: Value, alive: Callable[[], object
 
 
 def message_of(value: Value) -> str:
-    """Of a string its text, of the errors of errors.New and fmt.Errorf theirs."""
+    """Of a string its text, of the errors of errors.New and fmt.Errorf theirs; of other structs
+    their type and fields, for what their methods would say cannot be asked."""
     if value.holds_nil or value.is_nil:
         return value.text
     if value.dynamic_type == _ASSERTION:  # its types are addresses of the runtime's own
@@ -73,7 +74,8 @@ def message_of(value: Value) -> str:
     if value.dynamic_type == _BOUNDS_ERROR and isinstance(told, dict):
         return _out_of_bounds(told) or value.text
     if isinstance(told, dict):
-        told = next((told[n] for n in ("s", "msg") if isinstance(told.get(n), str)), value.text)
+        shown = f"({value.dynamic_type}) {value.data.text if value.data else value.text}"
+        told = next((told[n] for n in ("s", "msg") if isinstance(told.get(n), str)), shown)
     if value.dynamic_type == _RUNTIME_ERROR:
         return f"runtime error: {told}"
     return str(told)

@@ -48,7 +48,9 @@ def field_of(whole: Any, name: str) -> Any:
     if isinstance(whole, InPlace):
         return whole[name]
     if not isinstance(whole, Value):
-        raise UsageError(f"{told(whole)} in the condition has no parts")
+        nil = isinstance(whole, Typed) and whole.value is None
+        why = f"is nil: it leads to no field {name}" if nil else "has no parts"
+        raise UsageError(f"{told(whole)} in the condition {why}")
     if kind_in(whole) == "map" or name == "_":
         raise NoSuchElementError(f"a {whole.type} has no field {name}")
     return whole[name]

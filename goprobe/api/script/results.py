@@ -14,6 +14,10 @@ from goprobe.binary.pcln.format import Function
 from goprobe.errors import UnreadableError
 from goprobe.model.script import Results
 from goprobe.process.memory.memory import Memory
+from goprobe.runtime.values.decoded import Limits
+
+_LIMITS = Limits(string=1 << 16, text=1 << 12, elements=1 << 10, depth=8, nodes=20_000)
+"""The program stands: more is told of a result than of one among thousands of calls."""
 
 
 class Returned:
@@ -37,7 +41,9 @@ class Returned:
 
 def results_of(view: StopView, function: Function) -> Results:
     called = [Called(view.world, function, function.name)]
-    values = CallValues(view.world, called, None, arguments=False, results=True, stack=False)
+    values = CallValues(
+        view.world, called, None, arguments=False, results=True, stack=False, limits=_LIMITS
+    )
     told = values.results(0, Returned(view.registers, view.world.memory, view.bounds[1]))
     if told is None or isinstance(told, str):
         return Results(why=told or "there are none")
