@@ -74,9 +74,8 @@ class CallValues:
         *, arguments: bool, results: bool, stack: bool, live: Callable[[], World] | None = None,
         limits: Limits = _LIMITS,
     ) -> None:  # fmt: skip
-        """`limits` are of what is told of each value. `live` makes the world anew, when something
-        of it is first read: one that was made before the program's first instruction knows no
-        modules."""
+        """`limits` are each value's. `live` makes the world anew, when something of it is first
+        read: one that was made before the program's first instruction knows no modules."""
         self._world, self._called = world, called
         self._program = world.program
         self._functions = [described(self._program, each.function) for each in called]
