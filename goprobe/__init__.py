@@ -42,9 +42,10 @@ if TYPE_CHECKING:
     from goprobe.api.script.panic import Panic
     from goprobe.api.script.program import Condition, Program
     from goprobe.api.script.scope import FrameScope
-    from goprobe.api.script.stop import Stop, StopWarning
+    from goprobe.api.script.stop import Stop
     from goprobe.api.script.typed import TypedMemory
     from goprobe.api.script.value import Value
+    from goprobe.api.script.warned import StopWarning
     from goprobe.api.script.watch import Hit, Watch
     from goprobe.api.sites import Sites
     from goprobe.errors import (
@@ -98,7 +99,7 @@ _HOMES = {
     "GOROUTINE": "goprobe.api.script.driver",
     "STACK_MOVE": "goprobe.api.script.driver",
     "Program": "goprobe.api.script.program",
-    "StopWarning": "goprobe.api.script.stop",
+    "StopWarning": "goprobe.api.script.warned",
     "Condition": "goprobe.api.script.program",
     "launch": "goprobe.api.script.launching",
     "replay": "goprobe.api.script.launching",

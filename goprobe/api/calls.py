@@ -82,7 +82,8 @@ class Call:
 
     @property
     def function(self) -> str:
-        """Its name, as Go's stack traces have it."""
+        """Its name; of a generic one with the shapes of its types, which Go's stack traces have as
+        [...]."""
         return self.record.function
 
     @property

@@ -35,7 +35,7 @@ from goprobe.api.script.quick import QuickReads
 from goprobe.api.script.results import results_of
 from goprobe.api.script.sourcelines import SourceLines
 from goprobe.api.script.stepping import Stepper
-from goprobe.api.script.stop import StopWarning
+from goprobe.api.script.warned import StopWarning
 from goprobe.api.script.watches import writer_at
 from goprobe.api.script.wishes import Wished
 from goprobe.binary.pcln.format import Function

@@ -21,9 +21,10 @@ from goprobe.api.calls import Call, calls_wanted
 from goprobe.api.script.driver import Driver
 from goprobe.api.script.goexpr import condition
 from goprobe.api.script.heapobjects import Objects
-from goprobe.api.script.stop import DIFFED, Stop, StopWarning
+from goprobe.api.script.stop import DIFFED, Stop
 from goprobe.api.script.typed import TypedMemory
 from goprobe.api.script.value import Value
+from goprobe.api.script.warned import StopWarning
 from goprobe.api.several import one_or_several
 from goprobe.errors import NoSuchElementError, TargetTimeoutError, UsageError
 from goprobe.model.script import Moment, SessionInfo, WatchNews, Wish, Wishes

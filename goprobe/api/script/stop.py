@@ -17,6 +17,7 @@ from goprobe.api.script.heapobjects import HeapPath, number_of, object_of
 from goprobe.api.script.panic import Panic, panic_of, panic_variable
 from goprobe.api.script.scope import FrameScope, no_such_variable, table_of
 from goprobe.api.script.value import Value
+from goprobe.api.script.warned import StopWarning
 from goprobe.api.script.watch import Onwards, Watch, Watchable, meant_by, watched_of
 from goprobe.errors import GoprobeError, NoSuchElementError, UsageError
 from goprobe.model import trace
@@ -29,10 +30,6 @@ from goprobe.model.value import Variable
 
 DIFFED = -1
 """The number, among the watches' places, that says that stops are compared."""
-
-
-class StopWarning(UserWarning):
-    """What a stop says against itself, or cannot do: one of the two cannot be right."""
 
 
 class Stop:

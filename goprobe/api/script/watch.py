@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +13,7 @@ from msgspec import UNSET
 from goprobe.api.notebook import line
 from goprobe.api.script.driver import Driver
 from goprobe.api.script.value import Value
+from goprobe.api.script.warned import StopWarning
 from goprobe.errors import GoprobeError, NoSuchElementError, UsageError
 from goprobe.model.address import Address
 from goprobe.model.calls import CallFrame
@@ -25,6 +27,10 @@ Watchable = Value | Variable | Element | Data
 Onwards = Callable[[tuple[int, ...]], "tuple[Stop, bool] | None"]
 """Runs to the next stop of one of these watches: it, and whether the watch is over."""
 
+_MAPS_ENTRIES = (
+    "watched is which map it is: writes to its entries stop nobody, a watch of an entry does"
+    " (watch('m[\"k\"]'))"
+)
 _WORD = 8
 _MOST_ELEMENTS = 10_000
 
@@ -155,6 +161,8 @@ def watched_of(driver: Driver, thing: Watchable | int, size: int) -> Watched:
             raise UsageError("say how many bytes to watch: watch(address, size)")
         return Watched(int(thing), size)
     part = thing.part if isinstance(thing, Value) else thing
+    if isinstance(thing, Value) and thing._is_map():
+        warnings.warn(_MAPS_ENTRIES, StopWarning, stacklevel=3)
     if part.address is UNSET:
         why = f": {part.state}: {part.why}" if isinstance(part, Variable) and part.why else ""
         raise UsageError(f"cannot watch {getattr(part, 'name', 'it')}: it lies in no memory{why}")
