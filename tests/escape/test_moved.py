@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 import goprobe
 from goprobe.model.escape import Proof, ProofVerdict, Verdict
 from tests.escape.corpus import go_environment
+from tests.escape.hardship import escape, module
 from tests.escape.test_promises import FOLDER, Ran, run
 from tests.support.go import matrix, toolchain
 
@@ -64,3 +66,55 @@ def test_a_receiver_that_a_wrapper_moves_has_its_site(go: str) -> None:
     for line in ("func (h handler) Handle", "func (h handler) Self"):
         (site,) = (s for s in ran(go).sites(line) if s.expression in ("p", "h"))
         assert (site.verdict, site.allocations) == (Verdict.CONFIRMED_HEAP, 100)
+
+
+_ACROSS = {
+    "lib/lib.go": """\
+package lib
+
+type P struct{ X, Y int }
+
+var Seen int
+
+//go:noinline
+func note(n int) { Seen += n }
+
+//goprobe:noalloc deep
+func F(p P) *P { note(p.X); return &p }
+""",
+    "mid/mid.go": """\
+package mid
+
+import "example.com/m/lib"
+
+var last *lib.P
+
+//go:noinline
+func Do(i int) { last = lib.F(lib.P{i, 2}) }
+""",
+    "main.go": """\
+package main
+
+import (
+	"example.com/m/lib"
+	"example.com/m/mid"
+)
+
+func main() {
+	for i := 0; i < 10; i++ {
+		mid.Do(i)
+		lib.Seen += lib.F(lib.P{i, 2}).X
+	}
+}
+""",
+}
+
+
+@releases
+def test_what_a_package_that_is_not_looked_at_moves_is_not_known(go: str, tmp_path: Path) -> None:
+    folder = module(tmp_path, _ACROSS)
+    [promise] = escape(folder, ".", "./lib", go=str(toolchain(go))).assertions
+    assert (promise.held, promise.known) == (False, False)
+    assert "mid.Do, which is not looked at" in promise.why
+    [promise] = escape(folder, ".", "./lib", "./mid", go=str(toolchain(go))).assertions
+    assert (promise.held, promise.known) == (False, True)

@@ -142,7 +142,7 @@ class CodeReader:
         moved = MovedFormals(self._predictions, names.canonical, names.symbol_prefix, type_name)
         wanted = (lambda _: True) if self._request.deep else names.is_own
         plans = joiner.plans(map(moved.in_wrapper, self._code.calls(wanted, moved.may_move)))
-        doubts = moved.give(plans)
+        doubts = (*moved.give(plans), *moved.unseen(self._program.lines, self._elsewhere))
         parts = MapParts(self._program)
         for plan in plans:
             plan.boxed = boxed_parts(plan, parts)

@@ -25,17 +25,19 @@ from goprobe.analysis.escape.score import same_function
 from goprobe.analysis.escape.siteplan import SitePlan
 from goprobe.binary.pcln.format import (
     GENERATED,
+    PCDATA_INL_TREE_INDEX,
     Function,
     SourceFrame,
     plain_name,
     without_type_arguments,
 )
+from goprobe.binary.pcln.table import LineTable
 from goprobe.runtime.allocatorcalls import Family
 
 
 class _Moved(msgspec.Struct, frozen=True):
     """A variable that a function moves to the heap: the function's symbol without type arguments,
-    its first line, and the variable's place."""
+    its first line, and the variable's place; `formal`: it stands in the signature."""
 
     function: str
     start: int
@@ -43,6 +45,7 @@ class _Moved(msgspec.Struct, frozen=True):
     file: str
     line: int
     name: str
+    formal: bool
 
 
 class Doubt(msgspec.Struct, frozen=True):
@@ -96,7 +99,7 @@ class MovedFormals:
         for start, last, function in above:
             if start == above[-1][0]:
                 symbol = f"{self._prefix(file)}{without_type_arguments(function)}"
-                yield _Moved(symbol, start, max(last, line), file, line, name)
+                yield _Moved(symbol, start, max(last, line), file, line, name, moved.in_signature)
 
     # Wrappers
 
@@ -138,6 +141,24 @@ class MovedFormals:
                 if not (calls or plan.statics) and plan.alive and plan.code:
                     doubts += self._doubted(plan, self._owners(plan, _inlined(plan.predicted)))
         return tuple(doubts)
+
+    def unseen(
+        self, lines: LineTable, others: Iterable[tuple[Function, object]]
+    ) -> Iterator[Doubt]:
+        """Of functions that are not looked at, and into which some that move a variable of their
+        signature were inlined: whether it is moved there the compiler does not say here."""
+        known = (m for of_name in self._by_name.values() for m in of_name if m.formal)
+        formals = {m.function: m for m in known}
+        for other, _ in others if formals else ():
+            if lines.is_wrapper(other.entry):
+                continue
+            numbers = set(lines.pcdata_runs(other, PCDATA_INL_TREE_INDEX).values)
+            calls = (lines.inlined_call(other, n) for n in numbers if n >= 0)
+            inlined = {lines.name_at(call.name_offset) for call in calls}
+            for name in formals.keys() & set(map(without_type_arguments, inlined)):
+                where = f"was inlined into {other.name}, which is not looked at"
+                why = f"{formals[name].name} is moved to the heap, and the function {where}"
+                yield Doubt(_frame(formals[name], 0), why)
 
     def _given(self, plan: SitePlan, call: AllocationCall, doubts: list[Doubt]) -> AllocationCall:
         if not _makes_variables(call):
