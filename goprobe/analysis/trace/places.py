@@ -18,6 +18,7 @@ class Places:
     def __init__(self, program: GoProgram) -> None:
         self._program = program
         self._by_number: dict[int, BreakLocation] = {}
+        self._reasons: dict[int, tuple[str, ...]] = {}  # by address, of places as they are now
         self.bias = 0
 
     def __iter__(self) -> Iterator[tuple[int, int, BreakLocation]]:
@@ -34,6 +35,7 @@ class Places:
                 _check_code(gdb.pid, place.address)
                 check_instruction(self._program, place.address, self.bias)
             addresses.setdefault(place.address + bias, place)
+        self._reasons.clear()
         numbers = gdb.insert_breakpoints(list(addresses))
         self._by_number.update(zip(numbers, addresses.values(), strict=True))
 
@@ -44,6 +46,7 @@ class Places:
 
     def clear(self, gdb: Gdb, reason: str = "") -> None:
         """Remove all, or those that a WHERE set."""
+        self._reasons.clear()
         gone = [n for n, place in self._by_number.items() if reason in ("", place.reason)]
         for number in gone:
             gdb.remove_breakpoint(number)
@@ -52,6 +55,7 @@ class Places:
     def forget(self) -> None:
         """They went with the program."""
         self._by_number.clear()
+        self._reasons.clear()
 
     def of(self, event: StopEvent) -> BreakLocation | None:
         """The place of an event, even where GDB names another breakpoint at the same address."""
@@ -62,11 +66,16 @@ class Places:
 
     def reasons(self, event: StopEvent) -> tuple[str, ...]:
         """The WHEREs that an event is for: several may mean one address."""
+        if event.kind == "breakpoint" and event.pc in self._reasons:
+            return self._reasons[event.pc]
         place = self.of(event)
         if place is None:
             return ()
         others = (other.reason for _, address, other in self if address == event.pc)
-        return tuple(dict.fromkeys((place.reason, *others)))
+        reasons = tuple(dict.fromkeys((place.reason, *others)))
+        if event.kind == "breakpoint":
+            self._reasons[event.pc] = reasons
+        return reasons
 
     def number_at(self, pc: int) -> int:
         """The number of the breakpoint at a run-time address, 0 where there is none."""

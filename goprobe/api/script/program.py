@@ -155,14 +155,15 @@ class Program:
             stop = self._arrived(self._resume())
             if stop is None:
                 return
+            wheres = stop.wheres
             for listener in self._listeners:
-                if listener.where in stop.wheres and listener.when(stop):
+                if listener.where in wheres and listener.when(stop):
                     self._shown = True
                     listener.handler(stop)
             if self._stop is not stop:
                 continue  # a handler let the program go on
-            placed = stop.watched or not set(breaks).isdisjoint(stop.wheres)
-            if test(stop) if placed else not stop.where:  # a pause, or a signal, is always told
+            placed = stop.watched or any(where in breaks for where in wheres)
+            if test(stop) if placed else not wheres:  # a pause, or a signal, is always told
                 self._shown = True
                 yield stop
 
