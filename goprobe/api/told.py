@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from goprobe.api.script.known import TypedNil, as_key, scalar_of
+from goprobe.api.script.known import TypedNil, as_key, equal_keys, scalar_of
 from goprobe.api.script.typerules import INTERFACES, kind_by_name
 from goprobe.errors import NoSuchElementError, NoSuchFieldError, UsageError
 from goprobe.model.address import Address
@@ -87,7 +87,7 @@ class Told:
             self._check_whole(len(entries))
             made = {key: each.py for key, each in entries}
             if len(made) < len(entries):
-                raise UsageError(f"keys of {name} are equal in Python: go through its items()")
+                raise equal_keys(name)
             return made
         if self._is_list():
             return [part.py for part in self]

@@ -21,6 +21,8 @@ from goprobe.toolchain.environment import go_environment
 from goprobe.toolchain.find import GoTool
 
 MAX_DIAGNOSTICS = 1 << 29  # bytes
+HEADER = re.compile(rb"^# (\S+)(?: \[(\S+)\])?$", re.M)
+"""What Go prints before the compiler's words of a package, and of the test that it is for."""
 
 
 def folder_of(
@@ -64,7 +66,7 @@ def compiled(
                 binary.unlink(missing_ok=True)
         stayed = any(binary.exists() for binary in made)
         code, _, said = run_telling_build(command, cwd, build_environment(), MAX_DIAGNOSTICS)
-        if stayed and not code and not all(_speaks_of(path, said) for path in packages):
+        if stayed and not code and not spoken_of(said).issuperset(packages):
             for binary in made:
                 binary.unlink(missing_ok=True)
             code, _, said = run_telling_build(command, cwd, build_environment(), MAX_DIAGNOSTICS)
@@ -76,10 +78,9 @@ def compiled(
     return Compiled(code, said, built)
 
 
-def _speaks_of(path: str, said: bytes) -> bool:
-    """Whether Go has printed the compiler's words of a package, also as it is for a test."""
-    head = rb"^# %s(?: \[[^\]\n]+\])?\r?$" % re.escape(path.encode())
-    return re.search(head, said, re.MULTILINE) is not None
+def spoken_of(said: bytes) -> set[str]:
+    """The packages of which the compiler's words are there, also as they are for a test."""
+    return {head[1].decode(errors="replace") for head in HEADER.finditer(said)}
 
 
 def keep_said(binary: Path, said: bytes) -> None:

@@ -21,11 +21,10 @@ from goprobe.toolchain.escapebuild import (
     with_symbols,
 )
 from goprobe.toolchain.find import GoTool
-from goprobe.toolchain.tellingbuild import MAX_DIAGNOSTICS, compiled, folder_of, keep_said
+from goprobe.toolchain.tellingbuild import HEADER, MAX_DIAGNOSTICS, compiled, folder_of, keep_said
 
 _MOST = 16
 """Of one build: what the compiler says of them is held in memory at once."""
-_HEADER = re.compile(rb"^# (\S+)(?: \[(\S+)\])?$", re.M)
 
 
 def build_tests(
@@ -116,7 +115,7 @@ def _together(
 
 def _by_package(said: bytes) -> dict[tuple[str, str], list[bytes]]:
     """What the compiler said, by the package and the test that it was compiled for, "" for none."""
-    heads = list(_HEADER.finditer(said))
+    heads = list(HEADER.finditer(said))
     ends = [head.start() for head in heads[1:]] + [len(said)]
     parts: dict[tuple[str, str], list[bytes]] = {}
     for head, end in zip(heads, ends, strict=True):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 
 from goprobe.analysis.escape.expressions import same_type
-from goprobe.analysis.escape.predictions import Predicted
+from goprobe.analysis.escape.predictions import Predicted, inlined_by
 from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.binary.dwarf.info import DebugInfo, Local
 from goprobe.errors import GoprobeError
@@ -39,7 +39,6 @@ _SLICE = GoType(offset=0, name="", kind=_K.SLICE, size=24)
 _COMPARING = frozenset(("==", "!=", "<", "<=", ">", ">=", "&&", "||"))
 _OPERATORS = _COMPARING | {"+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "&^"}
 _NAME = re.compile(r"[^\W\d]\w*|~[rR]\d+")
-_INLINING = "inlining call to "
 _DEEPEST = 16
 _MOST_LENGTH = 1 << 10
 _KEPT = 1 << 14
@@ -53,9 +52,7 @@ class Boxes:
     def of(self, predicted: Predicted, function: str) -> frozenset[Box] | None:
         """Those of an expression in a machine function, empty where none is needed; None where
         its type is not known."""
-        messages = (m for m in predicted.messages if m.startswith(_INLINING))
-        callees = tuple(m.removeprefix(_INLINING).partition(" with score")[0] for m in messages)
-        return self._of(predicted.expression, function, callees)
+        return self._of(predicted.expression, function, inlined_by(predicted.messages))
 
     def _boxes(
         self, expression: str, function: str, callees: Sequence[str]
@@ -308,19 +305,10 @@ def _parted(text: str) -> tuple[str, str, str]:
 
 def _outside(text: str) -> str:
     """The text with all that is in brackets or quotes made x."""
-    out, depth, quote, escaped = [], 0, "", False
-    for character in text:
-        if quote:
-            out.append("x")
-            if character == quote and not escaped:
-                quote = ""
-            escaped = character == "\\" and not escaped
-            continue
-        if character in "\"'`":
-            quote, escaped = character, False
-        closing = character in ")]}"
-        depth -= closing
-        out.append(character if depth <= 0 and not quote else "x")
+    out, depth = [], 0
+    for character in _quoted_away(text):
+        depth -= character in ")]}"
+        out.append(character if depth <= 0 else "x")
         depth += character in "([{"
     return "".join(out)
 

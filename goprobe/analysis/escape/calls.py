@@ -118,7 +118,7 @@ class CodeMap:
         return allocators
 
     @cached_property
-    def _runtime(self) -> tuple[Function, ...]:
+    def in_the_runtime(self) -> tuple[Function, ...]:
         """The functions of Go's runtime, whose allocations count for its callers."""
         return tuple(filter(self.in_runtime, self._lines.functions()))
 
@@ -168,7 +168,7 @@ class CodeMap:
 
     def runtime_calls(self, functions: Iterable[Function]) -> Iterator[DirectCall]:
         """The calls of whatever function of the runtime in the code of these functions."""
-        entries = [function.entry for function in self._runtime]
+        entries = [function.entry for function in self.in_the_runtime]
         return (call for call in calls_to(self._code(functions), entries) if not call.jump)
 
     def calls_by_address(self, functions: Iterable[Function]) -> Iterator[tuple[int, int]]:
@@ -183,7 +183,7 @@ class CodeMap:
         The allocator is left out of the runtime's ranges: what it makes itself on the way, when
         it starts the collector, is nobody's. What wrappers hand on is their callers'.
         """
-        functions = self._runtime
+        functions = self.in_the_runtime
         forms = [f.entry for f in functions if is_malloc(f.name)]
         targets: list[tuple[int, int]] = []
         for function, calls in self._by_function(calls_to(self._code(functions), forms)):
@@ -206,7 +206,7 @@ class CodeMap:
         """The wrappers of other packages that do nothing but call a method by its address, an
         embedded interface's say: what that comes to allocate is the doing of their callers."""
         outside = list(filter(self._lines.wraps, self.functions_outside()))
-        entries = [f.entry for f in self._runtime if not self._never(f.name)]
+        entries = [f.entry for f in self.in_the_runtime if not self._never(f.name)]
         own = self._by_function(calls_to(self._code(outside), entries))
         with_calls = {function.entry for function, _ in own}
         return [f for f in outside if f.entry not in with_calls]
@@ -214,10 +214,6 @@ class CodeMap:
     def _never(self, symbol: str) -> bool:
         entry = self.entry(symbol)
         return entry is not None and entry.effect in _NEVER
-
-    @property
-    def in_the_runtime(self) -> tuple[Function, ...]:
-        return self._runtime
 
     def code_outside(self) -> Iterator[tuple[bytes, int]]:
         """The code of all but the runtime, and where it lies."""

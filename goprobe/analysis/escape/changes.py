@@ -100,14 +100,16 @@ def _paired(old: Sequence[Origin], new: Sequence[Origin]) -> Iterator[_Pair]:
             if of := key(origin):
                 waiting.setdefault(of, []).append(origin)
         again, came = came, []
+        paired: set[int] = set()
         for origin in again:
             twins = waiting.get(key(origin))
             if twins:
                 twin = twins.pop(0)
-                left = [o for o in left if o is not twin]
+                paired.add(id(twin))
                 yield twin, origin
             else:
                 came.append(origin)
+        left = [origin for origin in left if id(origin) not in paired]
     yield from ((origin, None) for origin in left)
     yield from ((None, origin) for origin in came)
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from goprobe.analysis.escape.calls import AllocationCall
 from goprobe.analysis.escape.calltypes import BoxesOf, CallTypes
-from goprobe.analysis.escape.expressions import CLOSURE, ExpressionShape, same_type
+from goprobe.analysis.escape.expressions import CLOSURE
 from goprobe.analysis.escape.linecode import LineCode, literals_on, relevant
 from goprobe.analysis.escape.linefacts import LineFacts
 from goprobe.analysis.escape.predictions import Predicted, Predictions
@@ -53,7 +53,6 @@ class Joiner:
         self._facts = facts
         self._canonical = canonical
         self._own = own
-        self._type_name = type_name
         self._source = source
         self._symbol_prefix = symbol_prefix
         self._types = CallTypes(type_name, boxes)
@@ -172,12 +171,12 @@ class Joiner:
         call, predicted = anchored.call, plan.predicted
         if call.allocator.family not in predicted.shape.families or predicted.shape.constant:
             return _REFUSED
-        if cannot_be(call, predicted) or self._makes_no_closure(call, predicted.shape):
-            return _REFUSED
-        if call.allocator.family is Family.ASSIGN and self._types.score(call, predicted.shape) < 0:
+        by_type = self._types.score(call, predicted.shape)
+        sure = call.allocator.family is Family.ASSIGN or predicted.shape.type == CLOSURE
+        if cannot_be(call, predicted) or (sure and by_type < 0):
             return _REFUSED
         score = self._inlining_score(anchored, predicted)
-        score += self._types.score(call, predicted.shape)
+        score += by_type
         score += self._types.box_score(anchored, predicted)
         score += prediction_score(call, predicted.prediction)
         inner = call.frames[0]
@@ -221,11 +220,6 @@ class Joiner:
         # A variable of the inlined body is moved where the body begins, which is the call's line;
         # a result of it becomes an interface there.
         return 0 if predicted.moved or _RESULT.fullmatch(predicted.expression) else -STRONG
-
-    def _makes_no_closure(self, call: AllocationCall, shape: ExpressionShape) -> bool:
-        """Whether what a function literal may be is seen to be no closure."""
-        name = self._type_name(call.type) if call.type and shape.type == CLOSURE else ""
-        return bool(name) and not same_type(CLOSURE, name, exact=False)
 
     def _assign_parameters(
         self, plans: Sequence[SitePlan], left: Sequence[Anchored]

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from goprobe.analysis.escape.predictions import inlined_by
 from goprobe.analysis.escape.promises import RUN, Promise
 from goprobe.binary.pcln.format import GENERATED, without_type_arguments
 from goprobe.model.escape import Assertion, Call, Site, SourceLine, Verdict
@@ -206,7 +207,7 @@ def code_at(
     return replace(code, ran=None) if in_wrappers else code
 
 
-_MOVED, _INLINING = "moved to heap: ", "inlining call to "
+_MOVED = "moved to heap: "
 
 
 def _moved_elsewhere(here: Iterable[Site], sites: Iterable[Site]) -> Iterator[Site]:
@@ -214,7 +215,7 @@ def _moved_elsewhere(here: Iterable[Site], sites: Iterable[Site]) -> Iterator[Si
     at the call, and so does the line table."""
     wanted = {(_base(s.function), s.expression) for s in here if _is_moved(s)}
     for site in sites:
-        names = (m.removeprefix(_INLINING) for m in site.messages if m.startswith(_INLINING))
+        names = inlined_by(site.messages)
         if _is_moved(site) and any((_base(name), site.expression) in wanted for name in names):
             yield site
 

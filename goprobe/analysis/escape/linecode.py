@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from goprobe.analysis.escape.framewitness import used_below, uses_of_the_frame
 from goprobe.analysis.escape.linefacts import LineFacts, StaticKind
-from goprobe.analysis.escape.predictions import INLINING_CALL
+from goprobe.analysis.escape.predictions import inlined_by
 from goprobe.analysis.escape.score import (
     same_function,
 )
@@ -140,7 +140,7 @@ def _escapes(plan: SitePlan) -> bool:
 
 def _origin(plan: SitePlan) -> str:
     """The function that was inlined with a literal; of the others the column tells them apart."""
-    inlined = [m for m in plan.predicted.messages if m.startswith(INLINING_CALL)]
+    inlined = inlined_by(plan.predicted.messages)
     return inlined[0] if inlined else str(plan.predicted.col)
 
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from goprobe.analysis.escape.calls import AllocationCall
 from goprobe.analysis.escape.methods import method_name
-from goprobe.analysis.escape.predictions import INLINING_CALL, Predicted, Predictions
+from goprobe.analysis.escape.predictions import Predicted, Predictions, inlined_by
 from goprobe.analysis.escape.promisedplaces import PromisedPlaces
 from goprobe.analysis.escape.promises import Promise
 from goprobe.analysis.escape.score import same_function
@@ -86,10 +86,14 @@ class MovedFormals:
         moved = (p for p in predictions.sites if p.moved)
         self._by_name: dict[str, list[_Moved]] = {}
         for each in moved:
-            if not _inlined(each):
+            if not inlined_by(each.messages):
                 for own in self._declared(each):
                     self._by_name.setdefault(each.expression, []).append(own)
-        self._methods = {method_name(m.function) for known in self._by_name.values() for m in known}
+        self._all = tuple(m for of_name in self._by_name.values() for m in of_name)
+        self._known = frozenset(m.function for m in self._all)
+        # Of what a //line names nobody tells the package.
+        self._bare = frozenset(m.function for m in self._all if not prefix(m.file))
+        self._methods = {method_name(function) for function in self._known}
 
     def _declared(self, moved: Predicted) -> Iterator[_Moved]:
         """The functions in which a variable is declared: of those that begin above it the last
@@ -119,8 +123,7 @@ class MovedFormals:
         """The variable that a wrapper moves, one where nobody doubts it: of the method that it is
         called after, or, where that is promoted, the method of what it moves."""
         method = _method(wrapper)
-        moved = [m for known in self._by_name.values() for m in known]
-        methods = [m for m in moved if method and method_name(m.function) == method]
+        methods = [m for m in self._all if method and method_name(m.function) == method]
         plain = plain_name(wrapper).replace("(*", "").replace(")", "").removesuffix("-fm")
         own = [m for m in methods if plain_name(m.function) == plain]
         receiver = plain_name(self._type_name(call.type)) if call.type else ""
@@ -134,12 +137,15 @@ class MovedFormals:
         cannot be told."""
         doubts: list[Doubt] = []
         for plan in plans:
-            if plan.predicted.moved and _inlined(plan.predicted):
+            names = inlined_by(plan.predicted.messages)
+            if plan.predicted.moved and names:
                 calls = [self._given(plan, call, doubts) for call in plan.calls]
                 plan.calls[:] = calls
                 # What has no size needs no memory; in code that is not there nothing is moved.
                 if not (calls or plan.statics) and plan.alive and plan.code:
-                    doubts += self._doubted(plan, self._owners(plan, _inlined(plan.predicted)))
+                    doubts += self._doubted(
+                        plan, self._owners(plan, inlined_by(plan.predicted.messages))
+                    )
         return tuple(doubts)
 
     def unseen(
@@ -147,8 +153,7 @@ class MovedFormals:
     ) -> Iterator[Doubt]:
         """Of functions that are not looked at, and into which some that move a variable of their
         signature were inlined: whether it is moved there the compiler does not say here."""
-        known = (m for of_name in self._by_name.values() for m in of_name if m.formal)
-        formals = {m.function: m for m in known}
+        formals = {m.function: m for m in self._all if m.formal}
         for other, _ in others if formals else ():
             if lines.is_wrapper(other.entry):
                 continue
@@ -166,7 +171,7 @@ class MovedFormals:
         inner = call.frames[0]
         place = self._canonical(inner.file), inner.line
         here = place == (plan.predicted.file, plan.predicted.line)
-        names = _inlined(plan.predicted)
+        names = inlined_by(plan.predicted.messages)
         if not here:
             names = tuple(name for _, name in self._predictions.inlined.get(place, ()))
         owners = self._owners(plan, names)
@@ -199,21 +204,15 @@ class MovedFormals:
     def _symbols(self, file: str, name: str) -> tuple[str, ...]:
         """What a function may be called in the binary that the compiler calls so in a file."""
         plain = without_type_arguments(name)
-        known = {m.function for of_name in self._by_name.values() for m in of_name}
         own = f"{self._prefix(file)}{plain}"
-        if own in known:
+        if own in self._known:
             return (own,)
-        # Of what a //line names nobody tells the package.
-        bare = {
-            m.function
-            for of_name in self._by_name.values()
-            for m in of_name
-            if not self._prefix(m.file)
-        }
         return tuple(
             s
-            for s in known
-            if s == plain or _is_qualified(s, plain) or (s in bare and plain.endswith(f".{s}"))
+            for s in self._known
+            if s == plain
+            or _is_qualified(s, plain)
+            or (s in self._bare and plain.endswith(f".{s}"))
         )
 
     def _holds(self, outer: _Moved, inner: str) -> bool:
@@ -234,15 +233,6 @@ class MovedFormals:
 
 
 _MOST_LINES = 2000
-
-
-def _inlined(predicted: Predicted) -> tuple[str, ...]:
-    """The functions that were inlined in a site's very place."""
-    return tuple(
-        message.removeprefix(INLINING_CALL)
-        for message in predicted.messages
-        if message.startswith(INLINING_CALL)
-    )
 
 
 def _variable(predicted: Predicted) -> str:

@@ -27,8 +27,13 @@ _OF_PARAMETERS = frozenset((_K.LEAKING_PARAM, _K.LEAKING_CONTENT, _K.LEAKING_RES
 _BESIDE = frozenset((_K.INLINING, _K.SELF_ASSIGNMENT, _K.DEVIRTUALIZING, _K.KEPT_ALIVE))
 _CONVERTED = re.compile(r"from (.+) \(interface-converted\) at .+:(\d+):(\d+)", re.DOTALL)
 _NAME = re.compile(r"~?[\w·]+")
-INLINING_CALL = "inlining call to "
-"""What the compiler says where it inlines a function (inline/inl.go)."""
+_INLINING = re.compile(r"inlining call to (.+?)(?: with score -?\d+)?", re.DOTALL)
+
+
+def inlined_by(messages: Iterable[str]) -> tuple[str, ...]:
+    """The functions that the compiler says it inlines in one place (inline/inl.go)."""
+    matches = map(_INLINING.fullmatch, messages)
+    return tuple(match[1] for match in matches if match)
 
 
 class Predicted(msgspec.Struct):

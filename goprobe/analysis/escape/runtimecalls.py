@@ -72,9 +72,7 @@ class RuntimeCalls:
 
     def _runs_deferred(self, call: AllocationCall) -> bool:
         """Whether its function leaves what it defers to the runtime."""
-        function = self._graph.function(call.pc)
-        edges = self._graph.calls(function) if function else ()
-        return any(edge.pc == call.pc for edge in edges)
+        return any(edge.pc == call.pc for edge in self._edges(call))
 
     def by_address(self, call: AllocationCall) -> bool:
         """Whether what looks like a call by an address is one, and may come to allocate in the
@@ -96,9 +94,12 @@ class RuntimeCalls:
 
     def _edge(self, call: AllocationCall) -> CallEdge | None:
         """A prefix may stand before what was found of the instruction."""
+        return next((e for e in self._edges(call) if e.pc in (call.pc, call.pc - 1)), None)
+
+    def _edges(self, call: AllocationCall) -> tuple[CallEdge, ...]:
+        """All that its function calls."""
         function = self._graph.function(call.pc)
-        edges = self._graph.calls(function) if function else ()
-        return next((e for e in edges if e.pc in (call.pc, call.pc - 1)), None)
+        return self._graph.calls(function) if function else ()
 
     @cached_property
     def _methods(self) -> dict[str, list[Function]]:

@@ -6,26 +6,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from goprobe.api.script.known import Known, kind_named, scalar_of
+from goprobe.api.script.known import DEPTH, Known, equal_keys, kind_named, scalar_of, too_deep
 from goprobe.api.script.typerules import INTERFACES
 from goprobe.budget import Budget
-from goprobe.errors import UsageError
 from goprobe.model.address import Address
 
 if TYPE_CHECKING:
     from goprobe.api.script.value import Value
 
-_DEPTH = 16  # of interfaces, slices and maps within each other
 _BY_ADDRESS = frozenset({"pointer", "chan", "func", "unsafe_pointer"})
 
 
-def are_equal(a: Value, b: Value, left: Budget, depth: int = _DEPTH) -> bool:
+def are_equal(a: Value, b: Value, left: Budget, depth: int = DEPTH) -> bool:
     """Pointers, channels and functions by their addresses, interfaces by the type and value of what
     they hold, structs and arrays, slices and maps by their parts, numbers by what they print as.
     Raises UsageError for what has more parts than `left`, or leads back to itself, and for what
     cannot be told."""
     if not depth:
-        raise UsageError(f"{a.name} leads deeper than {_DEPTH} parts, or back to itself")
+        raise too_deep(a.name)
     if a.holds_nil or b.holds_nil:
         own = a._type_of_nil()
         return own is not None and own == b._type_of_nil()
@@ -78,7 +76,7 @@ def _have_equal_entries(a: Value, b: Value, left: Budget, depth: int) -> bool:
         return False
     theirs = dict(b.items())
     if len(theirs) < len(b):
-        raise UsageError(f"keys of {b.name} are equal in Python: go through its items()")
+        raise equal_keys(b.name)
     return all(
         key in theirs and are_equal(value, theirs[key], left, depth - 1) for key, value in a.items()
     )

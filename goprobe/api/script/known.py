@@ -257,6 +257,18 @@ def kind_named(value: Known, type_name: str) -> str:
     return kind_by_name(type_name, own)
 
 
+DEPTH = 16
+"""How deep values are gone through: of parts within each other, of what leads on."""
+
+
+def too_deep(name: str) -> UsageError:
+    return UsageError(f"{name} leads deeper than {DEPTH} parts, or back to itself")
+
+
+def equal_keys(name: str) -> UsageError:
+    return UsageError(f"keys of {name} are equal in Python: go through its items()")
+
+
 class TypedNil(msgspec.Struct, frozen=True):
     """A map's key that is an interface, and holds a nil pointer of a type."""
 

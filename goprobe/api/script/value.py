@@ -14,7 +14,7 @@ from msgspec import UNSET
 
 from goprobe.api.notebook import line, table
 from goprobe.api.script.equality import are_equal, leads_to
-from goprobe.api.script.known import TypedNil, as_key, scalar_of
+from goprobe.api.script.known import DEPTH, TypedNil, as_key, equal_keys, scalar_of, too_deep
 from goprobe.api.script.scalar import Key, Scalar
 from goprobe.budget import Budget
 from goprobe.errors import NoSuchElementError, NoSuchFieldError, UsageError
@@ -25,8 +25,7 @@ _AT_ONCE = 256  # elements of one question
 _UNREADABLE = "unreadable: "
 _MEMBERS_SHOWN = 8
 _CODE = "func value"  # in place of the type that a function leads to
-_DEPTH = 16  # of what `py` makes
-_PARTS = 1 << 24  # of that; a slice of what takes no room may say that it has any number
+_PARTS = 1 << 24  # of what `py` makes; a slice of what takes no room may say that it has any number
 _LOOKED_FOR = (tuple, list, dict, complex, TypedNil)  # among all keys
 
 
@@ -53,14 +52,14 @@ class Value(Scalar):
         list, dict, None for nil. Pointers are what they point at, interfaces what they hold: None
         where that is nil. Raises UsageError for what leads back to itself, and for more parts than
         sixteen million."""
-        return self._python(_DEPTH, Budget(_PARTS, self._too_many))
+        return self._python(DEPTH, Budget(_PARTS, self._too_many))
 
     def _python(self, depth: int, parts_left: Budget) -> Any:
         if content := self._content():
             return content._python(depth if self.dynamic_type else depth - 1, parts_left)
         parts_left.spend(1 if self._is_string() else max(self._length() or 1, 1))
         if not depth:
-            raise UsageError(f"{self.name} leads deeper than {_DEPTH} parts, or back to itself")
+            raise too_deep(self.name)
         text = self._told()
         if self.is_nil or self.holds_nil:
             return None
@@ -78,7 +77,7 @@ class Value(Scalar):
         if self._is_map():
             pairs = [(k, v._python(depth - 1, parts_left)) for k, v in self.items()]
             if len(made := dict(pairs)) < len(pairs):
-                raise UsageError(f"keys of {self.name} are equal in Python: go through its items()")
+                raise equal_keys(self.name)
             return made
         if self._length() is not None:
             return [each._python(depth - 1, parts_left) for each in self]
