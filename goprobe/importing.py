@@ -27,7 +27,12 @@ def importing(*names: str) -> Iterator[None]:
     thread = threading.Thread(target=work, name="goprobe-imports", daemon=True)
     before = sys.getswitchinterval()
     sys.setswitchinterval(_INTERVAL)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # no room for its stack
+        sys.setswitchinterval(before)
+        yield
+        return
     try:
         yield
     finally:

@@ -124,7 +124,8 @@ def _code(report: EscapeReport, where: str) -> PromisedCode | None:
             return place.line == line and _same_file(place.file, file)
         return _same_function(place.function, where) or _same_file(place.file, where)
 
-    untold = bool(functions) and all(f.ran is None for f in functions)
+    unknown = any(f.ran is None and f.may for f in functions)
+    untold = unknown or (bool(functions) and all(f.ran is None for f in functions))
     code = code_at(
         report.sites,
         holds,

@@ -68,7 +68,7 @@ def _told(error: BaseException, *, traced: bool) -> int:
         case UnreadableError():
             say(f"goprobe: memory that the answer needs cannot be read: {error}")
             return CannotWorkError.exit_code
-        case MemoryError():
+        case MemoryError() | RuntimeError() if _for_want_of_memory(error):
             say(
                 "goprobe: there is not enough memory for this here (goprobe's own limits, or what "
                 "the machine has left)"
@@ -87,6 +87,11 @@ def _told(error: BaseException, *, traced: bool) -> int:
             return _USAGE
         case _:
             return _told_of_bug(error, traced=traced)
+
+
+def _for_want_of_memory(error: BaseException) -> bool:
+    """Python has no error of its own for a thread whose stack finds no room (_threadmodule.c)."""
+    return isinstance(error, MemoryError) or str(error) == "can't start new thread"
 
 
 def _told_of_signal(error: EndedBySignal) -> int:

@@ -56,7 +56,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     `pc` is the CALL's link-time address. `file`, `line` and `function` are where the source of the
     call stands; `inlined_at` the calls through which that was inlined, innermost first, as
-    "file:line (function)"; `frames` are both. `ran`: its line was seen to run.
+    "file:line (function)"; `frames` are both, before them the called function's declaration where
+    the call makes a variable of what was inlined there. `ran`: its line was seen to run.
 
     `hits` counts how often it ran; of a function that asks for no memory, in which the runtime
     allocated all the same, how often it did. `allocations` is how many objects were made in it and

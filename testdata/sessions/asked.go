@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"runtime"
 )
 
 type Session struct {
@@ -39,6 +40,9 @@ func main() {
 	done := make(chan bool)
 	go func() { done <- true }()
 	<-done
+	for runtime.NumGoroutine() > 1 { // it ends before anything else is begun
+		runtime.Gosched()
+	}
 	if len(os.Args) > 1 {
 		exec.Command(os.Args[1]).Run()
 	}

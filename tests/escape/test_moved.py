@@ -68,6 +68,14 @@ def test_a_receiver_that_a_wrapper_moves_has_its_site(go: str) -> None:
         assert (site.verdict, site.allocations) == (Verdict.CONFIRMED_HEAP, 100)
 
 
+@releases
+def test_they_stand_where_go_has_them(go: str) -> None:
+    """As in Go's tracebacks and profiles: at the call, not at the declaration."""
+    moved = [s for s in ran(go).report.sites if any("moved to heap" in m for m in s.messages)]
+    inlined = [(s, c) for s in moved for c in s.calls if len(c.frames) > len(c.inlined_at) + 1]
+    assert len(inlined) > 5 and {s.line for s, _ in inlined} == {c.line for _, c in inlined}
+
+
 _ACROSS = {
     "lib/lib.go": """\
 package lib

@@ -22,7 +22,7 @@ from goprobe.arch.machinecode import (
     known_at,
     verified,
 )
-from goprobe.binary.pcln.format import Function, SourceFrame
+from goprobe.binary.pcln.format import GENERATED, Function, SourceFrame
 from goprobe.process.tracer.ledger import AllocatorCalls, merged
 from goprobe.runtime.allocatorcalls import Allocates, Allocator, Family
 from goprobe.runtime.allocators import (
@@ -76,6 +76,12 @@ class AllocationCall(msgspec.Struct, frozen=True):
     def outer(self) -> SourceFrame:
         """The place in the function whose machine code holds it."""
         return self.frames[-1]
+
+    @property
+    def standing(self) -> tuple[SourceFrame, ...]:
+        """The frames that Go's tables have of it, as its tracebacks and profiles do: without whose
+        the variable is that it makes, but in a wrapper, which has no line."""
+        return self.frames[1:] if self.moved and self.outer.file != GENERATED else self.frames
 
     def shown(self, frame: SourceFrame) -> str:
         """As told of the line of one of its frames."""

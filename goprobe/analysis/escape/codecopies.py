@@ -75,7 +75,7 @@ class Copies:
 
     def starts_of_line(self, call: AllocationCall) -> list[int]:
         """Where the code of a call's own line begins, in the function that holds the call."""
-        inner = call.frames[0]
+        inner = call.standing[0]
         copies = self._table.by_line.get((inner.file, inner.line), {})
         return [pc for (entry, _), starts in copies.items() if entry == call.entry for pc in starts]
 

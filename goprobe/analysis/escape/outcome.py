@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -122,7 +122,7 @@ class _Run:
             holds,
             exempt=exempt,
             started=self._observed.ran,
-            ran=study.copies.ran(studied.starts, self._observed.ran_at),
+            ran=self._ran(studied.starts, holds),
             unseen=self._observed.partial,
             doubt=studied.doubt,
             may=studied.may,
@@ -136,6 +136,16 @@ class _Run:
             return replace(code, gone="it was inlined, and nothing of it was needed there")
         return code
 
+    def _ran(self, starts: Iterable[int], holds: Callable[[SourceLine], bool]) -> bool | None:
+        """Whether code with these starts ran, None where that is not known."""
+        ran = self._study.copies.ran(starts, self._observed.ran_at)
+        wrapped = (
+            SourceLine(f.function, f.file, f.line)
+            for call in self._study.in_wrappers
+            for f in call.frames
+        )
+        return None if ran is False and any(map(holds, wrapped)) else ran
+
     def _functions(self) -> Iterator[FunctionCode]:
         """What is known of the functions of the packages looked at."""
         study = self._study
@@ -147,7 +157,7 @@ class _Run:
             if not study.names.own(function.file):
                 continue
             asked = self._observed.ran and (function.name in self._can or function.name in may)
-            ran = study.copies.ran(function.starts, self._observed.ran_at) if asked else None
+            ran = self._ran(function.starts, _of(function.name)) if asked else None
             yield FunctionCode(
                 function.name,
                 function.file,
@@ -158,6 +168,11 @@ class _Run:
                 next(iter(may.get(function.name, {}).values()), ""),
                 tuple(sorted(may.get(function.name, ()))),
             )
+
+
+def _of(name: str) -> Callable[[SourceLine], bool]:
+    """Whether a place is in the function of that name."""
+    return lambda place: place.function == name
 
 
 def _of_what_is_seen(studied: PromisedStudy, told: Assertion) -> Assertion:

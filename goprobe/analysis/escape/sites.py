@@ -149,8 +149,8 @@ class Sites:
         )
 
     def _call(self, call: AllocationCall) -> Call:
-        inner, seen = call.frames[0], self._observed
-        outer = [f"{f.file}:{f.line} ({f.function})" for f in call.frames[1:]]
+        (inner, *others), seen = call.standing, self._observed
+        outer = [f"{f.file}:{f.line} ({f.function})" for f in others]
         canonical = self._names.canonical
         return Call(
             pc=Address(call.pc),

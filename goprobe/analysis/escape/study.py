@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from goprobe.analysis.escape.calls import CodeMap
+from goprobe.analysis.escape.calls import AllocationCall, CodeMap
 from goprobe.analysis.escape.codecopies import Copies
 from goprobe.analysis.escape.observe import WatchPlan
 from goprobe.analysis.escape.promisedplaces import PromisedPlaces
@@ -18,6 +18,7 @@ from goprobe.analysis.escape.sourcefiles import SourceNames
 from goprobe.analysis.escape.staticstudy import StaticStudy
 from goprobe.analysis.escape.studycache import keep_study, kept_study, study_key
 from goprobe.analysis.escape.unpredicted import Unpredicted
+from goprobe.binary.pcln.format import GENERATED
 from goprobe.errors import telling
 from goprobe.runtime.image.program import GoProgram
 from goprobe.toolchain.escapebuild import EscapeBuild
@@ -79,3 +80,10 @@ class EscapeStudy:
         """The functions whose code calls the allocator, of their own or inlined."""
         plans = self.static.plans
         return frozenset(f.function for plan in plans for c in plan.calls for f in c.frames)
+
+    @cached_property
+    def in_wrappers(self) -> tuple[AllocationCall, ...]:
+        """Calls in code that was inlined into a function without source, of whose lines nobody
+        sees whether they run."""
+        calls = (*(c for plan in self.static.plans for c in plan.calls), *self.static.may)
+        return tuple(c for c in calls if c.outer.file == GENERATED)
