@@ -74,6 +74,10 @@ nothing, and is passed over (linux-nat.c)."""
 SAYS_WATCH_HITS = "debug linux-nat"
 """The setting with which it does, among much else."""
 
+ASIDE = b'&"sigchld\\n"\n'
+"""What it then says at each SIGCHLD, from the signal's handler: between any two bytes of what it is
+saying (sigchld_handler, linux-nat.c, GDB 13 to 18). In all other text a line break is escaped."""
+
 CHATTER = b"[linux-nat]"
 USEFUL_CHATTER = re.compile(rb"stopped by hardware watchpoint|\(resume event thread\)")
 

@@ -52,7 +52,7 @@ class MiPipes:
         pieces = [self._rest]
         while piece := self._piece():
             pieces.append(piece)
-        *lines, self._rest = b"".join(pieces).split(b"\n")
+        *lines, self._rest = b"".join(pieces).replace(mi.ASIDE, b"").split(b"\n")
         texts = (line.decode(errors="replace") for line in lines if not _is_chatter(line))
         return [self._record(t) for t in texts if t and not t.startswith(_FINISHED)]
 

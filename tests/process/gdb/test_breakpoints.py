@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import select
 import signal
+import subprocess
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from pygdbmi.gdbmiparser import parse_response
 
 from goprobe.errors import (
     TargetGoneError,
@@ -16,6 +20,7 @@ from goprobe.errors import (
 )
 from goprobe.process.gdb import mi
 from goprobe.process.gdb.controller import VECTORS, Gdb, StopEvent
+from goprobe.process.gdb.pipes import MiPipes
 from goprobe.process.gdb.signals import send_again
 from tests.process.gdb.conftest import PATIENCE, to_the_end
 
@@ -190,6 +195,18 @@ def test_registers_agree_with_gdbs_own(
         words = [gdb.evaluate(f"${name}.v2_int64[{i}]") for i in range(2)]
         low, high = (int(word) & mask for word in words)
         assert gdb.vector(name, tid) == high << 64 | low
+
+
+def test_what_gdb_says_of_a_signal_cuts_nothing_that_it_says() -> None:
+    record = b'*stopped,reason="exited-normally"\n'
+    said = b"".join(record[:at] + mi.ASIDE + record[at:] for at in range(len(record)))
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as cat:
+        pipes, told = MiPipes(cat, parse_response), list[Mapping[str, Any]]()
+        for at in range(0, len(said), 7):  # nor what comes in pieces
+            pipes.write(said[at : at + 7].decode(), PATIENCE)
+            assert cat.stdout is not None and select.select([cat.stdout], [], [], PATIENCE)[0]
+            told += pipes.read()
+    assert [r["payload"] for r in told] == [{"reason": "exited-normally"}] * len(record)
 
 
 @pytest.mark.parametrize(
