@@ -57,8 +57,8 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `where` is the WHERE of the breakpoint, "" for other reasons, and `also` others that mean the
     same address; `watch` the number of the watch that it stopped for, and `watched` what happened
     to it; `watches` says where the bytes of each watch lie by now. `cut` is the step ("finish", …)
-    that the program was stopped in before its end, "" where none was. `stop` is in recordings of
-    goprobe.recording/1 alone: it is asked for since.
+    that the program was stopped in before its end, "" where none was; `goes_on` says whether it can
+    be gone on with. `stop` is in recordings of goprobe.recording/1 alone: it is asked for since.
     """
 
     here: Here | UnsetType = UNSET
@@ -69,6 +69,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     watch: int = 0
     watched: WatchNews = WatchNews.WRITE
     cut: str = ""
+    goes_on: bool = False
     watches: dict[int, Address] = msgspec.field(default_factory=dict)
 
 

@@ -69,7 +69,11 @@ func outer(x int) int { // outer
 func marker() {}
 
 func other(done chan bool) { // other
-	for i := 0; i < 400; i++ {
+	rounds := 400
+	if len(os.Args) > 1 {
+		rounds = 10
+	}
+	for i := 0; i < rounds; i++ {
 		marker()
 		time.Sleep(10 * time.Millisecond)
 	}

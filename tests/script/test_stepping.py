@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,10 +43,11 @@ def at(
     file: str = "steps.go",
     flags: tuple[str, ...] = UNOPTIMISED,
     timeout: float = 60,
+    args: tuple[str, ...] = (),
 ) -> Iterator[tuple[goprobe.Program, goprobe.Stop]]:
     """The program at a function, which is not broken at any more."""
     binary = go.build(SESSIONS / file, go=release, flags=flags)
-    with goprobe.launch(str(binary), stdout=2, timeout=timeout) as program:
+    with goprobe.launch(str(binary), args, stdout=2, timeout=timeout) as program:
         stop = next(program.run([where]))
         program.clear(where)
         yield program, stop
@@ -162,15 +164,46 @@ def test_out_of_an_inlined_function(release: str) -> None:
 
 @pytest.mark.parametrize("how", ["finish", "next"])
 def test_a_step_that_another_goroutine_cuts_short(release: str, how: str) -> None:
-    with at(release, "main.waits") as (program, stop):
+    with at(release, "main.waits", args=("short",)) as (program, stop):
         there = stop.until(line_of("waits-receive"))
         assert there is not None
+        with pytest.raises(UsageError, match="no step was cut short"):
+            there.resume()
         mine = there.goroutine
         program.break_at("main.marker")
         after = getattr(there, how)()
-        assert after is not None and after.goroutine != mine
-        assert (after.where, after.cut) == ("main.marker", how)
-        assert after.reason == "breakpoint main.marker"
+        for _ in range(3):
+            assert after is not None and after.goroutine != mine
+            assert (after.where, after.cut) == ("main.marker", how)
+            assert after.reason == "breakpoint main.marker"
+            assert f"{how}() cut short" in repr(after)
+            with pytest.raises(UsageError, match="cut short" if how == "finish" else "finish"):
+                _ = after.results
+            after = after.resume()
+        assert after is not None
+        program.clear("main.marker")
+        after = after.resume()
+        assert after is not None and (after.goroutine, after.cut) == (mine, "")
+        assert after.function == ("main.main" if how == "finish" else "main.waits")
+        assert how == "next" or after.results[0] == 5
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"goroutine": 1}, {"when": lambda stop: stop.function == "main.waits"}]
+)
+def test_stops_that_a_run_does_not_want_cut_no_step(
+    release: str, wanted: dict[str, Any], tmp_path: Path
+) -> None:
+    binary = go.build(SESSIONS / "steps.go", go=release, flags=UNOPTIMISED)
+    tape = tmp_path / "tape"
+    for begin in (
+        lambda: goprobe.launch(str(binary), ["short"], stdout=2, record=tape),
+        lambda: goprobe.replay(tape),
+    ):
+        with begin() as program:
+            stops = program.run(["main.waits", "main.marker"], **wanted)
+            back = next(stop for stop in stops if stop.where == "main.waits").finish()
+            assert back is not None and not back.cut and back.results[0] == 5
 
 
 def test_bodies_of_loops_over_functions(release: str) -> None:

@@ -40,6 +40,19 @@ EXIT = "@exit"
 FATAL = "@fatal"
 """A place to stop at: the runtime ends the program (deadlock, concurrent map writes, no memory)."""
 
+# Where the program is when the event happens (src/runtime/panic.go, proc.go, stack.go,
+# signal_unix.go, sys_linux_amd64.s, src/syscall/exec_unix.go, Go 1.21 to 1.27).
+EVENTS = {
+    PANIC: ("runtime.gopanic",), GOROUTINE: ("runtime.newproc1",),
+    STACK_MOVE: ("runtime.copystack",),
+    FATAL: ("runtime.throw", "runtime.fatal", "runtime.fatalsignal"),
+    GOROUTINE_END: ("runtime.goexit1",), FORK: ("syscall.forkExec",), EXEC: ("syscall.Exec",),
+    EXIT: ("runtime.exit",),
+}  # fmt: skip
+
+GO_ON = "go on"
+"""The way to step that goes on with the step that was cut short."""
+
 
 class Driver(Protocol):
     """All of it raises the errors of goprobe.errors; addresses are the target's, sizes bytes."""
@@ -61,7 +74,7 @@ class Driver(Protocol):
 
     def step(self, how: str, line: int) -> Moment:
         """`how`: "step" into calls, "next" over them, "finish" the frame, "until" a line,
-        "instruction"."""
+        "instruction"; GO_ON with the one of these that the stop has cut short."""
 
     def pause(self) -> None:
         """Have a running program stop soon; from any thread."""

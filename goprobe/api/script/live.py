@@ -19,21 +19,13 @@ from goprobe.analysis.trace.prepare import Launch, prepare
 from goprobe.analysis.trace.session import Session
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.api.script import typedreads
-from goprobe.api.script.driver import (
-    EXEC,
-    EXIT,
-    FATAL,
-    FORK,
-    GOROUTINE,
-    GOROUTINE_END,
-    PANIC,
-    STACK_MOVE,
-)
+from goprobe.api.script.driver import EVENTS, GO_ON
 from goprobe.api.script.judging import Judge
 from goprobe.api.script.lent import LentProgram
 from goprobe.api.script.quick import QuickReads
 from goprobe.api.script.results import results_of
 from goprobe.api.script.sourcelines import SourceLines
+from goprobe.api.script.stepframes import Steps
 from goprobe.api.script.stepping import Stepper
 from goprobe.api.script.warned import StopWarning
 from goprobe.api.script.watches import writer_at
@@ -61,15 +53,6 @@ from goprobe.runtime.roots.heldwords import HeldWord
 if TYPE_CHECKING:
     from goprobe.analysis.heap.standing import StandingHeap
 
-# Where the program is when the event happens (src/runtime/panic.go, proc.go, stack.go,
-# signal_unix.go, sys_linux_amd64.s, src/syscall/exec_unix.go, Go 1.21 to 1.27).
-_EVENTS = {
-    PANIC: ("runtime.gopanic",), GOROUTINE: ("runtime.newproc1",),
-    STACK_MOVE: ("runtime.copystack",),
-    FATAL: ("runtime.throw", "runtime.fatal", "runtime.fatalsignal"),
-    GOROUTINE_END: ("runtime.goexit1",), FORK: ("syscall.forkExec",), EXEC: ("syscall.Exec",),
-    EXIT: ("runtime.exit",),
-}  # fmt: skip
 _READ_LIMIT = 1 << 26
 _COMPARED = (
     "what the watched header leads to does not fit the processor's watchpoints: it is compared at "
@@ -100,6 +83,7 @@ class LiveDriver:
         self._partly: set[int] = set()
         self._heap: StandingHeap | None = None
         self._finished: Function | None = None
+        self._cut: tuple[str, Steps] | None = None
         self._calls: LentProgram | None = None
         self._replaced = False
         self.info = SessionInfo(
@@ -119,10 +103,10 @@ class LiveDriver:
 
     def break_at(self, where: str) -> None:
         self._require_same()
-        if where in _EVENTS:
+        if where in EVENTS:
             # A program without the function has no such event.
             lines = self._session.program.lines
-            there = [name for name in _EVENTS[where] if lines.function_named(name)]
+            there = [name for name in EVENTS[where] if lines.function_named(name)]
             locations = tuple(p.named(where) for p in self._session.resolve(there))
         else:
             locations = self._session.resolve((where,))
@@ -159,7 +143,7 @@ class LiveDriver:
     def _leave(self) -> None:
         """The program goes on: nothing is known of where it stands."""
         self._event = self._view = self._report = self._registers = None
-        self._heap = self._finished = None
+        self._heap = self._finished = self._cut = None
         self._judge.forget()
 
     def _second(self) -> Moment | None:
@@ -172,10 +156,19 @@ class LiveDriver:
 
     def step(self, how: str, line: int) -> Moment:
         view, event = self._at(), self._event
-        stepper = Stepper(self._session, self._lines, view, self._judge.judged)
+        if how != GO_ON:
+            steps = Stepper(self._session, self._lines, view, self._judge.judged).go(how, line)
+        elif self._cut is None:
+            raise UsageError("no step was cut short here that could be gone on with")
+        else:
+            how, steps = self._cut
+            if second := self._second():
+                return replace(second, cut=how, goes_on=True)
         self._leave()
         try:
-            went = stepper.go(how, line)
+            went, goes_on = next(steps), True
+        except StopIteration as end:
+            went, goes_on = end.value, False
         except UsageError as error:
             if not self._session.stands:  # it has run: there is no stop to go back to
                 raise TargetError(error.message, hint=error.hint) from None
@@ -187,8 +180,9 @@ class LiveDriver:
             moment = self._moment(went.event, went.view, how)
             self._finished = went.returned
             return moment
+        self._cut = (how, steps) if goes_on else None
         moment = self._moment(went.event, went.view, self._session.reason_of(went.event))
-        return replace(moment, cut=how)
+        return replace(moment, cut=how, goes_on=goes_on)
 
     def pause(self) -> None:
         if self._calls is not None:
@@ -389,6 +383,9 @@ class LiveDriver:
         return self._judge.writer or writer_at(view) if self._judge.wrote else None
 
     def results(self) -> Results:
+        if self._cut and self._cut[0] == "finish":
+            told = f"finish() was cut short ({self._reason}): the function has not returned yet"
+            raise UsageError(told, hint="resume() goes on with it")
         if self._finished is None:
             raise UsageError("results are told at the stop that finish() comes to")
         return results_of(self._at(), self._finished)

@@ -18,7 +18,7 @@ from msgspec import UNSET
 
 from goprobe.analysis.calls.calls import CallsRequest
 from goprobe.api.calls import Call, calls_wanted
-from goprobe.api.script.driver import Driver
+from goprobe.api.script.driver import GO_ON, Driver
 from goprobe.api.script.goexpr import condition
 from goprobe.api.script.heapobjects import Objects
 from goprobe.api.script.stop import DIFFED, Stop
@@ -26,7 +26,7 @@ from goprobe.api.script.typed import TypedMemory
 from goprobe.api.script.value import Value
 from goprobe.api.script.warned import StopWarning
 from goprobe.api.several import one_or_several
-from goprobe.errors import NoSuchElementError, TargetTimeoutError, UsageError
+from goprobe.errors import GoprobeError, NoSuchElementError, TargetTimeoutError, UsageError
 from goprobe.model.script import Moment, SessionInfo, WatchNews, Wish, Wishes
 from goprobe.model.trace import Exit
 
@@ -41,6 +41,10 @@ Handler = Callable[[Stop], object]
 
 
 Test = Callable[[Stop], object]
+
+
+def _always(_stop: Stop) -> bool:
+    return True
 
 
 class _Listener(msgspec.Struct, frozen=True):
@@ -62,6 +66,8 @@ class Program:
         self.incomplete = incomplete
         self._listeners: list[_Listener] = []
         self._set: set[str] = set()
+        self._asked: dict[str, Test] = {}  # of each place, what its stops were asked for by
+        self._asked_of_watches: Test = _always
         self._stop: Stop | None = None
         self._shown = False
         self._kept = 0
@@ -142,13 +148,20 @@ class Program:
         Raises UsageError, TargetTimeoutError.
         """
         test = self._test(when, goroutine)
-        return self._stops(one_or_several(breaks), test, _wish(when, goroutine))
+        return self._stops(one_or_several(breaks), test, _wish(when, goroutine), of_watches=test)
 
     def _stops(
-        self, breaks: tuple[str, ...], test: Test, wish: Wish | None = None
+        self,
+        breaks: tuple[str, ...],
+        test: Test,
+        wish: Wish | None = None,
+        *,
+        of_watches: Test = _always,
     ) -> Iterator[Stop]:
         for where in (*breaks, *(listener.where for listener in self._listeners)):
-            self.break_at(where)
+            self._break_at(where)
+        self._asked.update(dict.fromkeys(breaks, test))
+        self._asked_of_watches = of_watches
         wishes = self._wishes(breaks, wish)
         while self.exit is None:
             self._driver.only(wishes)
@@ -186,6 +199,10 @@ class Program:
 
     def break_at(self, where: str) -> None:
         """Stop at WHERE from now on; asking twice changes nothing."""
+        self._break_at(where)
+        self._asked[where] = _always
+
+    def _break_at(self, where: str) -> None:
         if where not in self._set:
             self._driver.break_at(where)
             self._set.add(where)
@@ -195,6 +212,7 @@ class Program:
         if where in self._set:
             self._driver.clear(where)
             self._set.discard(where)
+            self._asked.pop(where, None)
 
     @property
     def stop(self) -> Stop | None:
@@ -246,8 +264,24 @@ class Program:
             self._stop = before
             raise
         arrived = self._arrived(moment)
+        while arrived is not None and moment.goes_on and not self._wanted(arrived):
+            self._over(keep=False)
+            moment = self._went(lambda: self._driver.step(GO_ON, 0))
+            arrived = self._arrived(moment)
         self._shown = True
         return arrived
+
+    def _wanted(self, stop: Stop) -> bool:
+        """Whether what has cut a step is a stop that was asked for: the conditions of runs and
+        handlers hold in steps, too."""
+        tests = [each.when for each in self._listeners if each.where in stop.wheres]
+        tests += [self._asked[where] for where in stop.wheres if where in self._asked]
+        if stop.watched:
+            tests.append(self._asked_of_watches)
+        try:
+            return not tests or any(test(stop) for test in tests)
+        except GoprobeError:  # who asked is to see why
+            return True
 
     def _to_watch(self, numbers: tuple[int, ...]) -> tuple[Stop, bool] | None:
         """To the next write that one of some watches tells of, or their end."""

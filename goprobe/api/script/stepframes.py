@@ -1,8 +1,9 @@
-"""The machine's frames of a goroutine that is stepped, as they stay when its stack moves."""
+"""The machine's frames of a goroutine that is stepped, as they stay when its stack moves; and where
+a step has come to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 import msgspec
 
@@ -10,9 +11,24 @@ from goprobe.analysis.trace.stopview import StopView
 from goprobe.api.script.sourcelines import SourceLines
 from goprobe.arch.frames import RETURN_ADDRESS
 from goprobe.binary.pcln.format import Function
+from goprobe.process.gdb.mi import StopEvent
 from goprobe.runtime.stacks.frames import FrameView
 
 _RUNTIME = "runtime."
+
+
+class Went(msgspec.Struct, frozen=True):
+    """Where a step came to; `cut`: something else stopped the program before the step's end."""
+
+    event: StopEvent
+    view: StopView | None
+    cut: bool = False
+    returned: Function | None = None
+    """The function that has just returned to where it is."""
+
+
+Steps = Generator[Went, None, Went]
+"""A step on its way: what it yields has cut it, and it goes on from there when it is resumed."""
 
 
 class Frame(msgspec.Struct, frozen=True):

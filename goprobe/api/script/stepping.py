@@ -9,17 +9,16 @@ loops over functions are functions of their own, but lines of the one that they 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import takewhile
 
-import msgspec
 from msgspec.structs import replace
 
 from goprobe.analysis.trace.goscopes import root_of
 from goprobe.analysis.trace.session import Session
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.api.script.sourcelines import DEFERRING, Chain, SourceLines
-from goprobe.api.script.stepframes import of_runtime, physical, to_cfa
+from goprobe.api.script.stepframes import Steps, Went, of_runtime, physical, to_cfa
 from goprobe.arch.displaced import followers
 from goprobe.arch.registers import GOROUTINE, PC, SP
 from goprobe.binary.pcln.format import Function
@@ -34,16 +33,7 @@ _NESTED = 16  # calls within calls that the source does not have
 _NEXT_DEFERRED = 1 << 10  # bytes of the runtime's stack by which another one may lie deeper
 
 
-class Went(msgspec.Struct, frozen=True):
-    """Where a step came to; `cut`: something else stopped the program before the step's end."""
-
-    event: StopEvent
-    view: StopView | None
-    cut: bool = False
-    returned: Function | None = None
-    """The function that has just returned to where it is."""
-
-
+_Into = Generator[Went, None, tuple[Went, StopView | None]]
 _Places = dict[int, int]
 """Addresses, and how far below the stack's high end the stack pointer may be there; 0: any."""
 
@@ -51,7 +41,7 @@ _Places = dict[int, int]
 class Stepper:
     """One step of one goroutine from where `view` stands. Other goroutines run meanwhile.
 
-    A breakpoint or watch that is reached on the way ends the step. `judge` says how an event is
+    A breakpoint or watch that is reached on the way cuts the step. `judge` says how an event is
     to be taken: one that is none for the script comes back as a step.
     """
 
@@ -74,21 +64,21 @@ class Stepper:
         self._level = len(self._chain) - 1
         self._base = 0
 
-    def go(self, how: str, line: int) -> Went:
+    def go(self, how: str, line: int) -> Steps:
         """Raises UsageError where there is nothing to step to, before the program has run."""
         match how:
             case "step" | "next":
-                return self._to_another_line(into=how == "step")
+                return (yield from self._to_another_line(into=how == "step"))
             case "instruction":
                 own = self._lines.function_at(self._view.registers[PC])
                 # What changes stacks has another goroutine in the register that tells them apart.
                 if own is None or of_runtime(own):
                     return self._instruction(self._view.tid)
-                return self._followed(self._view)
+                return (yield from self._followed(self._view))
             case "finish":
-                return self._finish()
+                return (yield from self._finish())
             case "until":
-                return self._until(line)
+                return (yield from self._until(line))
         raise UsageError(f"{how!r} is no way to step")
 
     # Ways to step
@@ -101,7 +91,7 @@ class Stepper:
         told, view = self._judge(event, view)
         return Went(told, view, cut=told.kind != "step")
 
-    def _to_another_line(self, *, into: bool) -> Went:
+    def _to_another_line(self, *, into: bool) -> Steps:
         if not self._chain:
             plugin = self._view.world.is_in_plugin(self._view.registers[PC])
             why = "is a plugin's, and is not stepped" if plugin else "has no lines of source"
@@ -122,7 +112,7 @@ class Stepper:
         while True:
             pc = here.registers[PC]
             if pc in calls and self._is_base(here):
-                went, view = self._into(here)
+                went, view = yield from self._into(here)
                 if view is None:
                     return went
                 here = view
@@ -131,13 +121,15 @@ class Stepper:
                 if here.registers[PC] in calls:
                     continue
             ends = {**places, **calls, **deferred, **self._outside()}
-            went, view = self._run_to(ends)
+            went = yield from self._run_to(ends)
+            view = went.view
             while view and view.registers[PC] in deferred:
                 if not self._still_runs(view):
-                    went, view = self._into(view, 1)
+                    went, view = yield from self._into(view, 1)
                     if view is None:
                         return went
-                went, view = self._run_to(ends)
+                went = yield from self._run_to(ends)
+                view = went.view
             if view is None or self._is_outer(view):
                 return went
             here = view
@@ -151,7 +143,7 @@ class Stepper:
             return 0
         return base.distance + to_cfa(function, address)
 
-    def _finish(self) -> Went:
+    def _finish(self) -> Steps:
         """Run until the function has returned to its caller, an inlined one to the code behind
         it."""
         own = self._frames[0].function
@@ -167,8 +159,8 @@ class Stepper:
             }
         elif len(self._frames) < 2:
             raise UsageError("this frame has no caller to return to")
-        went = self._run_to({**places, **self._outside(own=False)})[0]
-        if own is None or self._level or went.cut or went.view is None:
+        went = yield from self._run_to({**places, **self._outside(own=False)})
+        if own is None or self._level or went.view is None:
             return went
         at = went.view.registers
         behind = at[PC] == self._frames[1].pc and self._depth(went.view) == self._frames[1].depth
@@ -177,11 +169,12 @@ class Stepper:
     def _depth(self, view: StopView) -> int:
         return view.goroutine.high - view.registers[SP] if view.goroutine else 0
 
-    def _until(self, line: int) -> Went:
+    def _until(self, line: int) -> Steps:
         if line <= 0:
             raise UsageError(f"{line} is no line")
         locations = self._session.resolve((f"{self._view.frames[0].file}:{line}",))
-        return self._run_to({place.address + self._session.bias: 0 for place in locations})[0]
+        bias = self._session.bias
+        return (yield from self._run_to({place.address + bias: 0 for place in locations}))
 
     # Which places end a step
 
@@ -284,7 +277,7 @@ class Stepper:
 
     # Into a call
 
-    def _followed(self, view: StopView) -> Went:
+    def _followed(self, view: StopView) -> Steps:
         """One instruction of the goroutine. A thread that is made to step one may be asked to give
         way at that very place: another goroutine then runs on it, and GDB waits for ever."""
         pc, memory = view.registers[PC], view.world.memory
@@ -295,23 +288,24 @@ class Stepper:
             places = frozenset()
         if not places:
             return self._instruction(view.tid)
-        return self._run_to(dict.fromkeys(places, 0))[0]
+        return (yield from self._run_to(dict.fromkeys(places, 0)))
 
-    def _through_wrapper(self, view: StopView, function: Function) -> Went:
+    def _through_wrapper(self, view: StopView, function: Function) -> Steps:
         """On to where the wrapper goes elsewhere, or what was inlined into it begins."""
         pc = view.registers[PC]
         ways = {t.at for t in self._lines.transfers(function)}
         if pc in ways:
-            return self._followed(view)
+            return (yield from self._followed(view))
         frames = physical(view, self._lines)
         back = {frames[1].pc: frames[1].depth} if len(frames) > 1 else {}
         within = {landing.address for landing in self._lines.landings(function)} - {pc}
-        return self._run_to({**dict.fromkeys(ways | within, 0), **back, **self._outside()})[0]
+        places = {**dict.fromkeys(ways | within, 0), **back, **self._outside()}
+        return (yield from self._run_to(places))
 
-    def _into(self, view: StopView, nested: int = 0) -> tuple[Went, StopView | None]:
+    def _into(self, view: StopView, nested: int = 0) -> _Into:
         """Into the call that a view stands at. The view is None where the step ends here; else the
         call is none that a step goes into, and it tells where the goroutine stands by now."""
-        went = self._followed(view)
+        went = yield from self._followed(view)
         for _ in range(_THROUGH):
             if went.view is None or went.cut:
                 return went, None
@@ -324,21 +318,21 @@ class Stepper:
                 break
             body = self._lines.body(function)
             if pc == function.entry and body != pc:  # its stack check may lead to the scheduler
-                went = self._run_to({body: 0, **self._outside()})[0]
+                went = yield from self._run_to({body: 0, **self._outside()})
             else:
-                went = self._through_wrapper(view, function)
+                went = yield from self._through_wrapper(view, function)
         else:
             return went, view
         if of_runtime(function):
-            return self._through_runtime(went, view, function, nested)
+            return (yield from self._through_runtime(went, view, function, nested))
         body = self._lines.body(function)
         if body <= view.registers[PC]:  # behind it is what was inlined into a wrapper
             return went, None
-        return self._run_to({body: 0, **self._outside()})[0], None
+        return (yield from self._run_to({body: 0, **self._outside()})), None
 
     def _through_runtime(
         self, went: Went, view: StopView, function: Function, nested: int
-    ) -> tuple[Went, StopView | None]:
+    ) -> _Into:
         """The runtime calls functions of the user's: deferred ones, say."""
         frames = physical(view, self._lines)
         calls = {t.at: 0 for t in self._lines.transfers(function) if t.call and not t.target}
@@ -348,10 +342,11 @@ class Stepper:
             return went, view
         back = {frames[1].pc: frames[1].depth}
         while True:
-            went, here = self._run_to({**back, **calls, **self._outside()})
+            went = yield from self._run_to({**back, **calls, **self._outside()})
+            here = went.view
             if here is None or here.registers[PC] not in calls:
                 return went, None if here is None or self._is_outer(here) else here
-            went, here = self._into(here, nested + 1)
+            went, here = yield from self._into(here, nested + 1)
             if here is None:
                 return went, None
 
@@ -360,17 +355,23 @@ class Stepper:
     def _mine(self, view: StopView) -> bool:
         return view.goroutine is not None and view.goroutine.id == self._goroutine.id
 
-    def _run_to(self, places: _Places) -> tuple[Went, StopView | None]:
-        """Run this goroutine to one of some places: what to say of it, and the view if it is
-        there; None where something else stopped the program."""
+    def _run_to(self, places: _Places) -> Steps:
+        """Run this goroutine to one of some places, past whatever cuts the step."""
         if len(places) > _LIMIT:
             raise UsageError(f"the function is too large to be stepped: {len(places)} places")
         conditions = {at: self._condition(depth) for at, depth in sorted(places.items())}
+        while True:
+            went = self._run_once(places, conditions)
+            if not went.cut:
+                return went
+            yield went
+
+    def _run_once(self, places: _Places, conditions: dict[int, str]) -> Went:
         with self._session.temporary(conditions) as numbers:
             while True:
                 event = self._session.proceed()
                 if event.over:
-                    return Went(event, None), None
+                    return Went(event, None)
                 if self._session.enters_again(event):
                     continue
                 view = self._session.view(event.thread)
@@ -381,9 +382,9 @@ class Stepper:
                 if told.kind != "step" and not ours:
                     there = told.kind == "breakpoint" and self._is_at(view, places)
                     if not there:
-                        return Went(told, view, cut=True), None
+                        return Went(told, view, cut=True)
                 if ours or told.kind == "breakpoint":
-                    return Went(told, view), view
+                    return Went(told, view)
 
     def _condition(self, depth: int) -> str:
         """In GDB's C: of this goroutine alone, and of no deeper call; g begins with its stack's

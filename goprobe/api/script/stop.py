@@ -12,7 +12,7 @@ from msgspec import UNSET
 from goprobe.analysis.heap.questions import HeapQuestions
 from goprobe.api.calls import CalledWith
 from goprobe.api.script.diff import Diff, Kept, Place, changed, kept, moved
-from goprobe.api.script.driver import FATAL, Driver
+from goprobe.api.script.driver import FATAL, GO_ON, Driver
 from goprobe.api.script.heapobjects import HeapPath, number_of, object_of
 from goprobe.api.script.panic import Panic, panic_of, panic_variable
 from goprobe.api.script.scope import FrameScope, no_such_variable, table_of
@@ -127,7 +127,8 @@ class Stop:
 
     @property
     def cut(self) -> str:
-        """The step ("next", "finish", …) that something else stopped before its end, else ""."""
+        """The step ("next", "finish", …) that something else stopped before its end, else "":
+        `resume` goes on with it."""
         self.check()
         return self._moment.cut
 
@@ -248,8 +249,8 @@ class Stop:
     def __repr__(self) -> str:
         if self._over or self._report is None:
             return f"<stop at {self._name}{', which is over' if self._over else ''}>"
-        here = self._report
-        return f"<stop at {here.function}, line {here.line}, goroutine {here.goroutine}>"
+        here, cut = self._report, self._moment.cut and f", {self._moment.cut}() cut short"
+        return f"<stop at {here.function}, line {here.line}, goroutine {here.goroutine}{cut}>"
 
     def _repr_html_(self) -> str:
         return table_of(self.report, self.variables)
@@ -332,8 +333,8 @@ class Stop:
         return self._step("step", 0)
 
     def next(self) -> Stop | None:
-        """To the next line of this function, over calls. A breakpoint on the way ends any step,
-        whatever `when` a run had for it: `cut` says so."""
+        """To the next line of this function, over calls. What was asked to stop at (a breakpoint
+        for which `when` is true, a watch) cuts any step: `cut` says so, `resume` goes on."""
         self.check()
         return self._step("next", 0)
 
@@ -351,6 +352,11 @@ class Stop:
         """One machine instruction."""
         self.check()
         return self._step("instruction", 0)
+
+    def resume(self) -> Stop | None:
+        """Go on with the step that was cut short here (`cut`), to where it was to end."""
+        self.check()
+        return self._step(GO_ON, 0)
 
     def watch(self, thing: Watchable | int | str, size: int = 0) -> Watch:
         """Stop after a write that changes these bytes: a variable's (by its name, too: "t.S"), an
