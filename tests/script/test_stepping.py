@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -196,11 +197,9 @@ def test_stops_that_a_run_does_not_want_cut_no_step(
 ) -> None:
     binary = go.build(SESSIONS / "steps.go", go=release, flags=UNOPTIMISED)
     tape = tmp_path / "tape"
-    for begin in (
-        lambda: goprobe.launch(str(binary), ["short"], stdout=2, record=tape),
-        lambda: goprobe.replay(tape),
-    ):
-        with begin() as program:
+    for live in (True, False):
+        launch = partial(goprobe.launch, str(binary), ["short"], stdout=2, record=tape)
+        with launch() if live else goprobe.replay(tape) as program:
             stops = program.run(["main.waits", "main.marker"], **wanted)
             back = next(stop for stop in stops if stop.where == "main.waits").finish()
             assert back is not None and not back.cut and back.results[0] == 5

@@ -32,7 +32,6 @@ _THROUGH = 256  # instructions of a wrapper
 _NESTED = 16  # calls within calls that the source does not have
 _NEXT_DEFERRED = 1 << 10  # bytes of the runtime's stack by which another one may lie deeper
 
-
 _Into = Generator[Went, None, tuple[Went, StopView | None]]
 _Places = dict[int, int]
 """Addresses, and how far below the stack's high end the stack pointer may be there; 0: any."""
