@@ -57,6 +57,7 @@ _UNIT_CELLS = 5  # "bytes"
 _SHORT_ID = 12  # so many digits of a container's id docker ps shows
 
 
+@lru_cache(maxsize=4096)
 def size(count: int) -> str:
     """Bytes in the unit that a person would choose: "16 bytes", "312 KiB", "1.5 MiB"."""
     if count < _UNIT:

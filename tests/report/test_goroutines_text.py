@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -92,6 +94,23 @@ def test_whole_stacks_are_whole() -> None:
     assert each.count("runtime.goexit") == 3
     assert "goroutine 2  waiting: sleep  stack 688 bytes of 8 KiB, for 3 s" in each
     assert each.count("created by main.main") == 4
+
+
+def test_stacks_that_could_not_be_walked_say_why_each() -> None:
+    found = report(2, groups=False, stacks=True)
+    first, second, system = found.goroutines
+    ends = ("1 is not Go code", "2 is not Go code")
+    lost = (replace(first, frames=(), frames_end=ends[0]), replace(second, frames=()))
+    found = replace(found, goroutines=(lost[0], replace(lost[1], frames_end=ends[1]), system))
+    assert [text(found).count(end) for end in ends] == [1, 1]
+
+
+def test_what_is_repeated_is_the_same_with_colours() -> None:
+    found = report(3, groups=False, stacks=True)
+    plain = render(found, "text", RenderOptions())
+    styled = render(found, "text", RenderOptions(colour=True))
+    assert re.sub(rb"\x1b\[[0-9;]*m", b"", styled) == plain
+    assert styled.count(b"\x1b[") > 20
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])

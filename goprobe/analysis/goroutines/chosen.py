@@ -56,7 +56,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
         return " ".join(part for part in parts if part)
 
     def of(self, states: Iterable[GoroutineState]) -> tuple[GoroutineState, ...]:
-        chosen = [state for state in states if self.takes(state)]
+        chosen = [state for state in states if self.takes(state)] if self.words else list(states)
         if self.order == AGE:
             chosen.sort(key=_age, reverse=True)
         if self.order == MEMORY:

@@ -18,9 +18,11 @@ def shared_frames(members: Sequence[GoroutineState]) -> tuple[CallSite, ...]:
     """Those of the first one, of whom variables are told where they are of any, and what differs
     in the others."""
     every = [m.frames for m in members if m.frames is not UNSET]
-    told = [frames for frames in every if _has_variables(frames)]
-    if not told:
+    once = {id(frames): frames for frames in every}  # most stand alike, and share their frames
+    having = {at for at, frames in once.items() if _has_variables(frames)}
+    if not having:
         return every[0] if every else ()
+    told = [frames for frames in every if id(frames) in having]
     differing = [_differing(same) for same in zip(*told, strict=True)]
     return tuple(
         replace(frame, differing=some) if some else frame

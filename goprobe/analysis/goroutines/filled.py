@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -34,9 +34,20 @@ def choice(chosen: Chosen, states: Sequence[object]) -> dict[str, Any]:
     return {"chosen": chosen.words, "every": len(states)} if chosen.words else {}
 
 
-def _with_variables(state: GoroutineState) -> tuple[CallSite, ...] | UnsetType:
-    frames = state.frames if state.frames is not UNSET else ()
-    return tuple(f for f in frames if f.variables is not UNSET) or UNSET
+def _without_stacks(states: Sequence[GoroutineState]) -> Iterator[GoroutineState]:
+    """Goroutines with those frames alone that have variables."""
+    once = {id(s.frames): s.frames for s in states}  # most stand alike, and share their frames
+    left = {at: _with_variables(frames) for at, frames in once.items()}
+    for state in states:
+        frames = left[id(state.frames)]
+        yield state if frames is state.frames else structs.replace(state, frames=frames)
+
+
+def _with_variables(
+    frames: tuple[CallSite, ...] | UnsetType,
+) -> tuple[CallSite, ...] | UnsetType:
+    every = frames if frames is not UNSET else ()
+    return tuple(f for f in every if f.variables is not UNSET) or UNSET
 
 
 def filled(
@@ -51,7 +62,7 @@ def filled(
     """`answers` are those fields of the report that only some questions have; without `stacks` the
     frames are the groups' alone, but for those with variables."""
     if not stacks:
-        states = tuple(structs.replace(s, frames=_with_variables(s)) for s in states)
+        states = tuple(_without_stacks(states))
     return GoroutinesReport(
         **target.process.head,
         pause_us=moment.pause_us,

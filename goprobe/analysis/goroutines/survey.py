@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
@@ -169,24 +170,23 @@ def _told(
     return tuple(states)
 
 
-_COLUMNS = (
-    "goid", "stack.lo", "stack.hi", "sched.bp", "m", "waitreason", "gopc", "startpc", "parentGoid",
-    "lockedm", "runningCleanups", "labels",
-)  # fmt: skip
-
-
 def _decoded(
     table: GoroutineTable, chosen: NDArray[np.int64], names: dict[int, str]
 ) -> Iterator[tuple[int, Goroutine]]:
-    """The goroutines at some rows of the table, with their rows."""
-    columns = [table.columns[c][chosen].tolist() for c in _COLUMNS]
-    since = table.columns["waitsince"][chosen].view(np.int64).tolist()
-    states = [names.get(s, "unknown") for s in table.status[chosen].tolist()]
-    fields = (table.address, table.sp, table.pc)
-    placed = [f[chosen].tolist() for f in fields]
-    rows = zip(chosen.tolist(), states, since, *placed, *columns, strict=True)
-    for i, state, waited, at, sp, pc, goid, low, high, bp, m, reason, *origin in rows:
-        yield i, Goroutine(at, goid, state, low, high, sp, pc, bp, m, reason, waited, *origin)
+    """The goroutines at some rows of the table, with their rows: as many as there may be, there is
+    no step of Python's own for each."""
+    columns = dict(table.columns, address=table.address, sp=table.sp, pc=table.pc)
+    columns["waitsince"] = columns["waitsince"].view(np.int64)
+    fields: dict[str, list[Any]] = {n: columns[n][chosen].tolist() for n in _FIELDS if n in columns}
+    fields["status"] = [names.get(s, "unknown") for s in table.status[chosen].tolist()]
+    return zip(chosen.tolist(), map(Goroutine, *(fields[name] for name in _FIELDS)), strict=True)
+
+
+# In the order of Goroutine's.
+_FIELDS = (
+    "address", "goid", "status", "stack.lo", "stack.hi", "sp", "pc", "sched.bp", "m", "waitreason",
+    "waitsince", "gopc", "startpc", "parentGoid", "lockedm", "runningCleanups", "labels",
+)  # fmt: skip
 
 
 class _StackMemory:

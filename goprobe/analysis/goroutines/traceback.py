@@ -29,6 +29,8 @@ _OF_FINALIZERS = re.compile(r"(?!runtime\.).*|runtime\.(call\d+|reflectcall|AddC
 # showfuncinfo, traceback.go: shown since Go 1.25, which named them so.
 _ALWAYS_SHOWN = frozenset({"runtime.runFinalizers", "runtime.runCleanups"})
 _MAIN = 1
+_KEPT = 4096
+_NO_LABELS: tuple[dict[str, str], str] = ({}, "")
 
 
 class Traceback(msgspec.Struct, frozen=True):
@@ -70,24 +72,24 @@ class Describer:
         self._reasons = reasons
         self._now = now
         self._labels = {at: _shown_labels(label_set) for at, label_set in labels.items()}
-        self.name_of = lru_cache(maxsize=4096)(stacks.function_at)
+        self.name_of = lru_cache(maxsize=_KEPT)(stacks.function_at)
         self._source = stacks.code.source
+        self._made: dict[int, tuple[str, CallSite | UnsetType]] = {}
 
     def describe(self, g: Goroutine, sp: int, stands: Traceback) -> GoroutineState:
         waiting = g.status in PARKED
         # As goroutineheader (traceback.go) says it, of system calls and calls of C too.
-        still = g.wait_since and self._now and g.status in (*PARKED, "syscall")
+        still = g.wait_since and self._now and (waiting or g.status == "syscall")
         blocked = max(0, self._now - g.wait_since) // 1000 if still else 0
-        reason = self._reasons[g.wait_reason] if g.wait_reason < len(self._reasons) else ""
+        known = waiting and g.wait_reason < len(self._reasons)
         # The first goroutine has a gopc too, but nobody's `go` statement made it. Timers' have no
         # parent, for a scheduler (g0) makes them.
-        made_at = g.created_at - 1 if g.created_at and g.id != _MAIN else 0
-        created_by = self.name_of(made_at) if made_at else ""
-        labels, why_no_labels = self._labels.get(g.labels, ({}, ""))
+        created_by, created_at = self._origin(g.created_at if g.id != _MAIN else 0)
+        labels, why_no_labels = self._labels.get(g.labels, _NO_LABELS)
         return GoroutineState(
             id=g.id,
             status=g.status,
-            wait_reason=reason if waiting else "",
+            wait_reason=self._reasons[g.wait_reason] if known else "",
             function=stands.function,
             created_by=created_by,
             stack=StackUse(
@@ -97,13 +99,25 @@ class Describer:
             system=stands.system and not g.running_cleanups,
             locked=bool(g.locked_m),
             parent=g.parent,
-            created_at=self._statement(made_at, created_by) if created_by else UNSET,
+            created_at=created_at,
             waiting_us=blocked or UNSET,
             frames=stands.frames,
             frames_end=stands.end or UNSET,
             labels=labels,
             why_no_labels=why_no_labels,
         )
+
+    def _origin(self, created_at: int) -> tuple[str, CallSite | UnsetType]:
+        """The function with the `go` statement that ends there, and where that is; many goroutines
+        are of one."""
+        made = self._made.get(created_at)
+        if made is None:
+            name = self.name_of(created_at - 1) if created_at else ""
+            made = name, self._statement(created_at - 1, name) if name else UNSET
+            if len(self._made) >= _KEPT:
+                self._made.clear()
+            self._made[created_at] = made
+        return made
 
     def _statement(self, pc: int, function: str) -> CallSite | UnsetType:
         """The place of a `go` statement, as printed: that of the innermost body inlined there, and

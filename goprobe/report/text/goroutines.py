@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from msgspec import UNSET
 
-from goprobe.model.attached import GoroutineGroup, GoroutinesReport, GoroutineState
+from goprobe.model.attached import CallSite, GoroutineGroup, GoroutinesReport, GoroutineState
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
 from goprobe.report.text.contention import contention
@@ -35,7 +35,7 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
     """Groups of goroutines with the same stack where there are groups, else each by itself."""
     page = Page(options)
     page.shorten(_names(report))
-    whole = any(map(_is_whole, report.goroutines))
+    whole = any(map(_is_whole, _stacks(report)))
     if report.contention is not UNSET:
         contention(page, report.contention)
     if report.leaks is not UNSET:
@@ -54,24 +54,27 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
 
 def _names(report: GoroutinesReport) -> Iterator[str]:
     """Of all that is called by a name in the report."""
-    frames = {id(g.frames): g.frames for g in report.goroutines if g.frames is not UNSET}
     for group in report.groups:
-        frames[id(group.frames)] = group.frames
+        yield from (frame.function for frame in group.frames)
         yield from (created.function for created in group.created)
-    for each in frames.values():
-        yield from (frame.function for frame in each)
+    for stack in _stacks(report):
+        yield from (frame.function for frame in stack)
     for group in report.groups:
         for wait in group.waits_on:
             yield from (wait.name, wait.type, *wait.held_by)
-    for goroutine in report.goroutines:
-        yield from (goroutine.function, goroutine.created_by)
+    yield from {goroutine.function for goroutine in report.goroutines}
+    yield from {goroutine.created_by for goroutine in report.goroutines}
 
 
-def _is_whole(goroutine: GoroutineState) -> bool:
-    """Whether it comes with its whole stack, not with those frames alone whose variables are
-    told."""
-    frames = goroutine.frames if goroutine.frames is not UNSET else ()
-    return any(frame.variables is UNSET for frame in frames)
+def _stacks(report: GoroutinesReport) -> Iterable[Sequence[CallSite]]:
+    """Of the goroutines; many share theirs, which is here once."""
+    once = {id(g.frames): g.frames for g in report.goroutines}
+    return [frames for frames in once.values() if frames is not UNSET]
+
+
+def _is_whole(stack: Sequence[CallSite]) -> bool:
+    """Whether it is a whole stack, not those frames alone whose variables are told."""
+    return any(frame.variables is UNSET for frame in stack)
 
 
 def _all(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
@@ -97,12 +100,9 @@ def _next_lines(report: GoroutinesReport, one: int) -> Iterator[tuple[str, str]]
 
 def _summary(page: Page, report: GoroutinesReport) -> None:
     """ "512 goroutines: 500 waiting, 12 running"."""
-    counts: dict[str, int] = {}
-    for goroutine in report.goroutines:
-        counts[goroutine.status] = counts.get(goroutine.status, 0) + 1
-    ordered = sorted(counts.items(), key=lambda item: -item[1])
-    told = ", ".join(f"{words.number(count)} {status}" for status, count in ordered)
-    system = sum(goroutine.system for goroutine in report.goroutines)
+    counts = Counter([goroutine.status for goroutine in report.goroutines])
+    told = ", ".join(f"{words.number(count)} {status}" for status, count in counts.most_common())
+    system = sum([goroutine.system for goroutine in report.goroutines])
     dead = f"; {words.number(report.dead)} dead, kept for reuse" if report.dead else ""
     count = words.counted(len(report.goroutines), "goroutine")
     if report.every is not UNSET:
@@ -180,14 +180,16 @@ def _each(page: Page, goroutines: Sequence[GoroutineState]) -> None:
         page.blank()
         page.paragraph(*_own_head(goroutine), hanging=INDENT)
         # Many stand alike, and share the very same frames: what is the same is drawn once.
-        page.once(("stack", id(goroutine.frames)), partial(_stack, page, goroutine))
-        _untold(page, [goroutine.why_no_locals] if goroutine.why_no_locals else [])
+        stands = "stack", id(goroutine.frames), goroutine.frames_end
+        page.once(stands, partial(_stack, page, goroutine))
+        if goroutine.why_no_locals:
+            _untold(page, [goroutine.why_no_locals])
         waits_on(page, goroutine.waits_on)
         if page.options.verbose and (labels := _labels(goroutine)):
             page.paragraph((f"labels {labels}", "dim"), indent=INDENT * 2)
         if goroutine.created_by:
-            made = page.named(_origin(goroutine))
-            page.once(("origin", made), partial(_dim, page, made))
+            made = "made", goroutine.created_by, goroutine.created_at
+            page.once(made, partial(_made, page, goroutine))
 
 
 def _stack(page: Page, goroutine: GoroutineState) -> None:
@@ -196,14 +198,11 @@ def _stack(page: Page, goroutine: GoroutineState) -> None:
     ended(page, goroutine.frames_end)
 
 
-def _dim(page: Page, told: str) -> None:
-    page.paragraph((told, "dim"), indent=INDENT * 2, hanging=INDENT)
-
-
-def _origin(goroutine: GoroutineState) -> str:
+def _made(page: Page, goroutine: GoroutineState) -> None:
     at = goroutine.created_at
     place = f"  {words.source(at.file, at.line, at.function)}" if at is not UNSET else ""
-    return f"created by {goroutine.created_by}{place}"
+    told = page.named(f"created by {goroutine.created_by}{place}")
+    page.paragraph((told, "dim"), indent=INDENT * 2, hanging=INDENT)
 
 
 def _own_head(goroutine: GoroutineState) -> list[Span]:

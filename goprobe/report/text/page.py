@@ -7,7 +7,7 @@ reach the terminal any other way. No line is wider than the page.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from io import StringIO
 
 import msgspec
@@ -30,6 +30,17 @@ _WIDEST = 100  # lines wider than this are hard to follow with the eye
 
 Span = str | tuple[str, str]
 """A piece of text, plain or with a style ("bold", "dim cyan")."""
+
+
+class _Drawn(msgspec.Struct, frozen=True, eq=False):
+    """Lines that stand on a page as often as it names them: they are written once."""
+
+    lines: list[Line]
+
+
+Line = Text | str | _Drawn
+"""What is on a page: a styled line; one without styles that is fit for a terminal and no wider than
+the page; or many that are repeated."""
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -55,10 +66,10 @@ class Page:
         self.width = max(options.width, _NARROWEST)
         self.glyphs = UNICODE if options.unicode else ASCII
         self._ascii = not options.unicode
-        self._lines: list[Text] = []
-        self._blank = Text(end="")
-        self._drawn: dict[Hashable, list[Text]] = {}
+        self._lines: list[Line] = []
+        self._drawn: dict[Hashable, _Drawn] = {}
         self._short: dict[str, str] = {}
+        self._named: dict[str, str] = {}
         self._out = StringIO()
         self._console = Console(
             file=self._out,
@@ -85,11 +96,16 @@ class Page:
         """From here on package paths in names are as short as they stay clear among these; with
         `verbose` they stay whole."""
         if not self.options.verbose:
-            self._short = short_paths(names)
+            self._short, self._named = short_paths(names), {}
 
     def named(self, name: str) -> str:
         """What a function, type or variable is called on this page."""
-        return shortened(name, self._short) if self._short else name
+        if not self._short:
+            return name
+        told = self._named.get(name)
+        if told is None:
+            told = self._named[name] = shortened(name, self._short)
+        return told
 
     def text(self, *spans: Span) -> Text:
         """Spans as one styled text, every character of it fit for a terminal."""
@@ -109,16 +125,18 @@ class Page:
 
     def once(self, key: Hashable, draw: Callable[[], None]) -> None:
         """What `draw` puts on the page; of the same key it is drawn once, and then repeated."""
-        if key not in self._drawn:
+        drawn = self._drawn.get(key)
+        if drawn is None:
             begun = len(self._lines)
             draw()
-            self._drawn[key] = self._lines[begun:]
-        else:
-            self._lines += self._drawn[key]
+            drawn = self._drawn[key] = _Drawn(self._lines[begun:])
+            del self._lines[begun:]
+        if drawn.lines:
+            self._lines.append(drawn)
 
     def blank(self) -> None:
-        if self._lines and self._lines[-1].plain:
-            self._lines.append(self._blank)
+        if self._lines and not _is_blank(self._lines[-1]):
+            self._lines.append("")
 
     def line(self, *spans: Span, indent: int = 0) -> None:
         """One line; what does not fit is cut, and the cut shows."""
@@ -126,9 +144,20 @@ class Page:
 
     def paragraph(self, *spans: Span, indent: int = 0, hanging: int = 0) -> None:
         """Lines as many as it takes; all but the first are `hanging` cells further in."""
-        text = self.text(*spans)
-        for number, line in enumerate(self.wrap(text, self.width - indent - hanging)):
+        room = self.width - indent - hanging
+        if (plain := self._unstyled(spans, room)) is not None:
+            self._lines.append(" " * indent + plain)
+            return
+        for number, line in enumerate(self.wrap(self.text(*spans), room)):
             self._lines.append(_beside(" " * (indent + (hanging if number else 0)), line))
+
+    def _unstyled(self, spans: Sequence[Span], room: int) -> str | None:
+        """Spans without styles where they are fit for a terminal as they are, and for one line."""
+        if self.options.colour:
+            return None
+        plain = "".join([span if isinstance(span, str) else span[0] for span in spans])
+        as_is = len(plain) <= room and plain.isascii() and plain.isprintable()
+        return plain if as_is else None
 
     def heading(self, words: str, *rest: Span) -> None:
         self.blank()
@@ -218,17 +247,30 @@ class Page:
     def render(self) -> bytes:
         """The page as bytes; characters that its encoding lacks have been replaced already."""
         if self.options.colour:
-            lines = [part for line in self._lines for part in self.wrap(line, self.width)]
+            lines = [part for line in self._flat() for part in self.wrap(line, self.width)]
             self._console.print(Text("\n", end="\n").join(lines), soft_wrap=True)
-            text = self._out.getvalue()
-        else:
-            once = {id(line): line for line in self._lines}  # many stand there more than once
-            plain = {at: self._plain(line) for at, line in once.items()}
-            text = "".join([plain[id(line)] for line in self._lines])
-        return text.encode("ascii" if self._ascii else "utf-8")
+            return self._encoded(self._out.getvalue())
+        return b"".join(self._written(self._lines, {}))
 
-    def _plain(self, line: Text) -> str:
-        return "".join([f"{part.plain}\n" for part in self.wrap(line, self.width)])
+    def _flat(self) -> Iterator[Text]:
+        for line in _flattened(self._lines):
+            yield Text(line, end="") if isinstance(line, str) else line
+
+    def _written(self, lines: Iterable[Line], known: dict[int, bytes]) -> Iterator[bytes]:
+        """Lines without colours; of those that are repeated `known` has the bytes."""
+        for line in lines:
+            if isinstance(line, str):
+                yield f"{line}\n".encode("ascii")
+            elif isinstance(line, Text):
+                parts = [f"{part.plain}\n" for part in self.wrap(line, self.width)]
+                yield self._encoded("".join(parts))
+            else:
+                if id(line) not in known:
+                    known[id(line)] = b"".join(self._written(line.lines, known))
+                yield known[id(line)]
+
+    def _encoded(self, text: str) -> bytes:
+        return text.encode("ascii" if self._ascii else "utf-8")
 
     def _cell(self, text: Text, width: int, column: Column, alike: frozenset[str]) -> list[Text]:
         if not column.elastic:
@@ -236,6 +278,20 @@ class Page:
         if column.cut and text.plain not in alike:
             return [self._cut(text, width, column)]
         return self.wrap(text, width)
+
+
+def _is_blank(line: Line) -> bool:
+    if isinstance(line, _Drawn):
+        return _is_blank(line.lines[-1])
+    return not (line if isinstance(line, str) else line.plain)
+
+
+def _flattened(lines: Iterable[Line]) -> Iterator[Text | str]:
+    for line in lines:
+        if isinstance(line, _Drawn):
+            yield from _flattened(line.lines)
+        else:
+            yield line
 
 
 def _fits(text: Text, width: int) -> bool:

@@ -26,6 +26,8 @@ def waits_on(
 ) -> None:
     """`several`: they are those of a group, of which `left` are left out; `only`: nobody else has
     them."""
+    if not waits and not left:
+        return
     telling = [w for w in waits if w.kind not in PLAIN]
     most = max((w.count for w in telling), default=0)
     shown = telling if page.options.verbose else telling[:_MOST_CASES]

@@ -30,6 +30,7 @@ _BUDGET = 1 << 28  # bytes of all
 _WORD = 8
 _MARGIN = 512  # bytes
 _DEPTH_LIMIT = 10_000
+_MARKS = 8
 
 
 class GoroutineTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -276,34 +277,71 @@ def same_stacks(table: GoroutineTable, step: Callable[[int], Step]) -> Indexes:
 
     -1 for goroutines without a copied stack, and for those whose stack is hard to walk.
     """
-    known: dict[int, Step] = {}
     labels = np.where(table.stack_size > 0, 0, -1).astype(np.int64)
     active = np.flatnonzero(table.stack_size > 0)
-    pc, at = table.pc.copy(), np.zeros(len(table), np.int64)
-    if not len(active):
-        return labels
+    steps, count = _Steps(step), 1
+    pc, at, label = table.pc[active], np.zeros(len(active), np.int64), labels[active]
     words = np.frombuffer(table.stacks, np.uint64)
     for _ in range(_DEPTH_LIMIT):
         if not len(active):
             return labels
-        pcs, which = np.unique(pc[active], return_inverse=True)
-        for p in pcs.tolist():
-            if p not in known:
-                known[p] = step(p)
-        pairs = labels[active] * np.int64(len(pcs)) + which
-        _, fresh = np.unique(pairs, return_inverse=True)
+        which = steps.numbers(pc)
         # Stacks that ended at a lower depth keep their numbers: the new ones lie above them.
-        labels[active] = fresh + (labels.max() + 1)
-        sizes = np.array([known[p].size for p in pcs.tolist()], np.int64)[which]
-        hard = np.array([known[p].hard for p in pcs.tolist()], np.bool_)[which]
-        slot = at[active] + sizes
-        labels[active[hard]] = -1
+        label, new = _dense(label * len(steps.pcs) + which, (label.max() + 1) * len(steps.pcs))
+        sizes, hard = steps.sizes[which], steps.hard[which]
+        slot = at + sizes
+        labels[active] = np.where(hard, -1, label + count)
+        count += new
         goes_on = (sizes >= 0) & ~hard & (slot + _WORD <= table.stack_size[active])
-        active, slot = active[goes_on], slot[goes_on]
-        pc[active] = words[(table.stack_at[active] + slot) // _WORD]
-        at[active] = slot + _WORD
+        active, slot, label = active[goes_on], slot[goes_on], label[goes_on]
+        pc = words[(table.stack_at[active] + slot) // _WORD]
+        at = slot + _WORD
     labels[active] = -1
     return labels
+
+
+class _Steps:
+    """The steps of all pcs that were met: few, of many stacks."""
+
+    def __init__(self, step: Callable[[int], Step]) -> None:
+        self._step = step
+        self.pcs = np.zeros(0, np.uint64)  # ascending
+        self.sizes = np.zeros(0, np.int64)
+        self.hard = np.zeros(0, np.bool_)
+
+    def numbers(self, pcs: Words) -> Indexes:
+        """Where each of some pcs stands in `pcs`, to which it is added."""
+        if not len(self.pcs):
+            self._add(np.unique(pcs))
+        at = self._places(pcs)
+        unknown = self.pcs[at] != pcs
+        if unknown.any():
+            self._add(np.unique(pcs[unknown]))
+            at = self._places(pcs)
+        return at
+
+    def _places(self, pcs: Words) -> Indexes:
+        return np.minimum(np.searchsorted(self.pcs, pcs), len(self.pcs) - 1)
+
+    def _add(self, pcs: Words) -> None:
+        steps = [self._step(pc) for pc in pcs.tolist()]
+        every = np.concatenate((self.pcs, pcs))
+        order = np.argsort(every)
+        self.pcs = every[order]
+        self.sizes = np.append(self.sizes, np.array([s.size for s in steps], np.int64))[order]
+        self.hard = np.append(self.hard, np.array([s.hard for s in steps], np.bool_))[order]
+
+
+def _dense(keys: Indexes, end: int) -> tuple[Indexes, int]:
+    """Numbers for some keys below an end, the same for the same key, without gaps; how many there
+    are. They are sorted only where a mark for each possible key took more."""
+    if end > _MARKS * len(keys):
+        distinct, numbers = np.unique(keys, return_inverse=True)
+        return numbers, len(distinct)
+    there = np.zeros(end, np.bool_)
+    there[keys] = True
+    ranks = np.cumsum(there) - 1
+    return ranks[keys], int(ranks[-1]) + 1
 
 
 def status_names(layout: Layout) -> dict[int, str]:
