@@ -55,10 +55,11 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where the program went when it was let run: to a stop, or to its end.
 
     `where` is the WHERE of the breakpoint, "" for other reasons, and `also` others that mean the
-    same address; `watch` the number of the watch that it stopped for, and `watched` what happened
-    to it; `watches` says where the bytes of each watch lie by now. `cut` is the step ("finish", …)
-    that the program was stopped in before its end, "" where none was; `goes_on` says whether it can
-    be gone on with. `stop` is in recordings of goprobe.recording/1 alone: it is asked for since.
+    same address; `wrapper` says that the compiler has made the function there. `watch` is the
+    number of the watch that it stopped for, and `watched` what happened to it; `watches` says where
+    the bytes of each watch lie by now. `cut` is the step ("finish", …) that the program was stopped
+    in before its end, "" where none was; `goes_on` says whether it can be gone on with. `stop` is
+    in recordings of goprobe.recording/1 alone: it is asked for since.
     """
 
     here: Here | UnsetType = UNSET
@@ -66,6 +67,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exit: Exit | UnsetType = UNSET
     where: str = ""
     also: tuple[str, ...] = ()
+    wrapper: bool = False
     watch: int = 0
     watched: WatchNews = WatchNews.WRITE
     cut: str = ""

@@ -111,7 +111,7 @@ func main() {
 	println(outer(3))
 	println(viaInterface(&square{3}))
 	done := make(chan bool)
-	go other(done)
+	go other(done) // main-go
 	println(waits(done))
 	last()
 }

@@ -97,6 +97,17 @@ def test_stops_of_one_goroutine(release: str) -> None:
         assert [s.goroutine for s in program.run(["main.begin"], goroutine=99)] == []
 
 
+def test_a_line_that_the_compiler_has_in_a_function_of_its_own_too(release: str) -> None:
+    binary = str(go.build(SESSIONS / "steps.go", go=release, flags=UNOPTIMISED))
+    lines = (SESSIONS / "steps.go").read_text().splitlines()
+    line = next(n for n, text in enumerate(lines, 1) if text.endswith("main-go"))
+    for when in ("a == 7", lambda stop: stop["a"] == 7):
+        with goprobe.launch(binary, ["short"], stdout=2) as program:
+            with pytest.warns(goprobe.StopWarning, match="the compiler has made: not stopped"):
+                told = [s.function for s in program.run([f"steps.go:{line}"], when=when)]
+            assert told == ["main.main"] and program.exit is not None
+
+
 def test_early_recordings_know_no_kinds(tmp_path: Path) -> None:
     """Nor the bytes of strings that were told whole, or of which only the length is asked."""
     binary, recording = str(go.build(SESSIONS / "conditions.go", flags=UNOPTIMISED)), tmp_path / "r"

@@ -231,6 +231,7 @@ class LiveDriver:
             here=Here(reason, event.thread, Address(event.pc)),
             where=where,
             also=tuple(also),
+            wrapper=bool(where) and self._lines.is_wrapper(event.pc),
             watch=notice.number if notice else 0,
             watched=notice.news if notice else WatchNews.WRITE,
             watches={n: Address(at) for n, at in self._watches.addresses.items()},

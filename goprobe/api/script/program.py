@@ -38,8 +38,6 @@ variables in scope and of packages (`main.counter`), integer constants (`s.state
 `cap`, `real`, `imag` and conversions to numbers; operators those of comparison, logic and
 arithmetic."""
 Handler = Callable[[Stop], object]
-
-
 Test = Callable[[Stop], object]
 
 
@@ -68,6 +66,7 @@ class Program:
         self._set: set[str] = set()
         self._asked: dict[str, Test] = {}  # of each place, what its stops were asked for by
         self._asked_of_watches: Test = _always
+        self._passed: set[str] = set()  # what was said of places that no condition can be asked at
         self._stop: Stop | None = None
         self._shown = False
         self._kept = 0
@@ -109,12 +108,38 @@ class Program:
 
     def _test(self, when: Condition | None, goroutine: int = 0) -> Test:
         """A condition as a function of the stop. Raises UsageError where it is no expression."""
-        if isinstance(when, str):
-            expression = condition(when)
-            return lambda stop: (
-                _of(goroutine, stop) and expression(lambda name: self._named(stop, name))
+        if when is None:
+            return lambda stop: _of(goroutine, stop)
+        expression = condition(when) if isinstance(when, str) else None
+
+        def test(stop: Stop) -> object:
+            if not _of(goroutine, stop):
+                return False
+            try:
+                if expression is not None:
+                    return expression(lambda name: self._named(stop, name))
+                return when(stop)  # type: ignore[operator]
+            except GoprobeError as error:
+                if stop._moment.wrapper:
+                    self._passes_by(stop, error)
+                    return False
+                if expression is not None:
+                    asked = f"the condition is asked at {stop.function}, line {stop.line}"
+                    error.hint = f"{error.hint}; {asked}" if error.hint else asked
+                raise
+
+        return test
+
+    def _passes_by(self, stop: Stop, error: GoprobeError) -> None:
+        """A statement that defers a call, or begins a goroutine with it, is code of a function that
+        the compiler makes, too, which has what the call is made with, and no other variables."""
+        place = f"{stop.where} is in {stop.function}, too, which the compiler has made"
+        if place not in self._passed:
+            self._passed.add(place)
+            told = (
+                f"{place}: not stopped there, where the condition cannot be asked ({error.message})"
             )
-        return lambda stop: _of(goroutine, stop) and (when is None or when(stop))
+            warnings.warn(told, StopWarning, stacklevel=5)
 
     def _named(self, stop: Stop, name: str) -> Value | int:
         """What a name of a condition means: a variable in scope, one of a package or a constant of

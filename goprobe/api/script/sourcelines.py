@@ -47,6 +47,7 @@ class SourceLines:
         self._bias = bias
         self._table = program.lines.rebased(bias) if bias else program.lines
         self._code = Code(self._table)
+        self._wrappers: dict[int, bool] = {}
         self._landings: dict[int, tuple[Landing, ...]] = {}
         self._transfers: dict[int, tuple[Transfer, ...]] = {}
 
@@ -57,8 +58,11 @@ class SourceLines:
         return tuple((f.function, f.line) for f in reversed(self._code.source(pc)))
 
     def is_wrapper(self, pc: int) -> bool:
-        source = self._code.source(pc)
-        return bool(source) and source[0].wrapper
+        """Whether the compiler has made the function that stands there."""
+        if pc not in self._wrappers:
+            source = self._code.source(pc)
+            self._wrappers[pc] = bool(source) and source[0].wrapper
+        return self._wrappers[pc]
 
     def group(self, root: str) -> Iterator[Function]:
         """The code of a function and of the bodies of its loops over functions."""
