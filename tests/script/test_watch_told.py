@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,10 +19,19 @@ type failed struct{ code int }
 
 func (f *failed) Error() string { return "failed" }
 
+type names struct{ first, last string }
+
+type result struct {
+	count int
+	err   error
+}
+
 type watched struct {
 	last    error
 	pointer *int
 	count   atomic.Int64
+	names   names
+	result  result
 }
 
 var text = "g"
@@ -68,8 +78,24 @@ func change(w *watched) {
 	text = text[:1]
 }
 
+//go:noinline
+func parts(w *watched, n names) {
+	w.names.last = "b"
+	between() // else the optimiser makes one of two statements
+	w.names = n
+	between()
+	w.names.first = "longer"
+	w.result.err = &failed{3}
+	between()
+	w.result = result{1, &failed{4}}
+}
+
+//go:noinline
+func between() {}
+
 func main() {
 	w := &watched{}
+	parts(w, names{"c", "dd"})
 	fails(w, 1)
 	fails(w, 2)
 	change(w)
@@ -98,7 +124,7 @@ def _built(folder: Path, release: str, *, optimised: bool) -> str:
 def test_what_hits_tell(tmp_path: Path, release: str, *, optimised: bool) -> None:
     binary = _built(tmp_path, release, optimised=optimised)
 
-    def hits(where: str, what: str) -> list[tuple[object, object, int]]:
+    def hits(where: str, what: str) -> list[tuple[Any, Any, int]]:
         with goprobe.launch(binary, stdout=2) as program:
             stop = next(program.run([where]))
             program.clear(where)
@@ -112,6 +138,15 @@ def test_what_hits_tell(tmp_path: Path, release: str, *, optimised: bool) -> Non
         (None, {"code": 1}, line),
         ({"code": 1}, {"code": 2}, line),
     ]
+    # A struct that holds what takes several words: each such part is written whole.
+    told = [hit[1] for hit in hits("main.parts", "w.names")]
+    first, last = [n["first"] for n in told], [n["last"] for n in told]
+    assert set(first) == {"", "c", "longer"} and set(last) == {"b", "dd"}, told
+    assert told[0] == {"first": "", "last": "b"} and told[-1] == {"first": "longer", "last": "dd"}
+    told = [hit[1] for hit in hits("main.parts", "w.result")]
+    assert told[0] == {"count": 0, "err": {"code": 3}}
+    assert all(n["err"] in ({"code": 3}, {"code": 4}) for n in told), told
+    assert told[-1] == {"count": 1, "err": {"code": 4}}
     assert hits("main.change", "w.pointer")[-1][1:] == (2, _LINES["pointer"])
     if not optimised:  # the optimiser leaves out the first of the two
         assert hits("main.change", "w.pointer")[1][0] == 7

@@ -92,9 +92,10 @@ class Driver(Protocol):
     def halted(self) -> Moment | None:
         """Where the program was halted when a wait for it was given up; None where it was not."""
 
-    def watch(self, address: int, size: int, element: int = 0) -> tuple[int, ...]:
+    def watch(self, address: int, size: int, element: int = 0, of: str = "") -> tuple[int, ...]:
         """Stop after a change of these bytes: numbers of watches for `unwatch`. With the size of an
-        `element` they are a header, and what that leads to is watched, too."""
+        `element` they are a header, and what that leads to is watched, too. By their type `of` is
+        known which words are written together."""
 
     def watch_limits(self, numbers: tuple[int, ...]) -> tuple[str, ...]:
         """What of these watches the processor cannot watch."""

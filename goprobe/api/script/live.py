@@ -237,8 +237,10 @@ class LiveDriver:
             watches={n: Address(at) for n, at in self._watches.addresses.items()},
         )
 
-    def watch(self, address: int, size: int, element: int = 0) -> tuple[int, ...]:
-        return (self._watches.add(self._at(), address, size, element),)
+    def watch(self, address: int, size: int, element: int = 0, of: str = "") -> tuple[int, ...]:
+        view = self._at()
+        headers = typedreads.headers(view, of, size)
+        return (self._watches.add(view, address, size, element, headers),)
 
     def watch_limits(self, numbers: tuple[int, ...]) -> tuple[str, ...]:
         self._partly |= self._watches.uncovered

@@ -121,9 +121,9 @@ class Recorder:
     def halted(self) -> Moment | None:
         return self._driver.halted()
 
-    def watch(self, address: int, size: int, element: int = 0) -> tuple[int, ...]:
+    def watch(self, address: int, size: int, element: int = 0, of: str = "") -> tuple[int, ...]:
         asked = (address, size, element) if element else (address, size)
-        return self._asked("watch", asked, lambda: self._driver.watch(address, size, element))
+        return self._asked("watch", asked, lambda: self._driver.watch(address, size, element, of))
 
     def watch_limits(self, numbers: tuple[int, ...]) -> tuple[str, ...]:
         return self._driver.watch_limits(numbers)

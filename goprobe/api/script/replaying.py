@@ -261,7 +261,7 @@ class Replayer:
         self._old = moment.stop if moment.stop is not UNSET else None
         return moment
 
-    def watch(self, address: int, size: int, element: int = 0) -> tuple[int, ...]:
+    def watch(self, address: int, size: int, element: int = 0, _of: str = "") -> tuple[int, ...]:
         asked = (address, size, element) if element else (address, size)
         return cast("tuple[int, ...]", self._asked("watch", asked, tuple[int, ...]))
 

@@ -368,7 +368,7 @@ class Stop:
         if isinstance(thing, str):
             thing = meant_by(thing, self.get, self._driver, self.check)
         watched = watched_of(self._driver, thing, size)
-        numbers = self._driver.watch(watched.address, watched.size, watched.element)
+        numbers = self._driver.watch(watched.address, watched.size, watched.element, watched.type)
         for told in self._driver.watch_limits(numbers):
             warnings.warn(told, StopWarning, stacklevel=2)
         return Watch(self._driver, numbers, watched, self._addresses, self._onwards)

@@ -8,7 +8,7 @@ from itertools import islice
 
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.binary.dwarf.constants import integer_constant
-from goprobe.binary.dwarf.gotypes import GoKind, GoType
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
 from goprobe.binary.dwarf.info import DebugInfo
 from goprobe.counts import counted
 from goprobe.errors import NoSuchElementError, UnreadableError, UsageError
@@ -21,6 +21,7 @@ from goprobe.runtime.values.storage import InMemory
 _AT_ONCE = 1 << 12
 _ENTRIES = 1 << 20  # looked at for one key
 _STRING = 1 << 20  # bytes of a key
+_HEADERS = {GoKind.STRING, GoKind.SLICE, GoKind.INTERFACE, GoKind.COMPLEX128}
 
 
 def value(view: StopView, type_name: str, address: int) -> Element:
@@ -62,6 +63,28 @@ def extent(view: StopView, type_name: str) -> tuple[int, int]:
     if go_type.kind in (GoKind.INTERFACE, GoKind.COMPLEX128):
         return go_type.size, -1
     return go_type.size, _element_of(view, go_type).size if go_type.kind == GoKind.SLICE else 0
+
+
+def headers(view: StopView, type_name: str, size: int) -> tuple[tuple[int, int], ...]:
+    """What of a value of `size` bytes is written by several words that belong together: offsets and
+    sizes of strings, slices, interfaces, complex numbers. None of a type that is not known."""
+    if not type_name:
+        return ()
+    return tuple(_headers(view.world.program.debug.types, _named(view, type_name), 0, size))
+
+
+def _headers(types: TypeReader, go_type: GoType, at: int, end: int) -> Iterator[tuple[int, int]]:
+    if not 0 < go_type.size <= end - at:
+        return
+    if go_type.kind in _HEADERS:
+        yield at, go_type.size
+    elif go_type.kind is GoKind.STRUCT:
+        for member in go_type.members:
+            yield from _headers(types, types.at(member.type), at + member.offset, end)
+    elif go_type.kind is GoKind.ARRAY:
+        element = types.at(go_type.elem)
+        for index in range(go_type.count if element.size else 0):
+            yield from _headers(types, element, at + index * element.size, end)
 
 
 def kind(view: StopView, type_name: str) -> str:

@@ -49,13 +49,15 @@ class OnStack(msgspec.Struct):
 class WatchedBytes(msgspec.Struct):
     """`element` is the size of one element of what a header (of a string, a slice) leads to, -1 of
     one that leads to nothing that is watched (of an interface), 0 for other bytes; `data` are
-    those, as far as they are compared, at `data_at`. `before` was there before the last write."""
+    those, as far as they are compared, at `data_at`. `headers` are those that the bytes are or
+    hold: offsets and sizes. `before` was there before the last write."""
 
     address: int
     size: int
     content: bytes
     stack: OnStack | None
     element: int = 0
+    headers: tuple[tuple[int, int], ...] = ()
     data_at: int = 0
     data: bytes = b""
     paused: bool = False
@@ -91,17 +93,19 @@ class WatchedBytes(msgspec.Struct):
             if at and size:
                 self.data_at, self.data = at, memory.read(at, size)
 
-    def written(self, content: bytes) -> int:
-        """How many words are others than before the last write."""
-        words = range(0, self.size, WORD)
+    def written(self, content: bytes, at: int, size: int) -> int:
+        """How many words of a header are others than before the last write."""
+        words = range(at, at + size, WORD)
         return sum(content[at : at + WORD] != self.before[at : at + WORD] for at in words)
 
     def part_written(self, content: bytes) -> str:
         """In words, how much of a header has changed, where that is not all of it."""
-        written, words = self.written(content), len(range(0, self.size, WORD))
-        if not self.element or written == words:
-            return ""
-        return f", to {written} of the {words} words of its header"
+        for at, size in self.headers:
+            written, words = self.written(content, at, size), size // WORD
+            if 0 < written < words:
+                where = "" if size == self.size else f" {at} bytes on"
+                return f", to {written} of the {words} words of its header{where}"
+        return ""
 
 
 def on_stack(view: StopView, address: int) -> OnStack | None:

@@ -56,10 +56,13 @@ class Watches:
         copystack = session.program.lines.function_named(_COPYSTACK)
         self._entry = copystack.entry + session.bias if copystack else 0
 
-    def add(self, view: StopView, address: int, size: int, element: int = 0) -> int:
-        """Watch `size` bytes, with `element` what they lead to as a header, too; returns the
-        watch's number. Raises UsageError where nothing is mapped or the processor has too few
-        watchpoints left."""
+    def add(
+        self, view: StopView, address: int, size: int, element: int = 0,
+        headers: tuple[tuple[int, int], ...] = (),
+    ) -> int:  # fmt: skip
+        """Watch `size` bytes, with `element` what they lead to as a header, too; `headers` are
+        offsets and sizes of what is written together. Returns the watch's number. Raises
+        UsageError where nothing is mapped or the processor has too few watchpoints left."""
         if not 0 < size <= WATCHES * WORD:
             raise UsageError(
                 f"cannot watch {counted(size, 'byte')}: the processor's {WATCHES} hardware "
@@ -69,7 +72,7 @@ class Watches:
             content = view.world.memory.read(address, size)
         except (UnreadableError, OverflowError):
             raise UsageError(f"cannot watch {address:#x}: nothing is mapped there") from None
-        watched = WatchedBytes(address, size, content, on_stack(view, address), element)
+        watched = WatchedBytes(address, size, content, on_stack(view, address), element, headers)
         with suppress(UnreadableError):
             watched.follow(view.world.memory)
         free = WATCHES - len(self._wanted())
