@@ -12,6 +12,7 @@ import pytest
 import goprobe
 from goprobe.api.script.goexpr import condition, parse
 from goprobe.api.script.sealing import opened
+from goprobe.api.script.typerules import is_assignable
 from goprobe.errors import NoSuchElementError, UsageError
 from tests.support import go
 
@@ -51,6 +52,20 @@ def test_the_grammar(text: str, value: object) -> None:
 def test_what_is_no_expression(text: str) -> None:
     with pytest.raises(UsageError, match="the condition"):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "may"),
+    [
+        ("go.shape.uint64", "uint64", True),  # or of a type that is one
+        ("go.shape.uint64", "uint", False), ("int", "go.shape.uint64", False),
+        ("go.shape.int", "main.Code", True), ("go.shape.string", "main.Code", False),
+        ("go.shape.*uint8", "*main.T", True), ("go.shape.[]int", "*main.T", False),
+        ("[]go.shape.int", "[]int", True), ("go.shape.7ef79b81", "int", True),
+    ],
+)  # fmt: skip
+def test_what_a_generic_functions_type_may_be(one: str, other: str, may: bool) -> None:
+    assert is_assignable(one, other, lambda name: {"main.Code": "int"}.get(name, "")) is may
 
 
 @pytest.fixture(params=go.matrix(), scope="module")

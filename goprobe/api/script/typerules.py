@@ -49,8 +49,11 @@ def is_named(name: str) -> bool:
 def is_assignable(one: str, other: str, kinds: Kinds) -> bool:
     """A value of one type to the other or the other way round, neither an interface; true, too,
     where the names do not say it."""
-    if one == other or _SHAPE in one or _SHAPE in other:
+    if one == other:
         return True
+    if _SHAPE in one or _SHAPE in other:  # of a shape the underlying type is known, and no more
+        of_one, of_other = (kind_by_name(n.removeprefix(_SHAPE), kinds) for n in (one, other))
+        return not of_one or not of_other or of_one == of_other
     if is_named(one) and is_named(other):
         return ALIASES.get(one, one) == ALIASES.get(other, other)
     of_one, of_other = kind_by_name(one, kinds), kind_by_name(other, kinds)
