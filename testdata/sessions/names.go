@@ -31,4 +31,26 @@ func hides(n int) {
 	leaf(x + y + z + mode) // the same x
 }
 
-func main() { hides(4) }
+//go:noinline
+func mark() {}
+
+//go:noinline
+func literal(n int) int {
+	total := n * 2
+	return func() int {
+		mark()
+		return total + 1
+	}()
+}
+
+//go:noinline
+func panics(p, e []int) { // the runtime has variables of these names where it panics
+	defer func() { recover() }()
+	panic(len(p) + len(e))
+}
+
+func main() {
+	hides(4)
+	literal(4)
+	panics([]int{1}, nil)
+}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import goprobe
-from goprobe.errors import UsageError
+from goprobe.errors import NoSuchElementError, UsageError
 from tests.support.go import build
 
 SOURCE = Path(__file__).parents[2] / "testdata" / "sessions" / "names.go"
@@ -51,3 +51,23 @@ def test_what_a_closure_has_not_captured_is_not_looked_for_elsewhere(program: st
 def test_a_name_that_is_given_a_value_anew_is_the_same_variable() -> None:
     unoptimised = str(build(SOURCE, flags=("-gcflags=-N -l",)))
     assert count(unoptimised, LINES["the same x"], "x == 6 && n == 4") == 1
+
+
+def test_what_an_inlined_closure_has_captured_is_said_to_be_the_outer_functions() -> None:
+    optimised = str(build(SOURCE))
+    with goprobe.launch(optimised) as launched:
+        stop = next(launched.run(["main.mark"]))
+        assert stop.frames[1].inlined and stop.frames[2].function == "main.literal"
+        for name, hint in (("n", "frame(2)"), ("nowhere", "")):
+            with pytest.raises(NoSuchElementError, match="was inlined") as told:
+                _ = stop.frame(1)[name]
+            assert told.value.hint.endswith(hint)
+
+
+def test_where_the_runtime_panics_the_users_variables_are_meant() -> None:
+    program = str(build(SOURCE, flags=("-gcflags=-N -l",)))
+    assert count(program, goprobe.PANIC, "len(p) == 1 && len(e) == 0") == 1
+    with goprobe.launch(program) as launched:
+        stop = next(launched.run([goprobe.PANIC]))
+        assert stop["p"].py == [1] and stop.frames[0].function == "runtime.gopanic"
+        assert stop.panic is not None and stop.panic.message == "1"

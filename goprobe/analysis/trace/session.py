@@ -84,7 +84,7 @@ class Session(HeldProgram):
     def _late(self) -> TargetTimeoutError:
         return TargetTimeoutError(
             f"the program did not get there within {self._launch.timeout:g} s",
-            hint="give it longer with --timeout SECONDS",
+            hint="give it longer: --timeout SECONDS, in Python timeout=SECONDS",
         )
 
     @contextmanager

@@ -18,7 +18,7 @@ from msgspec import UNSET
 
 from goprobe.analysis.calls.calls import CallsRequest
 from goprobe.api.calls import Call, calls_wanted
-from goprobe.api.script.driver import GO_ON, Driver
+from goprobe.api.script.driver import EVENTS, GO_ON, Driver
 from goprobe.api.script.goexpr import condition
 from goprobe.api.script.heapobjects import Objects
 from goprobe.api.script.stop import DIFFED, Stop
@@ -208,7 +208,7 @@ class Program:
     def _wishes(self, breaks: tuple[str, ...], wish: Wish | None) -> Wishes:
         """What is known of the stops that this run wants. A function of Python wants to see all."""
         made: dict[str, tuple[Wish, ...]] = {}
-        for where in self._set:
+        for where in self._set - EVENTS.keys():
             heard = [each.wish for each in self._listeners if each.where == where]
             every = [*heard, wish] if where in breaks else heard
             if None not in every:

@@ -15,7 +15,7 @@ from goprobe.api.script.diff import Diff, Kept, Place, changed, kept, moved
 from goprobe.api.script.driver import FATAL, GO_ON, Driver
 from goprobe.api.script.heapobjects import HeapPath, number_of, object_of
 from goprobe.api.script.panic import Panic, panic_of, panic_variable
-from goprobe.api.script.scope import FrameScope, no_such_variable, table_of
+from goprobe.api.script.scope import FrameScope, no_such_variable, of_user, table_of
 from goprobe.api.script.value import Value
 from goprobe.api.script.warned import StopWarning
 from goprobe.api.script.watch import Onwards, Watch, Watchable, meant_by, watched_of
@@ -35,7 +35,7 @@ DIFFED = -1
 class Stop:
     """The program at one stop. When it goes on, the stop is over: asking it is an error.
 
-    `stop["msg"]` is the variable of that name, the innermost frame's first.
+    `stop["msg"]` is the variable of that name, the innermost frame's first (at PANIC the user's).
     """
 
     def __init__(
@@ -110,8 +110,7 @@ class Stop:
     @property
     def wheres(self) -> tuple[str, ...]:
         """Every WHERE that means this place: a function's name and the line where it begins."""
-        where = self.where
-        return (where, *self._moment.also) if where else ()
+        return (self.where, *self._moment.also) if self.where else ()
 
     @property
     def watched(self) -> int:
@@ -212,8 +211,9 @@ class Stop:
 
     def _got(self, name: str, *, outer: bool = True) -> Value | None:
         self.check()
-        quick = self._driver.quick(name) if self._variables is None else None
-        if quick:
+        if v := of_user(self._moment.where, name, lambda: self.variables):
+            return self._value(v)
+        if self._variables is None and (quick := self._driver.quick(name)):
             return Value(self._driver, None, self.check, lambda: self._innermost(name), quick)
         v = self._find(name)
         return None if v is None or (v.frame and not outer) else self._value(v)
@@ -237,14 +237,14 @@ class Stop:
         if not 0 <= index < len(self.frames):
             end = self.report.frames_end or f"the stack has {len(self.frames)}"
             raise NoSuchElementError(f"there is no frame {index}: {end}")
-        own = (v for v in self.variables if v.frame == index)
-        return FrameScope(self.frames[index], tuple(self._value(v) for v in own))
+        return FrameScope(self.frames, index, [(v.frame, self._value(v)) for v in self.variables])
 
     @property
     def panic(self) -> Panic | None:
         """At goprobe.PANIC and FATAL, what is wrong; None at other stops."""
         name = panic_variable(self.where, self.function if self.where == FATAL else "")
-        return panic_of(self._driver, name, self[name], self.check) if name else None
+        own = self._value(self._innermost(name)) if name else None
+        return None if own is None else panic_of(self._driver, name, own, self.check)
 
     def __repr__(self) -> str:
         if self._over or self._report is None:
