@@ -39,8 +39,8 @@ class FrameScope:
         if variable is None and self._around >= 0:
             outer = f"the function around it has a variable of that name: frame({self._around})"
             raise NoSuchElementError(
-                f"no variable {name} is told at {self.function}: it was inlined, and then the debug "
-                "information does not say what a closure has captured",
+                f"no variable {name} is told at {self.function}: it was inlined, and then nothing "
+                "describes what a closure has captured",
                 hint=outer if name in self._outer else "",
             )
         if variable is None:
