@@ -31,7 +31,7 @@ from goprobe.cachefolder import cache_folder, prune
 from goprobe.nativecode import Array, Native
 
 _WORTH_IT = 1 << 18  # below it Python is done before a loop is compiled (m: 1 s each)
-_LOADED = 16  # of code that is there already so many times less is enough
+_LOADED = 64  # of code that is there already so many times less is enough (m: 0.6 ms to load)
 _ROOM = 4 << 30  # address space
 _FOLDER = "loops"
 _SUFFIX = ".code"

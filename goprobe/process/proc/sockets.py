@@ -6,7 +6,6 @@ machine's byte order, ports are not.
 
 from __future__ import annotations
 
-import socket
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
@@ -116,6 +115,9 @@ def _end(text: str) -> str:
         return ""
     if len(raw) == 16 and raw.startswith(_MAPPED):
         raw = raw[12:]
+    # Few questions come here, and it takes a moment to load.
+    from socket import AF_INET, AF_INET6, inet_ntop
+
     if len(raw) == 4:
-        return f"{socket.inet_ntop(socket.AF_INET, raw)}:{number}"
-    return f"[{socket.inet_ntop(socket.AF_INET6, raw)}]:{number}" if len(raw) == 16 else ""
+        return f"{inet_ntop(AF_INET, raw)}:{number}"
+    return f"[{inet_ntop(AF_INET6, raw)}]:{number}" if len(raw) == 16 else ""

@@ -11,7 +11,6 @@ from msgspec import UNSET
 from goprobe.model.attached import CallSite, GoroutineGroup, GoroutinesReport, GoroutineState
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
-from goprobe.report.text.contention import contention
 from goprobe.report.text.goroutinelines import (
     INDENT,
     STYLES,
@@ -37,6 +36,8 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
     page.shorten(_names(report))
     whole = any(map(_is_whole, _stacks(report)))
     if report.contention is not UNSET:
+        from goprobe.report.text.contention import contention
+
         contention(page, report.contention)
     if report.leaks is not UNSET:
         leaks(page, report, report.leaks, whole=whole)

@@ -312,11 +312,11 @@ class _Steps:
     def numbers(self, pcs: Words) -> Indexes:
         """Where each of some pcs stands in `pcs`, to which it is added."""
         if not len(self.pcs):
-            self._add(np.unique(pcs))
+            self._add(_different(pcs))
         at = self._places(pcs)
         unknown = self.pcs[at] != pcs
         if unknown.any():
-            self._add(np.unique(pcs[unknown]))
+            self._add(_different(pcs[unknown]))
             at = self._places(pcs)
         return at
 
@@ -330,6 +330,12 @@ class _Steps:
         self.pcs = every[order]
         self.sizes = np.append(self.sizes, np.array([s.size for s in steps], np.int64))[order]
         self.hard = np.append(self.hard, np.array([s.hard for s in steps], np.bool_))[order]
+
+
+def _different(pcs: Words) -> Words:
+    """Each once, ascending. Asked for nothing else, numpy.unique loads numpy's masked arrays, which
+    takes as long as most programs' goroutines."""
+    return np.unique(pcs, return_index=True)[0]
 
 
 def _dense(keys: Indexes, end: int) -> tuple[Indexes, int]:

@@ -105,8 +105,7 @@ def _page_allocator(memory: Memory, layout: Layout, heap: Heap) -> Iterator[Runt
     first = 1 << layout.constants.get("pallocChunksL1Bits", 13)
     second = 1 << layout.constants.get("pallocChunksL2Bits", 13)
     table = memory.read(record.at("pages.chunks"), first * _WORD)
-    for i in range(first):
-        at = int.from_bytes(table[_WORD * i : _WORD * (i + 1)], "little")
+    for i, at in enumerate(memoryview(table).cast("Q")):
         if at:
             yield RuntimeRegion(
                 at, at + second * _PALLOC_DATA, "page bitmap", f"mheap_.pages.chunks[{i}]"
