@@ -29,6 +29,7 @@ _MOST_LISTS = 9
 _ORDERS = ("size", "count", "name", "growth")
 _NARROW = 100
 _TITLES = {"bytes": "size", "time": "waits for", "": "count"}  # of others it is the unit
+_SIZE, _SHARE, _BAR = 9, 7, 10  # columns
 _GAP, _EDGE, _LEAST_NAME = 2, 2, 15
 _LEAD = 3  # a mark, and whether it leads on, before each name
 _HELP = """\
@@ -60,6 +61,10 @@ _KEYS = " ".join(
     f"[@click=app.{each.action}] [b]{each.key_display or each.key}[/b] {each.description}[/]"
     for each in _SHOWN
 )
+
+
+def _wide(columns: list[tuple[str, int]]) -> int:
+    return sum(width + _GAP for _, width in columns) - _GAP
 
 
 class Source(Protocol):
@@ -171,8 +176,10 @@ class Explorer(App[None]):
         self._rows = 0
         table = self.table
         table.clear(columns=True)
-        for name, width in self._columns(level):
-            table.add_column(name, width=width)
+        # One cell a row: rich lays out each cell by itself, which was most of what a key took.
+        columns = self._columns(level)
+        title = (Text(name[:width].ljust(width)) for name, width in columns)
+        table.add_column(Text(" " * _GAP).join(title), width=_wide(columns))
         self._more_rows(level, level.cursor + 1)
         if self._rows:
             table.move_cursor(row=min(level.cursor, self._rows - 1))
@@ -186,7 +193,7 @@ class Explorer(App[None]):
         room = self._columns(level)[-1][1] - _LEAD
         upto = min(least + max(self.size.height, _LEAST_ROWS), len(self._left))
         for entry in self._left[self._rows : upto]:
-            self.table.add_row(*self._cells(entry, whole, room, wide=wide))
+            self.table.add_row(self._row(entry, whole, room, wide=wide))
         self._rows = upto
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
@@ -198,26 +205,27 @@ class Explorer(App[None]):
     def _columns(self, level: Level) -> list[tuple[str, int]]:
         """Title and cells of each; the names take what is left."""
         unit = level.entries[0].unit if level.entries else "bytes"
-        columns = [(_TITLES.get(unit, unit), 9)]
-        columns += [(level.entries[0].counts, 9)] if level.entries and unit == "bytes" else []
-        columns += [("share", 7)] if self.size.width >= _NARROW else []
-        columns += [("", 10), *([("grown", 10)] if self._grown else [])]
+        columns = [(_TITLES.get(unit, unit), _SIZE)]
+        columns += [(level.entries[0].counts, _SIZE)] if level.entries and unit == "bytes" else []
+        columns += [("share", _SHARE)] if self.size.width >= _NARROW else []
+        columns += [("", _BAR), *([("grown", _BAR)] if self._grown else [])]
         taken = sum(width + _GAP for _, width in columns) + _GAP + _EDGE
         return [*columns, ("name", max(self.size.width - taken, _LEAST_NAME))]
 
-    def _cells(self, entry: Entry, whole: int, room: int, *, wide: bool) -> list[Text]:
+    def _row(self, entry: Entry, whole: int, room: int, *, wide: bool) -> Text:
+        """What stands below the titles of the columns, each as wide as that."""
         mark = "*" if entry.key in self._marked else " "
-        name = middle_cut(entry.name, room)
-        cells = [Text(entry.size, justify="right")]
+        row = Text(entry.size.rjust(_SIZE), no_wrap=True, end="")
         if entry.unit == "bytes":
-            cells.append(Text(words.number(entry.count), justify="right"))
+            row.append(words.number(entry.count).rjust(_SIZE + _GAP))
         if wide:
-            cells.append(Text(f"{100 * entry.amount / max(whole, 1):.1f} %", justify="right"))
-        cells.append(Text(bar(entry.amount, whole), style="yellow"))
+            row.append(f"{100 * entry.amount / max(whole, 1):.1f} %".rjust(_SHARE + _GAP))
+        row.append(" " * _GAP).append(bar(entry.amount, whole), style="yellow").append(" " * _GAP)
         if self._grown:
-            cells.append(grown(self._grown.get(entry.key, 0), entry.unit))
+            told, style = grown(self._grown.get(entry.key, 0), entry.unit)
+            row.append(told.rjust(_BAR), style=style).append(" " * _GAP)
         leads = "▸" if entry.below else " "
-        return [*cells, Text(f"{mark}{leads} {name}", no_wrap=True)]
+        return row.append(f"{mark}{leads} {middle_cut(entry.name, room)}")
 
     def _where(self, level: Level) -> None:
         path = " › ".join(each.title for each in self._paths[self._at])

@@ -75,11 +75,12 @@ def lists(labels: Sequence[str], at: int) -> Text:
     return text
 
 
-def grown(amount: int, unit: str) -> Text:
+def grown(amount: int, unit: str) -> tuple[str, str]:
+    """What is shown of it, and in which colour."""
     if not amount:
-        return Text("")
+        return "", ""
     signed = {"bytes": words.signed_size, "time": words.signed_duration}.get(unit, words.signed)
-    return Text(signed(amount), style="red" if amount > 0 else "green", justify="right")
+    return signed(amount), "red" if amount > 0 else "green"
 
 
 def middle_cut(name: str, room: int) -> str:

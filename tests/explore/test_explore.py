@@ -312,7 +312,7 @@ def test_lists_are_searched_and_sorted(saved: Path) -> None:
         (e.amount for e in types), reverse=True
     )
     assert chosen(types, "", "growth", {types[-1].key: 7})[0] is types[-1]
-    told = [grown(n, unit).plain for n, unit in ((2048, "bytes"), (-3, ""), (90_000_000, "time"))]
+    told = [grown(n, unit)[0] for n, unit in ((2048, "bytes"), (-3, ""), (90_000_000, "time"))]
     assert told == ["+2 KiB", "-3", "+90 s"]
     assert bar(0, 100) == "░" * 10
     assert bar(1, 1000)[0] == "█"
