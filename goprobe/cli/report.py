@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,12 +49,12 @@ class ReportFolder:
         from goprobe.process.ptrace.priority import import_numpy
         from goprobe.report.places import places_of
 
-        place = _made(folder)
-        import_numpy()
-        with Progress() as progress:
-            progress(f"reading {process.process}")
-            target = opened(process)
-            looked = [_look(name, ask, target, progress) for name, ask in _QUESTIONS.items()]
+        with _made(folder) as place:
+            import_numpy()
+            with Progress() as progress:
+                progress(f"reading {process.process}")
+                target = opened(process)
+                looked = [_look(name, ask, target, progress) for name, ask in _QUESTIONS.items()]
         pages = tuple(_page(name, made) for name, made in looked)
         links = ((_FIRST, "overview"), *((p.page, p.name) for p in pages if p.page))
         shown = {
@@ -83,13 +84,22 @@ class ReportFolder:
         return ended(target, failed.exit_code if failed else 0)
 
 
-def _made(folder: str) -> Path:
+@contextmanager
+def _made(folder: str) -> Iterator[Path]:
+    """The folder; what was made for it goes again where nothing comes of it."""
     place = Path(folder)
+    new = [each for each in (place, *place.parents) if not each.exists()]
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
-    return place
+    try:
+        yield place
+    except BaseException:
+        with suppress(OSError):  # somebody else has put something there by now
+            for each in new:
+                each.rmdir()
+        raise
 
 
 _Told = Callable[[str], None]

@@ -106,3 +106,12 @@ def test_wrong_usage(program: Running, tmp_path: Path) -> None:
     ran = goprobe("report", str(program.pid), "-o", str(tmp_path / "file"))
     assert (ran.code, ran.out) == (2, b"")
     assert "cannot make the folder" in ran.err
+
+
+def test_nothing_is_left_where_nothing_comes_of_it(tmp_path: Path) -> None:
+    for process in ("2000000000", "no-such-process", "1:1"):
+        assert goprobe("report", process, "-o", str(tmp_path / "a/b")).code == 2
+        assert list(tmp_path.iterdir()) == []
+    (tmp_path / "mine").mkdir()
+    assert goprobe("report", "2000000000", "-o", str(tmp_path / "mine")).code == 2
+    assert (tmp_path / "mine").is_dir()  # that was there before
