@@ -19,8 +19,9 @@ from textual.worker import Worker, WorkerError
 
 from goprobe.errors import GoprobeError
 from goprobe.explore.asked import Look
-from goprobe.explore.entries import Entry, View, bar, chosen, growth
-from goprobe.explore.levels import Level, again, amounts, below, end, grown, lists, middle_cut
+from goprobe.explore.entries import Entry, View, chosen, growth
+from goprobe.explore.levels import Level, again, amounts, below, end, lists, middle_cut
+from goprobe.explore.rows import BAR, GAP, SHARE, SIZE, row
 from goprobe.explore.views import views
 from goprobe.report import words
 
@@ -29,8 +30,7 @@ _MOST_LISTS = 9
 _ORDERS = ("size", "count", "name", "growth")
 _NARROW = 100
 _TITLES = {"bytes": "size", "time": "waits for", "": "count"}  # of others it is the unit
-_SIZE, _SHARE, _BAR = 9, 7, 10  # columns
-_GAP, _EDGE, _LEAST_NAME = 2, 2, 15
+_EDGE, _LEAST_NAME = 2, 15
 _LEAD = 3  # a mark, and whether it leads on, before each name
 _HELP = """\
 1 to 5     who holds the heap, types, goroutines, memory, allocation sites
@@ -61,10 +61,6 @@ _KEYS = " ".join(
     f"[@click=app.{each.action}] [b]{each.key_display or each.key}[/b] {each.description}[/]"
     for each in _SHOWN
 )
-
-
-def _wide(columns: list[tuple[str, int]]) -> int:
-    return sum(width + _GAP for _, width in columns) - _GAP
 
 
 class Source(Protocol):
@@ -178,8 +174,8 @@ class Explorer(App[None]):
         table.clear(columns=True)
         # One cell a row: rich lays out each cell by itself, which was most of what a key took.
         columns = self._columns(level)
-        title = (Text(name[:width].ljust(width)) for name, width in columns)
-        table.add_column(Text(" " * _GAP).join(title), width=_wide(columns))
+        titles = (" " * GAP).join(name[:width].ljust(width) for name, width in columns)
+        table.add_column(Text(titles), width=len(titles))
         self._more_rows(level, level.cursor + 1)
         if self._rows:
             table.move_cursor(row=min(level.cursor, self._rows - 1))
@@ -193,7 +189,9 @@ class Explorer(App[None]):
         room = self._columns(level)[-1][1] - _LEAD
         upto = min(least + max(self.size.height, _LEAST_ROWS), len(self._left))
         for entry in self._left[self._rows : upto]:
-            self.table.add_row(self._row(entry, whole, room, wide=wide))
+            mark = "*" if entry.key in self._marked else " "
+            more = self._grown.get(entry.key, 0) if self._grown else None
+            self.table.add_row(row(entry, whole, room, more, mark=mark, wide=wide))
         self._rows = upto
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
@@ -205,27 +203,12 @@ class Explorer(App[None]):
     def _columns(self, level: Level) -> list[tuple[str, int]]:
         """Title and cells of each; the names take what is left."""
         unit = level.entries[0].unit if level.entries else "bytes"
-        columns = [(_TITLES.get(unit, unit), _SIZE)]
-        columns += [(level.entries[0].counts, _SIZE)] if level.entries and unit == "bytes" else []
-        columns += [("share", _SHARE)] if self.size.width >= _NARROW else []
-        columns += [("", _BAR), *([("grown", _BAR)] if self._grown else [])]
-        taken = sum(width + _GAP for _, width in columns) + _GAP + _EDGE
+        columns = [(_TITLES.get(unit, unit), SIZE)]
+        columns += [(level.entries[0].counts, SIZE)] if level.entries and unit == "bytes" else []
+        columns += [("share", SHARE)] if self.size.width >= _NARROW else []
+        columns += [("", BAR), *([("grown", BAR)] if self._grown else [])]
+        taken = sum(width + GAP for _, width in columns) + GAP + _EDGE
         return [*columns, ("name", max(self.size.width - taken, _LEAST_NAME))]
-
-    def _row(self, entry: Entry, whole: int, room: int, *, wide: bool) -> Text:
-        """What stands below the titles of the columns, each as wide as that."""
-        mark = "*" if entry.key in self._marked else " "
-        row = Text(entry.size.rjust(_SIZE), no_wrap=True, end="")
-        if entry.unit == "bytes":
-            row.append(words.number(entry.count).rjust(_SIZE + _GAP))
-        if wide:
-            row.append(f"{100 * entry.amount / max(whole, 1):.1f} %".rjust(_SHARE + _GAP))
-        row.append(" " * _GAP).append(bar(entry.amount, whole), style="yellow").append(" " * _GAP)
-        if self._grown:
-            told, style = grown(self._grown.get(entry.key, 0), entry.unit)
-            row.append(told.rjust(_BAR), style=style).append(" " * _GAP)
-        leads = "▸" if entry.below else " "
-        return row.append(f"{mark}{leads} {middle_cut(entry.name, room)}")
 
     def _where(self, level: Level) -> None:
         path = " › ".join(each.title for each in self._paths[self._at])

@@ -9,7 +9,6 @@ import msgspec
 from rich.text import Text
 
 from goprobe.explore.entries import Entry, View
-from goprobe.report import words
 
 
 class Level(msgspec.Struct):
@@ -73,14 +72,6 @@ def lists(labels: Sequence[str], at: int) -> Text:
         text.append(f" {number + 1} {name} ", style="reverse" if number == at else "")
         text.append(" ")
     return text
-
-
-def grown(amount: int, unit: str) -> tuple[str, str]:
-    """What is shown of it, and in which colour."""
-    if not amount:
-        return "", ""
-    signed = {"bytes": words.signed_size, "time": words.signed_duration}.get(unit, words.signed)
-    return signed(amount), "red" if amount > 0 else "green"
 
 
 def middle_cut(name: str, room: int) -> str:

@@ -20,7 +20,8 @@ from goprobe.errors import UsageError
 from goprobe.explore.app import Explorer
 from goprobe.explore.asked import Asked, Look, Saved
 from goprobe.explore.entries import bar, chosen
-from goprobe.explore.levels import end, grown
+from goprobe.explore.levels import end
+from goprobe.explore.rows import grown
 from goprobe.explore.views import views
 from goprobe.model.codec import from_json, to_json
 from goprobe.model.heap import HeapReport, TypeCount
