@@ -7,7 +7,11 @@ import os
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from goprobe.model.ps import PsReport, RunningProgram
+from goprobe.model.report import Tool
+from goprobe.report import RenderOptions, render
 from tests.report.screen import lines
 from tests.support.cli import environment, goprobe
 from tests.support.go import build, matrix, running, toolchain
@@ -78,3 +82,18 @@ def test_the_page_has_the_table() -> None:
     page = goprobe("ps", "--format", "html")
     assert page.code == 0
     assert '<th scope="col" class="num">pid</th>' in page.text
+
+
+def test_of_a_process_with_all_there_is_nothing_is_cut_but_a_very_long_command() -> None:
+    """Where the rest leaves no room for the command it stands below its row."""
+    full = RunningProgram(
+        pid=22921, user="root", go="1.24.11", stripped=True, rss=477 << 20, goroutines=100_028,
+        ports=(42765,), container="0123456789ab" + "0" * 52,
+        command="/root/.cache/shop/085af910cb815710b8d8f8ea/crowd 10000 1",
+    )  # fmt: skip
+    long = replace(full, pid=22922, command="go build " + "-gcflags=truth " * 40)
+    report = PsReport(pid=0, go=Tool(""), programs=(full, long))
+    told = lines(render(report, "text", RenderOptions(width=80)))
+    assert max(map(len, told)) <= 80 and len(told) < 12
+    assert "22921  root  1.24.11  yes        477 MiB     100,028   :42765  0123456789ab" in told
+    assert f"       {full.command}" in told
