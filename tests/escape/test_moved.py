@@ -126,3 +126,12 @@ def test_what_a_package_that_is_not_looked_at_moves_is_not_known(go: str, tmp_pa
     assert "mid.Do, which is not looked at" in promise.why
     [promise] = escape(folder, ".", "./lib", "./mid", go=str(toolchain(go))).assertions
     assert (promise.held, promise.known) == (False, True)
+
+
+@releases
+def test_a_function_below_a_line_directive_is_its_packages(go: str, tmp_path: Path) -> None:
+    lib = _ACROSS["lib/lib.go"].replace("//goprobe:noalloc deep\n", "\n//line lib_gen.y:40\n\n")
+    folder = module(tmp_path, {**_ACROSS, "lib/lib.go": lib})
+    named = {"go": str(toolchain(go)), "promises": ("example.com/m/lib.F noalloc deep",)}
+    [promise] = escape(folder, ".", "./lib", "./mid", **named).assertions
+    assert (promise.held, promise.known) == (False, True), promise.why

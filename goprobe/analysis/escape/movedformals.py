@@ -91,7 +91,7 @@ class MovedFormals:
                     self._by_name.setdefault(each.expression, []).append(own)
         self._all = tuple(m for of_name in self._by_name.values() for m in of_name)
         self._known = frozenset(m.function for m in self._all)
-        # Of what a //line names nobody tells the package.
+        # Of what //line in several packages names nobody tells the package.
         self._bare = frozenset(m.function for m in self._all if not prefix(m.file))
         self._methods = {method_name(function) for function in self._known}
 

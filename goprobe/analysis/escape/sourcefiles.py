@@ -33,7 +33,9 @@ class SourceNames:
         self._packages = {str(f): p for p in build.packages for f in p.files}
         self._folders = {str(p.directory) for p in build.packages}
         directives = list(_named_by_directives(self._files))
-        self._renamed = frozenset(name for _, name in directives)
+        self._renamed: dict[str, set[str]] = {}
+        for file, name in directives:
+            self._renamed.setdefault(name, set()).add(file)
         self._bare = _bare(directives)
         self._trimmed = _trimmed(build.packages, go_root)
         self._library = f"{go_root}/src/"
@@ -81,7 +83,8 @@ class SourceNames:
         cmd/internal/objabi/path.go, Go 1.21 to 1.27)."""
         package = self._packages.get(file)
         if package is None:
-            return ""
+            naming = {self._symbol_prefix(each) for each in self._renamed.get(file, ())}
+            return naming.pop() if len(naming) == 1 else ""
         if package.name == "main":
             return "main."
         folder, slash, last = package.path.rpartition("/")
@@ -131,19 +134,18 @@ def _trimmed(packages: Iterable[GoPackage], go_root: str) -> dict[str, str]:
 def _bare(directives: Iterable[tuple[str, str]]) -> dict[str, str]:
     """The files that `//line` names, by their names from their packages, where one has it alone."""
     meant: dict[str, set[str]] = {}
-    for folder, name in directives:
-        meant.setdefault(os.path.relpath(name, folder), set()).add(name)
+    for file, name in directives:
+        meant.setdefault(os.path.relpath(name, Path(file).parent), set()).add(name)
     return {bare: next(iter(names)) for bare, names in meant.items() if len(names) == 1}
 
 
 def _named_by_directives(files: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """The files, wherever they are, that `//line` in these names, each after the folder in which
-    it does."""
+    """The files, wherever they are, that `//line` in these names, each after the one in which it
+    does."""
     for file in files:
         text = text_or_nothing(file, _SOURCE_LIMIT)
         if "//line " in text or "/*line " in text:
-            folder = str(Path(file).parent)
-            yield from ((folder, name) for _, (name, _) in line_directives(file, text))
+            yield from ((file, name) for _, (name, _) in line_directives(file, text))
 
 
 def changed_sources(build: EscapeBuild) -> list[Path]:
