@@ -83,7 +83,7 @@ def test_a_group_says_where_its_stacks_were_not_read_to_the_end() -> None:
 
 def test_each_by_itself_is_a_table() -> None:
     shown = text(report(3, groups=False)).splitlines()
-    assert shown[2].split() == ["id", "state", "stands", "in", "stack", "thread"]
+    assert shown[2].split() == ["id", "state", "at", "stack", "thread"]
     assert [line.split()[0] for line in shown[3:7]] == ["1", "2", "3", "90"]
 
 
@@ -140,7 +140,7 @@ def test_functions_of_one_package_are_told_apart_in_eighty_columns() -> None:
     shown = text(found).splitlines()
     assert "github.com" not in "\n".join(shown)
     assert max(map(len, shown)) <= 80
-    at, end = shown[2].index("stands in"), shown[2].index("stack")
+    at, end = shown[2].index(" at ") + 1, shown[2].index("stack")
     told = "".join(line[at:].split("  ")[0].strip() for line in shown[3:-3] if line[at:end].strip())
     assert told.startswith("".join("server" + name.removeprefix(package) for name in names))
     whole = text(found, RenderOptions(verbose=True)).replace(" ", "").replace("\n", "")

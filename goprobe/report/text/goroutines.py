@@ -229,7 +229,7 @@ def _own_head(goroutine: GoroutineState) -> list[Span]:
 def _table(page: Page, goroutines: Sequence[GoroutineState]) -> None:
     page.blank()
     labels = page.options.verbose and any(map(_labels, goroutines))
-    titles = ("id", "state", "stands in", "stack", "thread", *(("labels",) if labels else ()))
+    titles = ("id", "state", "at", "stack", "thread", *(("labels",) if labels else ()))
     rows = [[page.text((title, "dim")) for title in titles]]
     for goroutine in goroutines:
         state = words.state(goroutine.status, goroutine.wait_reason)
