@@ -13,6 +13,7 @@ from goprobe.arch.registers import GENERAL, PC, SP
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.stacks.stacks import Stacks
+from goprobe.runtime.stacks.variables import Known
 from goprobe.runtime.values.decoded import Limits
 from goprobe.runtime.world import World
 
@@ -21,8 +22,8 @@ _LIMITS = Limits(string=256, text=512, elements=16, depth=4, nodes=500)
 
 class GoroutineView(StopView):
     """`registers` are those of the thread that runs it, on its own stack; none of one that is
-    parked, whose frames all stand at calls. `judged` is what is known of the variables of those
-    looked at before."""
+    parked, whose frames all stand at calls. `judged` and `alike` are what is known of the variables
+    of those looked at before."""
 
     def __init__(
         self,
@@ -32,11 +33,13 @@ class GoroutineView(StopView):
         locator: Locator,
         registers: Mapping[str, int],
         judged: Judged,
+        alike: Known | None = None,
     ) -> None:
         super().__init__(world, 0, registers, _LIMITS, locator=locator)
         self._own_goroutine = goroutine
         self._stacks = stacks
         self._judged = judged
+        self._alike: Known = {} if alike is None else alike
 
     @cached_property
     def _on(self) -> tuple[Goroutine | None, str]:
@@ -51,7 +54,13 @@ class GoroutineView(StopView):
 
     def _seen_from(self, world: World) -> StopView:
         view = GoroutineView(
-            world, self._own_goroutine, self._stacks, self.locator, self.registers, self._judged
+            world,
+            self._own_goroutine,
+            self._stacks,
+            self.locator,
+            self.registers,
+            self._judged,
+            self._alike,
         )
         view._lost = self._lost
         return view

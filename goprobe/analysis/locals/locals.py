@@ -29,6 +29,7 @@ from goprobe.model.value import Variable
 from goprobe.process.fork.plan import NoForkError
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.stacks.stacks import Stacks
+from goprobe.runtime.stacks.variables import Known
 from goprobe.runtime.world import World
 from goprobe.target.live import (
     PATIENCE,
@@ -109,6 +110,7 @@ class Locals:
         self._locator = Locator(world)
         self._stacks = Stacks(world)
         self._judged: Judged = {}
+        self._alike: Known = {}
         self._by_id = {g.id: g for g in world.goroutines.known if not g.dead}
 
     def of(self, states: Sequence[GoroutineState]) -> tuple[GoroutineState, ...]:
@@ -131,7 +133,9 @@ class Locals:
         self, state: GoroutineState, g: Goroutine, frames: Sequence[CallSite]
     ) -> GoroutineState:
         registers = registers_of(self._world, g)
-        view = GoroutineView(self._world, g, self._stacks, self._locator, registers, self._judged)
+        view = GoroutineView(
+            self._world, g, self._stacks, self._locator, registers, self._judged, self._alike
+        )
         if [f.pc for f in view.frames] != [f.pc for f in frames]:
             return replace(state, why_no_locals="its stack was read at two places")
         by_frame: dict[int, list[Variable]] = defaultdict(list)

@@ -27,7 +27,7 @@ from goprobe.runtime.stacks.closures import captures_of
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.stacks.keeping import Cycle, Keeping
 from goprobe.runtime.stacks.stacks import Stacks
-from goprobe.runtime.stacks.variables import FrameVariables
+from goprobe.runtime.stacks.variables import FrameVariables, Known
 from goprobe.runtime.values.decoded import Capture, Limits
 from goprobe.runtime.values.inuse import given_up
 from goprobe.runtime.values.storage import LeftOutError
@@ -62,6 +62,7 @@ class StopView:
         self._lost: dict[str, None] = {}
         self._homes: dict[World, StopView] = {}
         self._doubts = (doubt,) if doubt else ()
+        self._alike: Known | None = None
 
     @cached_property
     def decoder(self) -> Decoder:
@@ -220,7 +221,12 @@ class StopView:
     def _finder(self) -> FrameVariables:
         world = self.world
         return FrameVariables(
-            world.program, world.memory, world.bias, world.typedata.debug_type, self.keeping
+            world.program,
+            world.memory,
+            world.bias,
+            world.typedata.debug_type,
+            self.keeping,
+            self._alike,
         )
 
     @cached_property

@@ -52,6 +52,15 @@ _RECOVERED = "its function may have come here by a recovered panic, before it ha
 _OF_THE_SOURCE = re.compile(r"&?\w+")
 
 
+# In bytes: so far from a frame lies another one that stands at the same place, to compare with.
+_AWAY = 1 << 30
+
+Movable = tuple[tuple[Binding, int | None], ...]
+"""The variables of frames that stand alike, without their places, which are so far from the CFA."""
+Known = dict[FrameView, Movable | None]
+"""By the frame without its addresses."""
+
+
 class FrameVariables:
     """Finds the variables of frames at one stop. `described` is the debug information's
     description of the type whose descriptor is at an address."""
@@ -63,36 +72,84 @@ class FrameVariables:
         bias: int,
         described: Callable[[int], GoType | None],
         keeping: Keeping | None = None,
+        known: Known | None = None,
     ) -> None:
-        """`keeping` is the goroutine's whose frames these are."""
+        """`keeping` is the goroutine's whose frames these are; in `known` is kept what was found of
+        callers' frames, for all goroutines of one moment that stand alike."""
         self._program = program
         self._memory = memory
         self._bias = bias
         self._keeping = keeping
+        self._known = known
         self._arguments = TypeArguments(program.elf, program.debug.types, memory, bias, described)
 
     def of(self, frame: FrameView, registers: Mapping[str, int]) -> Iterator[Binding]:
         """The variables in scope of a frame. `registers` are those known in it (only the
         innermost frame's are: Go saves none across a call)."""
+        if self._known is None or registers or frame.innermost:
+            yield from self._found(frame, registers)[0]
+            return
+        stands = replace(frame, sp=0, cfa=0)
+        if stands not in self._known:
+            self._known[stands] = self._movable(frame)
+        movable = self._known[stands]
+        if movable is None:
+            yield from self._found(frame, registers)[0]
+            return
+        keeper = self._keeper(frame)
+        for binding, offset in movable:
+            if offset is None:
+                yield binding
+            else:
+                yield replace(binding, place=InMemory(self._memory, frame.cfa + offset, keeper))
+
+    def _movable(self, frame: FrameView) -> Movable | None:
+        """What holds of the variables of every frame that stands there: each has its place at a
+        distance from the CFA, or none, whatever lies there. None where that is not sure."""
+        here, sure = self._found(frame, {})
+        there, _ = self._found(replace(frame, sp=frame.sp + _AWAY, cfa=frame.cfa + _AWAY), {})
+        if not sure or len(here) != len(there):
+            return None
+        found: list[tuple[Binding, int | None]] = []
+        for one, other in zip(here, there, strict=True):
+            place, elsewhere = one.place, other.place
+            bare = replace(one, place=None)
+            if one.moved or bare != replace(other, place=None):
+                return None
+            if place is None and elsewhere is None:
+                found.append((bare, None))
+            elif isinstance(place, InMemory) and isinstance(elsewhere, InMemory):
+                if elsewhere.address - place.address != _AWAY:
+                    return None
+                found.append((bare, place.address - frame.cfa))
+            else:
+                return None
+        return tuple(found)
+
+    def _found(self, frame: FrameView, registers: Mapping[str, int]) -> tuple[list[Binding], bool]:
+        """Those of a frame, and whether what memory holds had no part in which those are."""
         debug = self._program.debug
         pc = frame.lookup - self._bias
         function = debug.function_at(pc)
         if function is None:
-            return
+            return [], True
         scopes = tuple(reversed(debug.scopes(function, pc)))
         if frame.depth >= len(scopes):
-            return
+            return [], True
         about = self._program.function_variables(function)
         everything = tuple(_with_line(v, frame) for v in scopes[frame.depth].locals)
         named: Sequence[Local] = self._of_the_source(everything)
         if not frame.depth:
             named = [v for v in named if not about.is_of_inlined_call(v)]
+        plain = all(v.dictionary_index < 0 for v in named)
         named = self._with_types(about, named, everything, frame, registers)
         bound = [
             self._bind(about, local, frame, registers, everything) for local in as_declared(named)
         ]
+        declared = {(binding.name, binding.local.line) for binding in bound}
+        sure = plain and len(declared) == len(bound)
         bound = list(without_hidden_captures(one_of_each(bound)))
-        yield from in_force_first(bound, frame.line)
+        return in_force_first(bound, frame.line), sure
 
     def _of_the_source(self, locals_: tuple[Local, ...]) -> list[Local]:
         """Without what the compiler adds; a field that it took out of a struct, `t.C`, it names
