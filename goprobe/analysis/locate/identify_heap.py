@@ -162,7 +162,11 @@ class InHeap:
             registers = self._world.threads.get(thread.tid) if thread else None
             if registers and goroutine.low <= registers.sp < goroutine.high:
                 return registers.sp
-        return Stacks(self._world).stack_pointer(goroutine)
+        return self._stacks.stack_pointer(goroutine)
+
+    @cached_property
+    def _stacks(self) -> Stacks:
+        return Stacks(self._world)
 
     @cached_property
     def _pooled_spans(self) -> set[int]:
