@@ -11,9 +11,9 @@ from goprobe.analysis.trace.stopview import StopView
 from goprobe.analysis.trace.trust import Judged, Trust
 from goprobe.arch.registers import GENERAL, PC, SP
 from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.stacks.alike import Alike
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.stacks.stacks import Stacks
-from goprobe.runtime.stacks.variables import Known
 from goprobe.runtime.values.decoded import Limits
 from goprobe.runtime.world import World
 
@@ -33,13 +33,13 @@ class GoroutineView(StopView):
         locator: Locator,
         registers: Mapping[str, int],
         judged: Judged,
-        alike: Known | None = None,
+        alike: Alike | None = None,
     ) -> None:
         super().__init__(world, 0, registers, _LIMITS, locator=locator)
         self._own_goroutine = goroutine
         self._stacks = stacks
         self._judged = judged
-        self._alike: Known = {} if alike is None else alike
+        self._alike = alike or Alike()
 
     @cached_property
     def _on(self) -> tuple[Goroutine | None, str]:

@@ -28,8 +28,8 @@ from goprobe.model.attached import CallSite, GoroutinesReport, GoroutineState
 from goprobe.model.value import Variable
 from goprobe.process.fork.plan import NoForkError
 from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.stacks.alike import Alike
 from goprobe.runtime.stacks.stacks import Stacks
-from goprobe.runtime.stacks.variables import Known
 from goprobe.runtime.world import World
 from goprobe.target.live import (
     PATIENCE,
@@ -110,7 +110,7 @@ class Locals:
         self._locator = Locator(world)
         self._stacks = Stacks(world)
         self._judged: Judged = {}
-        self._alike: Known = {}
+        self._alike = Alike()
         self._by_id = {g.id: g for g in world.goroutines.known if not g.dead}
 
     def of(self, states: Sequence[GoroutineState]) -> tuple[GoroutineState, ...]:

@@ -22,12 +22,13 @@ from goprobe.model.location import Kind, Location
 from goprobe.model.trace import Bounds, Frame, StopReport
 from goprobe.model.value import State, Variable
 from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.stacks.alike import Alike
 from goprobe.runtime.stacks.bindings import Binding
 from goprobe.runtime.stacks.closures import captures_of
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.stacks.keeping import Cycle, Keeping
 from goprobe.runtime.stacks.stacks import Stacks
-from goprobe.runtime.stacks.variables import FrameVariables, Known
+from goprobe.runtime.stacks.variables import FrameVariables
 from goprobe.runtime.values.decoded import Capture, Limits
 from goprobe.runtime.values.inuse import given_up
 from goprobe.runtime.values.storage import LeftOutError
@@ -62,7 +63,7 @@ class StopView:
         self._lost: dict[str, None] = {}
         self._homes: dict[World, StopView] = {}
         self._doubts = (doubt,) if doubt else ()
-        self._alike: Known | None = None
+        self._alike: Alike | None = None
 
     @cached_property
     def decoder(self) -> Decoder:
@@ -219,14 +220,9 @@ class StopView:
 
     @cached_property
     def _finder(self) -> FrameVariables:
-        world = self.world
+        world, described = self.world, self.world.typedata.debug_type
         return FrameVariables(
-            world.program,
-            world.memory,
-            world.bias,
-            world.typedata.debug_type,
-            self.keeping,
-            self._alike,
+            world.program, world.memory, world.bias, described, self.keeping, self._alike
         )
 
     @cached_property

@@ -21,6 +21,7 @@ from goprobe.errors import UnreadableError
 from goprobe.model.value import State
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.image.program import GoProgram
+from goprobe.runtime.stacks.alike import Alike
 from goprobe.runtime.stacks.bindings import (
     Binding,
     as_declared,
@@ -52,15 +53,6 @@ _RECOVERED = "its function may have come here by a recovered panic, before it ha
 _OF_THE_SOURCE = re.compile(r"&?\w+")
 
 
-# In bytes: so far from a frame lies another one that stands at the same place, to compare with.
-_AWAY = 1 << 30
-
-Movable = tuple[tuple[Binding, int | None], ...]
-"""The variables of frames that stand alike, without their places, which are so far from the CFA."""
-Known = dict[FrameView, Movable | None]
-"""By the frame without its addresses."""
-
-
 class FrameVariables:
     """Finds the variables of frames at one stop. `described` is the debug information's
     description of the type whose descriptor is at an address."""
@@ -72,61 +64,28 @@ class FrameVariables:
         bias: int,
         described: Callable[[int], GoType | None],
         keeping: Keeping | None = None,
-        known: Known | None = None,
+        alike: Alike | None = None,
     ) -> None:
-        """`keeping` is the goroutine's whose frames these are; in `known` is kept what was found of
-        callers' frames, for all goroutines of one moment that stand alike."""
+        """`keeping` is the goroutine's whose frames these are; `alike` is what is known of others
+        of the moment."""
         self._program = program
         self._memory = memory
         self._bias = bias
         self._keeping = keeping
-        self._known = known
+        self._alike = alike
         self._arguments = TypeArguments(program.elf, program.debug.types, memory, bias, described)
 
     def of(self, frame: FrameView, registers: Mapping[str, int]) -> Iterator[Binding]:
         """The variables in scope of a frame. `registers` are those known in it (only the
         innermost frame's are: Go saves none across a call)."""
-        if self._known is None or registers or frame.innermost:
-            yield from self._found(frame, registers)[0]
-            return
-        stands = replace(frame, sp=0, cfa=0)
-        if stands not in self._known:
-            self._known[stands] = self._movable(frame)
-        movable = self._known[stands]
-        if movable is None:
-            yield from self._found(frame, registers)[0]
-            return
+        if self._alike is None or registers or frame.innermost:
+            return iter(self._bindings(frame, registers)[0])
         keeper = self._keeper(frame)
-        for binding, offset in movable:
-            if offset is None:
-                yield binding
-            else:
-                yield replace(binding, place=InMemory(self._memory, frame.cfa + offset, keeper))
+        return self._alike.of(frame, lambda f: self._bindings(f, {}), self._memory, keeper)
 
-    def _movable(self, frame: FrameView) -> Movable | None:
-        """What holds of the variables of every frame that stands there: each has its place at a
-        distance from the CFA, or none, whatever lies there. None where that is not sure."""
-        here, sure = self._found(frame, {})
-        there, _ = self._found(replace(frame, sp=frame.sp + _AWAY, cfa=frame.cfa + _AWAY), {})
-        if not sure or len(here) != len(there):
-            return None
-        found: list[tuple[Binding, int | None]] = []
-        for one, other in zip(here, there, strict=True):
-            place, elsewhere = one.place, other.place
-            bare = replace(one, place=None)
-            if one.moved or bare != replace(other, place=None):
-                return None
-            if place is None and elsewhere is None:
-                found.append((bare, None))
-            elif isinstance(place, InMemory) and isinstance(elsewhere, InMemory):
-                if elsewhere.address - place.address != _AWAY:
-                    return None
-                found.append((bare, place.address - frame.cfa))
-            else:
-                return None
-        return tuple(found)
-
-    def _found(self, frame: FrameView, registers: Mapping[str, int]) -> tuple[list[Binding], bool]:
+    def _bindings(
+        self, frame: FrameView, registers: Mapping[str, int]
+    ) -> tuple[list[Binding], bool]:
         """Those of a frame, and whether what memory holds had no part in which those are."""
         debug = self._program.debug
         pc = frame.lookup - self._bias
