@@ -215,6 +215,7 @@ def test_tests_and_benchmarks_of_a_library(tmp_path: Path) -> None:
     assert hits(run_tests="TestMore") == 2
     assert hits(bench="New") == 101  # one to begin with, then a hundred
     assert hits(bench="New", args=("-test.benchtime=7x",)) == 8
+    assert hits(bench="New", run_tests="^$") == 101
     assert hits(run_tests="No|TestM(ore|any)/nothing") == 2
     with pytest.raises(UsageError, match="matches no benchmark"):
         hits(bench="More")

@@ -219,6 +219,29 @@ def test_where_promises_stand_and_what_of() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("words", "other"),
+    [
+        ("noalloc deep nosplit", "nosplit"), ("noalloc, nosplit", "nosplit"),
+        ("stack and noalloc", "noalloc"), ("nodynamic noalloc deep", "noalloc"),
+        ("noalloc deep except panics && noassert", "noassert"),
+        ("noalloc because it is hot", ""), ("noalloc deep // nosplit is not needed", ""),
+        ("noalloc (nosplit is not)", ""), ("nosplit deep", ""),
+    ],
+)  # fmt: skip
+def test_a_promise_drops_no_other(words: str, other: str) -> None:
+    (promise,) = promises_in("p.go", f"package p\n\n//goprobe:{words}\nfunc f() {{\n}}\n")
+    assert promise.problem == (
+        other and f"it promises one thing: {other} needs a comment of its own"
+    )
+
+
+def test_promises_of_lines_that_open_a_literal() -> None:
+    body = "\tg := func() { //goprobe:noalloc\n\t}\n\tg() //goprobe:stack\n"
+    source = f"package p\n\nfunc f() {{\n{body}}}\n"
+    assert [p.opens for p in promises_in("p.go", source)] == [True, False]
+
+
 @given(st.text(alphabet="a\"`'/*\\\n{}() ", max_size=60))
 def test_blanking_comments_keeps_every_line_and_column(text: str) -> None:
     plain = code_only(text)

@@ -30,12 +30,20 @@ DEEP, ONCE, PANICS = "deep", "after the first call", "except panics"
 _COMMENT = re.compile(r"//(\s*)goprobe:(\s*)([\w-]*)([^\n]*)")
 _REASON = re.compile(r'\s*"([^"\n]+)"')
 _REMARK = re.compile(r"//|--|—|\(|:|;|,")
+# In a remark "stack" and "heap" may be what they are in English.
+_ANOTHER = re.compile(
+    r"(?:and\b|&&?|[,;+|])?\s*(?:goprobe:)?(noalloc|nosplit|nodynamic|noassert)\b"
+)
+_OPENS_LITERAL = re.compile(r"\bfunc\s*\(.*\{\s*$")
 _FUNCTION = re.compile(r"func\b")
 _DECLARED = re.compile(
     r"func\s*(?:\(\s*(?:\w+\s+)?(\*?)\s*(\w+)\s*(?:\[[^\]]*\])?\s*\)\s*)?(\w+)\s*[(\[]"
 )
 _NO_CODE = re.compile(r"(type|import|package|const)\b")
 _LINE = re.compile(r"(?://line |/\*line )(.*?):(\d+)(?::(\d+))?(?:\*/)?", re.DOTALL)
+
+
+_WORDS_BEHIND = re.compile(rf"^(?:\s*(?:{DEEP}|{PANICS}|{ONCE})\b)*")
 
 
 class LineRange(msgspec.Struct, frozen=True):
@@ -51,7 +59,8 @@ class LineRange(msgspec.Struct, frozen=True):
 
 class Promise(msgspec.Struct, frozen=True):
     """A comment and the code of which it speaks. `function`: that of a whole one; `around` is the
-    function in which a promise of one line stands. `problem` says why it promises nothing. `deep`
+    function in which a promise of one line stands, which `opens` a literal, whose body is none of
+    it. `problem` says why it promises nothing. `deep`
     ones reach into callees, `once` means after the first call of a sync.Once, `panics_apart` that
     the records of panics that were recovered break it not. `reason` is that of
     an exemption (allow-alloc), and `named` the function of a promise that stands nowhere in the
@@ -69,6 +78,7 @@ class Promise(msgspec.Struct, frozen=True):
     panics_apart: bool = False
     reason: str = ""
     named: str = ""
+    opens: bool = False
 
     def holds(self, file: str, line: int) -> bool:
         return any(span.holds(file, line) for span in self.spans)
@@ -106,6 +116,7 @@ def promise_named(text: str) -> Promise:
     problem = details.pop("problem", "")
     if word not in WORDS or word == ALLOW:
         problem = f"--promise takes a function and one of {', '.join((*RUN, *PROVEN))}"
+    problem = problem.replace("a comment", "a --promise")
     return replace(Promise("", 0, word, (), True, problem=problem, named=name), **details)
 
 
@@ -149,6 +160,9 @@ def _details(word: str, rest: str) -> dict[str, Any]:
         match = _REASON.match(rest)
         return {"reason": match[1]} if match else {"problem": f'{ALLOW} needs its reason: "…"'}
     text = " ".join(_REMARK.split(rest, maxsplit=1)[0].split())
+    behind = _WORDS_BEHIND.sub("", rest).lstrip()
+    if another := _ANOTHER.match(behind):
+        return {"problem": f"it promises one thing: {another[1]} needs a comment of its own"}
     details: dict[str, Any] = {}
     panics_apart = (PANICS, "panics_apart")
     for phrase, field in ((DEEP, "deep"), panics_apart, (ONCE, "once"), panics_apart):
@@ -179,9 +193,15 @@ class _Source:
         last = self._end_of_function(first) if above_function else first
         if not problem and (first == number or not above_function):
             problem = self._speaks_of_nothing(first)
-        around = () if above_function else self.around(first)
         return Promise(
-            self._file, number, word, self._spans(first, last), above_function, around, problem
+            self._file,
+            number,
+            word,
+            self._spans(first, last),
+            above_function,
+            () if above_function else self.around(first),
+            problem,
+            opens=not above_function and bool(_OPENS_LITERAL.search(self._line(first))),
         )
 
     def _line(self, number: int) -> str:

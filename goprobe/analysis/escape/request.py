@@ -72,9 +72,12 @@ def require_sense(request: EscapeRequest) -> None:
 
 def require_tests(request: EscapeRequest, builds: Iterable[EscapeBuild]) -> None:
     """Raises UsageError where a regular expression matches no test, or no benchmark, of any: `go
-    test` runs nothing then, which would pass for having run well. "." asks for all there are."""
+    test` runs nothing then, which would pass for having run well. "." asks for all there are; with
+    benchmarks people ask for no test at all (`-run '^$'`)."""
     wanted = {"--run": (request.run, _TESTS), "--bench": (request.bench, _BENCHMARKS)}
     asked = {option: how for option, how in wanted.items() if how[0] not in _ANYTHING}
+    if request.bench:
+        asked.pop("--run", None)
     if not asked:
         return
     # Brings along what reads binaries: it is there once the builds are.
