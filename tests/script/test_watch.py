@@ -142,13 +142,15 @@ def test_a_stack_that_moves_is_followed(binary: str) -> None:
 def test_moves_that_the_script_asks_for_are_told_too(binary: str) -> None:
     with at_first(binary) as (program, _, stop):
         program.clear("main.here")
-        stop.watch(number(stop, "p"), 8)
+        both = [stop.watch(number(stop, "p"), 8).numbers[0] for _ in range(2)]
         moves: list[int] = []
         program.on(goprobe.STACK_MOVE)(lambda hit: moves.append(hit.goroutine))
-        seen = [hit.where for hit in program.run() if hit.watched]
+        seen = [(hit.where, hit.watched, hit.news) for hit in program.run() if hit.watched]
         assert program.exit is not None and program.exit.code == 0
-    assert len(seen) > 3 and moves
-    assert set(seen) == {""}
+    assert len(seen) > 6 and moves
+    assert {where for where, _, _ in seen} == {""}
+    moved = [watched for _, watched, news in seen if news is goprobe.WatchNews.MOVED]
+    assert moved and sorted(moved) == sorted(both * (len(moved) // 2))
 
 
 def test_a_frame_that_returns_ends_its_watch(binary: str) -> None:

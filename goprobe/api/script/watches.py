@@ -52,7 +52,7 @@ class Watches:
         self._stops: dict[int, int] = {}  # addresses of code where we stop to GDB's numbers
         self._ours: set[int] = set()  # every number that GDB ever gave us
         self._moving: dict[int, int] = {}  # kernel threads in copystack to the g that moves
-        self._arrivals: dict[int, tuple[int, Notice]] = {}  # where a g runs on after its move
+        self._arrivals: dict[int, tuple[int, list[Notice]]] = {}  # where a g runs on after its move
         copystack = session.program.lines.function_named(_COPYSTACK)
         self._entry = copystack.entry + session.bias if copystack else 0
 
@@ -121,8 +121,7 @@ class Watches:
         watched changed."""
         if not self._watched:
             return ()
-        told = self._followed(view)
-        notices = [told] if told else []
+        notices = self._followed(view)
         for number, watched in list(self._watched.items()):
             if not watched.paused and (told := self._compared(view, number, watched)):
                 notices.append(told)
@@ -222,18 +221,18 @@ class Watches:
 
     # Stacks that move
 
-    def _followed(self, view: StopView) -> Notice | None:
+    def _followed(self, view: StopView) -> list[Notice]:
         pc = view.registers[PC]
         if pc == self._entry:
             self._begins(view)
         elif pc in self._stops and view.tid in self._moving:
             return self._moved(view, self._moving.pop(view.tid))
         elif pc in self._arrivals and view.goroutine is not None:
-            goroutine, notice = self._arrivals[pc]
+            goroutine, notices = self._arrivals[pc]
             if goroutine == view.goroutine.id:
                 del self._arrivals[pc]
-                return notice
-        return None
+                return notices
+        return []
 
     def _begins(self, view: StopView) -> None:
         g = view.world.goroutines.at(view.registers[FIRST_ARGUMENT])
@@ -249,25 +248,26 @@ class Watches:
         self._moving[view.tid] = g.address
         self._stop_at(back)
 
-    def _moved(self, view: StopView, address: int) -> Notice | None:
-        told = None
+    def _moved(self, view: StopView, address: int) -> list[Notice]:
         g = view.world.goroutines.at(address)
         if g is None:
-            return None
-        for number, watched in list(self._watched.items()):
-            if watched.paused and watched.stack and watched.stack.goroutine == g.id:
-                told = self._moved_one(view, number, watched, g, watched.stack) or told
+            return []
+        told = [
+            self._moved_one(view, number, watched, g, watched.stack)
+            for number, watched in list(self._watched.items())
+            if watched.paused and watched.stack and watched.stack.goroutine == g.id
+        ]
         threads = view.world.goroutines.threads
         if told and any(t.tid == view.tid and t.current == address for t in threads):
             # It grew and is about to run on: the stop is to be there, not inside the runtime.
             self._arrivals[g.pc] = (g.id, told)
             self._stop_at(g.pc)
-            return None
+            return []
         return told
 
     def _moved_one(
         self, view: StopView, number: int, watched: WatchedBytes, g: Goroutine, stack: OnStack
-    ) -> Notice | None:
+    ) -> Notice:
         old, watched.address = watched.address, g.high - stack.from_high
         try:
             watched.content = view.world.memory.read(watched.address, watched.size)
