@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import UNSET
 
+from goprobe.model.address import Address
 from goprobe.model.heap import (
     UNREACHED,
     GraphSummary,
@@ -12,6 +14,7 @@ from goprobe.model.heap import (
     SelfCheck,
     SpanStates,
     Untyped,
+    Waste,
 )
 from goprobe.model.report import Tool
 from goprobe.report.options import RenderOptions
@@ -20,7 +23,7 @@ from goprobe.report.text.heap import render
 _KEPT = Untyped(32, False, 2, 64, "kept by an object without a type")
 
 
-def _text(*untyped: Untyped) -> list[str]:
+def _text(*untyped: Untyped, waste: tuple[Waste, ...] = ()) -> list[str]:
     report = HeapReport(
         pid=7,
         go=Tool("1.27.3"),
@@ -40,6 +43,7 @@ def _text(*untyped: Untyped) -> list[str]:
         ),
         graph=GraphSummary(9, 0, 0, 900, 0, 1),
         untyped=untyped,
+        waste=waste or UNSET,
     )
     return render(report, RenderOptions()).decode().splitlines()
 
@@ -60,3 +64,24 @@ def test_garbage_is_one_line(sizes: int) -> None:
 def test_what_is_not_there_is_not_told() -> None:
     assert not any("garbage" in line for line in _text(_KEPT))
     assert not any("No type found" in line for line in _text(Untyped(16, True, 1, 16, UNREACHED)))
+
+
+def test_columns_line_up_where_each_row_has_an_advice_of_its_own() -> None:
+    rows = tuple(
+        Waste(
+            kind="sparse spans",
+            type=f"size class {size}",
+            field="",
+            holder="",
+            objects=objects,
+            bytes=objects * size,
+            example=Address(0xC000010000),
+            advice=f"half of {size}",
+        )
+        for size, objects in ((48, 1217), (112, 50), (8, 7))
+    )
+    lines = _text(waste=rows)
+    shown = [line for line in lines if "size class" in line]
+    assert len(shown) == 3
+    for column in ("size class", "0xc000010000"):
+        assert len({line.index(column) for line in shown}) == 1

@@ -32,8 +32,11 @@ def write(page: Page, rows: Sequence[Waste]) -> None:
         page.paragraph((total, "bold"), indent=_INDENT)
         members = sorted(members, key=lambda row: (row.type == OTHERS, -row.bytes))
         shown = members if page.options.verbose else members[:_MOST]
+        several = len({row.advice for row in shown}) > 1  # tables, of which the columns line up
+        widths = _widths(shown) if several else (0, 0)
         for advice, alike in groupby(shown, key=lambda row: row.advice):
-            page.table([_line(page, row) for row in alike], _COLUMNS, indent=_INDENT)
+            lines = [_line(page, row, *widths) for row in alike]
+            page.table(lines, _COLUMNS, indent=_INDENT, fill=several)
             page.paragraph((advice, "yellow"), indent=_INDENT * 2)
         if len(members) > len(shown):
             page.line((f"and {len(members) - len(shown)} more: -v shows all", "dim"), indent=2)
@@ -43,12 +46,18 @@ def _sum(rows: Sequence[Waste]) -> int:
     return sum(row.bytes for row in rows)
 
 
-def _line(page: Page, row: Waste) -> list[Text]:
+def _widths(rows: Sequence[Waste]) -> tuple[int, int]:
+    """Of the bytes, and of the objects."""
+    told = [(words.size(row.bytes), words.number(row.objects)) for row in rows]
+    return max(len(size) for size, _ in told), max(len(count) for _, count in told)
+
+
+def _line(page: Page, row: Waste, size: int, count: int) -> list[Text]:
     field = f", {row.field}" if row.field else ""
     holder = f", held by {row.holder}" if row.holder else ""
     return [
-        page.text(words.size(row.bytes)),
-        page.text((words.number(row.objects), "dim")),
+        page.text(words.size(row.bytes).rjust(size)),
+        page.text((words.number(row.objects).rjust(count), "dim")),
         page.text(page.named(f"{row.type}{field}{holder}")),
         page.text((str(row.example), "dim")),
     ]
