@@ -13,6 +13,7 @@ from goprobe.analysis.goroutines.chosen import Chosen, is_named
 from goprobe.analysis.goroutines.goroutines import goroutines
 from goprobe.analysis.locals.ask import GoroutineQuestions, goroutines_of
 from goprobe.analysis.locals.locals import with_locals
+from goprobe.analysis.waits.waits import in_graph
 from goprobe.model.attached import GoroutinesReport, GoroutineState
 from goprobe.model.value import State, Variable
 from goprobe.target.core import open_core
@@ -138,7 +139,15 @@ def test_a_core_tells_them_too(tmp_path: Path) -> None:
     binary, file = build(PROGRAM), tmp_path / "core"
     with running(binary) as program:
         write_core(program.pid, file)
-    check_workers(with_locals(open_core(str(file), str(binary))).goroutines, optimised=True)
+    core = open_core(str(file), str(binary))
+    check_workers(with_locals(core).goroutines, optimised=True)
+    old = (
+        with_locals(core, chosen=Chosen(older_us=1)),
+        goroutines(core, chosen=Chosen(older_us=1)),
+    )
+    for aged in (*old, in_graph(core, chosen=Chosen(older_us=1))):
+        assert not aged.goroutines
+        assert "whose age is not known (a core has no clock)" in " ".join(aged.notes)
 
 
 def test_without_debug_information_it_says_so() -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType, structs
 
 from goprobe.analysis.goroutines.chosen import Chosen
+from goprobe.counts import counted
 from goprobe.model.attached import CallSite, GoroutineGroup, GoroutinesReport, GoroutineState
+from goprobe.runtime.goroutines.goroutines import PARKED
 from goprobe.target.live import AnyTarget
+
+_BLOCKED = (*PARKED, "syscall")
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +36,20 @@ def clock(target: AnyTarget) -> int:
 def choice(chosen: Chosen, states: Sequence[object]) -> dict[str, Any]:
     """What the report says of a choice among these goroutines; nothing where all are told."""
     return {"chosen": chosen.words, "every": len(states)} if chosen.words else {}
+
+
+def untold_ages(chosen: Chosen, states: Iterable[GoroutineState], now: int) -> tuple[str, ...]:
+    """What is to be noted where some are left out of which it is not known how old they are."""
+    if not chosen.older_us:
+        return ()
+    otherwise = structs.replace(chosen, older_us=0)
+    count = sum(
+        s.waiting_us is UNSET and s.status in _BLOCKED and otherwise.takes(s) for s in states
+    )
+    why = "the runtime notes it only as it collects garbage" if now else "a core has no clock"
+    return (f"left out: {counted(count, 'goroutine')} whose age is not known ({why})",) * bool(
+        count
+    )
 
 
 def _without_stacks(states: Sequence[GoroutineState]) -> Iterator[GoroutineState]:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from goprobe.analysis.audit import finished
 from goprobe.analysis.goroutines.audit import audit_goroutines
 from goprobe.analysis.goroutines.chosen import EVERY, Chosen
-from goprobe.analysis.goroutines.filled import Moment, choice, clock, filled
+from goprobe.analysis.goroutines.filled import Moment, choice, clock, filled, untold_ages
 from goprobe.analysis.goroutines.goroutines import group
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.leaks import Kept, Leaks
@@ -126,7 +126,7 @@ class _Asked:
             stacks=stacks,
             leaks=self._lost.summary(frozenset(state.id for state in states)),
             deadlocks=described.deadlocks() if self._all else UNSET,
-            notes=described.notes,
+            notes=(*described.notes, *self._untold()),
             **choice(self._chosen, alive),
         )
         unsure = sum(state.id in search.unsure for state in states)
@@ -145,10 +145,13 @@ class _Asked:
             self._chosen.sorted(groups),
             stacks=stacks,
             deadlocks=described.deadlocks(),
-            notes=described.notes,
+            notes=(*described.notes, *self._untold()),
             **choice(self._chosen, self._every),
         )
         return finished(report, audit_goroutines(report), self._target.doubts)
+
+    def _untold(self) -> tuple[str, ...]:
+        return untold_ages(self._chosen, self._every, self._now)
 
     def _told(self, states: Sequence[GoroutineState]) -> tuple[GoroutineState, ...]:
         wanted = self._chosen.of(states)
