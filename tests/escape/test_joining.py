@@ -236,10 +236,44 @@ def test_a_promise_drops_no_other(words: str, other: str) -> None:
     )
 
 
-def test_promises_of_lines_that_open_a_literal() -> None:
-    body = "\tg := func() { //goprobe:noalloc\n\t}\n\tg() //goprobe:stack\n"
-    source = f"package p\n\nfunc f() {{\n{body}}}\n"
-    assert [p.opens for p in promises_in("p.go", source)] == [True, False]
+BLOCKS = """\
+package p
+
+//goprobe:noalloc
+var handler = func(n int) {
+	sink = &n
+}
+
+func f(n int) {
+	for i := range n { //goprobe:noalloc deep
+		g(i)
+	}
+	//goprobe:allow-alloc "cold"
+	if n > 3 {
+		g(n)
+	} else {
+		h(n)
+	}
+	go func() { //goprobe:stack
+		g(n)
+	}()
+	switch n {
+	case 1: //goprobe:noalloc
+		g(map[int]int{
+			1: n,
+		})
+	//goprobe:noalloc
+	default:
+		h(n)
+	}
+	g(n) //goprobe:noalloc
+}
+"""
+
+
+def test_promises_of_lines_that_open_a_block() -> None:
+    spans = [(p.spans[0].first, p.spans[0].last) for p in promises_in("p.go", BLOCKS)]
+    assert spans == [(4, 6), (9, 11), (13, 17), (18, 18), (22, 26), (27, 28), (30, 30)]
 
 
 @given(st.text(alphabet="a\"`'/*\\\n{}() ", max_size=60))

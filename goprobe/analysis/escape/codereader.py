@@ -23,7 +23,7 @@ from goprobe.analysis.escape.linefacts import (
 )
 from goprobe.analysis.escape.movedformals import Doubt, MovedFormals, doubt_of
 from goprobe.analysis.escape.predictions import Predictions, predict
-from goprobe.analysis.escape.promisedplaces import PromisedPlaces, is_literal, is_named
+from goprobe.analysis.escape.promisedplaces import PromisedPlaces, is_literal, is_named, is_part
 from goprobe.analysis.escape.promises import (
     LineRange,
     Promise,
@@ -299,7 +299,10 @@ class CodeReader:
                         yield str(file), number
 
     def _spans_of(self, named: str) -> Iterator[LineRange]:
-        """The source of the functions of a name, as a promise above them has it."""
+        """The source of the functions of a name, as a promise above them has it; literals share
+        lines with what they stand in: their names alone tell which code is theirs."""
+        if is_part(named):
+            return
         functions = self._starts.functions.items()
         places = {(f.file, f.first) for name, f in functions if is_named(name, named)}
         for function in self._functions_named(named):

@@ -21,8 +21,6 @@ from goprobe.analysis.escape.study import EscapeStudy
 from goprobe.model.escape import Assertion, FunctionCode, SourceLine
 from goprobe.toolchain.testenvironment import test_environment
 
-_BODY = "; of this line alone, and not of the body of the function literal that begins here"
-
 
 def outcome(study: EscapeStudy, go_root: Path) -> Studied:
     """Of a run of its own, where anything is to be run."""
@@ -98,10 +96,9 @@ class _Run:
                 continue
             code = self._code_of(studied)
             if studied.proof is None:
-                told = _of_what_is_seen(studied, check(promise, code))
+                yield _of_what_is_seen(studied, check(promise, code))
             else:
-                told = check_proven(promise, studied.proof, code, self._panicked(studied))
-            yield replace(told, why=f"{told.why}{_BODY}") if promise.opens and told.held else told
+                yield check_proven(promise, studied.proof, code, self._panicked(studied))
 
     def _panicked(self, studied: PromisedStudy) -> str:
         """A place that a promise's code comes to, and at which something was seen to panic."""

@@ -10,6 +10,10 @@ from goprobe.binary.pcln.format import SourceFrame, plain_name
 from goprobe.model.escape import SourceLine
 
 _LITERAL = re.compile(r"\.func\d+")
+# What a literal, or the body of a range over a function, adds to the name of what it stands in.
+_PART = re.compile(r"(?:\.func\d+(?:\.\d+)*|-range\d+)")
+# What stands in no function is in the one that the compiler makes (GlobalDecl, Go 1.21 to 1.27).
+_OF_THE_PACKAGE = re.compile(r"(?:\.init|\.glob\.)$")
 
 
 class PromisedPlaces:
@@ -30,8 +34,8 @@ class PromisedPlaces:
 
     def speaks(self, promise: Promise, function: str, file: str, line: int) -> bool:
         """Whether it is the promise's own code. A literal is a function of its own."""
-        around = function if promise.is_proven else _LITERAL.split(function, maxsplit=1)[0]
-        if promise.named and is_named(around, promise.named):
+        whole = (function,) if promise.is_proven else _standing_in(function)
+        if promise.named and any(is_named(each, promise.named) for each in whole):
             return True
         if promise.function and promise.is_proven and _LITERAL.search(function):
             return False
@@ -40,6 +44,18 @@ class PromisedPlaces:
 
 def is_literal(function: str) -> bool:
     return bool(_LITERAL.search(function))
+
+
+def is_part(function: str) -> bool:
+    """Whether it is a literal, or the body of a range over a function."""
+    return bool(_PART.search(function))
+
+
+def _standing_in(function: str) -> list[str]:
+    """A function and those in which it stands, as they are named."""
+    ends = [match.start() for match in _PART.finditer(function)]
+    outer = [function[:end] for end in ends]
+    return [function, *(name for name in outer if not _OF_THE_PACKAGE.search(name))]
 
 
 def is_named(function: str, named: str) -> bool:

@@ -1,8 +1,10 @@
 """`//goprobe:heap`, `//goprobe:noalloc` and their like: the promises of a source file.
 
 A comment at the end of a line speaks of that line; one on a line of its own of the next line, and
-above a function (its doc comment too) of the function's own code, wherever that was inlined. What
-looks like a promise and is none is told with what is wrong: nobody is to rely on what nobody reads.
+above a function (its doc comment too) of the function's own code, wherever that was inlined. Where
+a line opens a block, a literal or a call, what is said of its allocations is said of all up to
+their end; `heap` and `stack` speak of what the line itself makes. What looks like a promise and is
+none is told with what is wrong: nobody is to rely on what nobody reads.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ _REMARK = re.compile(r"//|--|—|\(|:|;|,")
 _ANOTHER = re.compile(
     r"(?:and\b|&&?|[,;+|])?\s*(?:goprobe:)?(noalloc|nosplit|nodynamic|noassert)\b"
 )
-_OPENS_LITERAL = re.compile(r"\bfunc\s*\(.*\{\s*$")
+_CLAUSE = re.compile(r"\s*(?:case\b.*|default\s*):\s*$")
+_OF_A_LINE = ("heap", "stack")
 _FUNCTION = re.compile(r"func\b")
 _DECLARED = re.compile(
     r"func\s*(?:\(\s*(?:\w+\s+)?(\*?)\s*(\w+)\s*(?:\[[^\]]*\])?\s*\)\s*)?(\w+)\s*[(\[]"
@@ -59,8 +62,7 @@ class LineRange(msgspec.Struct, frozen=True):
 
 class Promise(msgspec.Struct, frozen=True):
     """A comment and the code of which it speaks. `function`: that of a whole one; `around` is the
-    function in which a promise of one line stands, which `opens` a literal, whose body is none of
-    it. `problem` says why it promises nothing. `deep`
+    function in which a promise of a statement stands. `problem` says why it is none. `deep`
     ones reach into callees, `once` means after the first call of a sync.Once, `panics_apart` that
     the records of panics that were recovered break it not. `reason` is that of
     an exemption (allow-alloc), and `named` the function of a promise that stands nowhere in the
@@ -78,7 +80,6 @@ class Promise(msgspec.Struct, frozen=True):
     panics_apart: bool = False
     reason: str = ""
     named: str = ""
-    opens: bool = False
 
     def holds(self, file: str, line: int) -> bool:
         return any(span.holds(file, line) for span in self.spans)
@@ -190,18 +191,15 @@ class _Source:
             below = range(number + 1, len(self._code) + 1)
             first = next((n for n in below if self._line(n).strip()), number)
         above_function = first > number and bool(_FUNCTION.match(self._line(first)))
-        last = self._end_of_function(first) if above_function else first
+        if above_function:
+            last = self._end_of_function(first)
+        else:
+            last = first if word in _OF_A_LINE else self._end_of_statement(first)
         if not problem and (first == number or not above_function):
             problem = self._speaks_of_nothing(first)
+        around = () if above_function else self.around(first)
         return Promise(
-            self._file,
-            number,
-            word,
-            self._spans(first, last),
-            above_function,
-            () if above_function else self.around(first),
-            problem,
-            opens=not above_function and bool(_OPENS_LITERAL.search(self._line(first))),
+            self._file, number, word, self._spans(first, last), above_function, around, problem
         )
 
     def _line(self, number: int) -> str:
@@ -232,6 +230,21 @@ class _Source:
                 depth += (character == "{") - (character == "}")
                 if character == "}" and depth == 0 and at == len(line) - 1:
                     return number
+        return first
+
+    def _end_of_statement(self, first: int) -> int:
+        """The line that closes all that a line opens; of a clause the last before the next."""
+        depth, clause = 0, bool(_CLAUSE.match(self._line(first)))
+        for number in range(first, len(self._code) + 1):
+            line = self._line(number)
+            if clause and not depth and number > first and _CLAUSE.match(line):
+                return number - 1
+            for character in line:
+                if clause and not depth and character == "}":
+                    return number - 1
+                depth = max(0, depth + (character in "([{") - (character in ")]}"))
+            if not (depth or clause):
+                return number
         return first
 
     def _spans(self, first: int, last: int) -> tuple[LineRange, ...]:
