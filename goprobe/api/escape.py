@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from goprobe.analysis.escape.escape import EscapeRequest, Mode, escape as run
 from goprobe.analysis.escape.judgement import PromisedCode, code_at, no_allocation
+from goprobe.analysis.escape.promisedplaces import standing_in
 from goprobe.analysis.escape.verdict import NOT_IN_BINARY
 from goprobe.api.several import several
 from goprobe.binary.pcln.format import plain_name
@@ -98,7 +99,8 @@ def assert_no_allocation(report: EscapeReport, where: str) -> None:
     """Raises AssertionError where the code named was seen to allocate, or can, and was not seen to
     run: the judgement of `//goprobe:noalloc`.
 
-    `where` is a function ("pkg.Func", "pkg.(*T).Method"), a line ("file.go:42") or a file.
+    `where` is a function ("pkg.Func", "pkg.(*T).Method") with the literals in it, a line
+    ("file.go:42") or a file.
     Raises UsageError where the report has nothing of that name: a promise about code that is not
     there would hold of itself.
     """
@@ -122,7 +124,7 @@ def _code(report: EscapeReport, where: str) -> PromisedCode | None:
     def holds(place: SourceLine) -> bool:
         if line:
             return place.line == line and _same_file(place.file, file)
-        return _same_function(place.function, where) or _same_file(place.file, where)
+        return _is_named(place.function, where) or _same_file(place.file, where)
 
     unknown = any(f.ran is None and f.may for f in functions)
     untold = unknown or (bool(functions) and all(f.ran is None for f in functions))
@@ -139,7 +141,7 @@ def _code(report: EscapeReport, where: str) -> PromisedCode | None:
     if not code.sites:
         return None
     there = not all(site.reason.startswith(NOT_IN_BINARY) for site in code.sites)
-    return replace(code, there=there)
+    return replace(code, there=there, gone="nothing calls it, or every call was inlined")
 
 
 def _may(functions: Iterable[FunctionCode], line: int) -> str:
@@ -152,7 +154,7 @@ def _may(functions: Iterable[FunctionCode], line: int) -> str:
 def _is_of(function: FunctionCode, where: str, file: str, line: int) -> bool:
     if line:
         return _same_file(function.file, file) and function.first <= line <= function.last
-    return _same_function(function.name, where) or _same_file(function.file, where)
+    return _is_named(function.name, where) or _same_file(function.file, where)
 
 
 def _assert_whole(report: EscapeReport) -> None:
@@ -175,10 +177,14 @@ def _same_file(file: str, named: str) -> bool:
     return bool(named) and (file == named or file.endswith(f"/{named}"))
 
 
+def _is_named(function: str, named: str) -> bool:
+    """Whether it is the function that is named, or a literal in it, which is its own code."""
+    return any(_same_function(each, named) for each in standing_in(function))
+
+
 def _same_function(function: str, named: str) -> bool:
-    compiled = _COMPILED.search(function)
-    plain = plain_name(function) if compiled else function.replace("%2e", ".")
-    spelt = named.replace("%2e", ".")
+    compiled = _COMPILED.search(function) or _COMPILED.search(named)
+    plain, spelt = (plain_name(n) if compiled else n.replace("%2e", ".") for n in (function, named))
     return named == function or spelt == plain or plain.endswith((f"/{spelt}", f".{spelt}"))
 
 

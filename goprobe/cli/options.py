@@ -54,6 +54,12 @@ class Output(msgspec.Struct, frozen=True):
         for text in self.path or ():
             form, equals, file = text.partition("=")
             named = bool(equals) and form in all_formats()
+            if equals and not named and form.isalpha():
+                there = f"there are {', '.join(all_formats())}"
+                raise UsageError(
+                    f"-o {text}: there is no format {form}; {there}",
+                    hint=f"a file of that name is -o ./{text}",
+                )
             plain += not named
             form, file = (form, file) if named else (self.format_name, text)
             if not file or file in made:

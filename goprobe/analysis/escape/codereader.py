@@ -299,12 +299,11 @@ class CodeReader:
                         yield str(file), number
 
     def _spans_of(self, named: str) -> Iterator[LineRange]:
-        """The source of the functions of a name, as a promise above them has it; literals share
-        lines with what they stand in: their names alone tell which code is theirs."""
-        if is_part(named):
+        """The source of the functions of a name, as a promise above them has it."""
+        if is_part(named):  # shares lines with what it stands in: names alone tell its code
             return
-        functions = self._starts.functions.items()
-        places = {(f.file, f.first) for name, f in functions if is_named(name, named)}
+        starts = self._starts.functions.items()
+        places = {(f.file, f.first) for name, f in starts if is_named(name, named)}
         for function in self._functions_named(named):
             places.add(self._program.lines.position(function, function.entry))
         for file, line in sorted(places or self._declared(named)):
@@ -372,8 +371,7 @@ class CodeReader:
         return sorted({*in_source, *starts})
 
     def _is_inlined(self, promise: Promise) -> bool:
-        """Whether the compiler says that it inlined the function that a promise speaks of, or in
-        which it stands."""
+        """Whether the compiler says that it inlined a promise's function, or that around it."""
         if promise.named:
             named = without_type_arguments(promise.named)
             return any(same_function(named, name) for name in self._inlined)
@@ -395,9 +393,8 @@ class CodeReader:
 
     def _may_at(self, promise: Promise, places: PromisedPlaces) -> Callable[[AllocationCall], str]:
         def named(call: AllocationCall) -> str:
-            if any(map(places.exempt, call.frames)):
-                return ""
             of = (f for f in call.frames if places.speaks(promise, f.function, f.file, f.line))
-            return next((call.shown(frame) for frame in of), "")
+            exempt = any(map(places.exempt, call.frames))
+            return "" if exempt else next((call.shown(frame) for frame in of), "")
 
         return named

@@ -114,7 +114,8 @@ def _heap(code: PromisedCode) -> Judgement:
         return unknown
     if not code.sites:
         return Judgement(False, "there is nothing here that needs memory")
-    return Judgement(False, _told(code.sites[0]))
+    unreached = next((s for s in code.sites if s.verdict is _V.NOT_REACHED), None)
+    return Judgement(False, _told(unreached or code.sites[0]), known=unreached is None)
 
 
 def _stack(code: PromisedCode) -> Judgement:

@@ -34,7 +34,7 @@ class PromisedPlaces:
 
     def speaks(self, promise: Promise, function: str, file: str, line: int) -> bool:
         """Whether it is the promise's own code. A literal is a function of its own."""
-        whole = (function,) if promise.is_proven else _standing_in(function)
+        whole = (function,) if promise.is_proven else standing_in(function)
         if promise.named and any(is_named(each, promise.named) for each in whole):
             return True
         if promise.function and promise.is_proven and _LITERAL.search(function):
@@ -51,7 +51,7 @@ def is_part(function: str) -> bool:
     return bool(_PART.search(function))
 
 
-def _standing_in(function: str) -> list[str]:
+def standing_in(function: str) -> list[str]:
     """A function and those in which it stands, as they are named."""
     ends = [match.start() for match in _PART.finditer(function)]
     outer = [function[:end] for end in ends]
