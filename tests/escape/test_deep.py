@@ -42,8 +42,9 @@ def of(report: EscapeReport, function: str) -> Assertion:
 @pytest.mark.parametrize(("function", "verdict", "told"), WANTED)
 def test_what_comes_of_a_promise(go: str, function: str, verdict: str, told: str) -> None:
     promise = of(looked_at(go), function)
-    # Go 1.21 calls what is deferred with arguments through a function value, which is not followed.
-    if (function, go) == ("addsUp", "1.21"):
+    # Go 1.21 calls what is deferred with arguments through a function value, which is not followed,
+    # and a closure that calls itself through its variable, which the closure then could set.
+    if go == "1.21" and function in ("addsUp", "framed"):
         verdict, told = "unknown", "it calls a function value"
     if verdict == "problem":
         assert (promise.held, promise.known, told in promise.why) == (False, True, True)

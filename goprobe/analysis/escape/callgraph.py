@@ -84,7 +84,8 @@ class CallGraph:
 
     def _read(self, function: Function) -> tuple[CallEdge, ...]:
         code = self._program.elf.read(function.entry, function.end - function.entry)
-        edges = [self._edge(each) for each in outgoing(code, function.entry)]
+        text = range(self._lines.low, self._lines.high)
+        edges = [self._edge(each) for each in outgoing(code, function.entry, text)]
         return tuple(_without_recovery(edges))
 
     def _edge(self, call: Outgoing) -> CallEdge:

@@ -125,10 +125,10 @@ class CodeReader:
 
     @cached_property
     def _joined(self) -> tuple[list[SitePlan], tuple[Doubt, ...]]:
-        """The sites, and the functions of which it is not known whether their variables are made
-        by the calls of some."""
+        """The sites, and the functions whose variables may be made by calls that are not known."""
         types = static_types(self._program)
         names, type_name = self._names, types.name if types else lambda _: ""
+        prefix, lines = names.symbol_prefix, self._program.lines
         joiner = Joiner(
             self._predictions,
             self._facts,
@@ -136,13 +136,13 @@ class CodeReader:
             self._own,
             type_name,
             self._sources.line,
-            names.symbol_prefix,
+            prefix,
             Boxes(self._program.debug).of,
         )
-        moved = MovedFormals(self._predictions, names.canonical, names.symbol_prefix, type_name)
+        moved = MovedFormals(self._predictions, names.canonical, prefix, type_name, lines)
         wanted = (lambda _: True) if self._request.deep else names.is_own
         plans = joiner.plans(map(moved.in_wrapper, self._code.calls(wanted, moved.may_move)))
-        doubts = (*moved.give(plans), *moved.unseen(self._program.lines, self._elsewhere))
+        doubts = (*moved.give(plans), *moved.unseen(self._elsewhere))
         parts = MapParts(self._program)
         for plan in plans:
             plan.boxed = boxed_parts(plan, parts)

@@ -72,7 +72,7 @@ def doubt_of(doubts: Iterable[Doubt], promise: Promise, places: PromisedPlaces) 
 
 class MovedFormals:
     """`canonical` gives files their names in `predictions`; `prefix` what stands before the names
-    of a file's functions; `type_name` names a type descriptor."""
+    of a file's functions; `type_name` names a type descriptor; `lines` has the calls inlined."""
 
     def __init__(
         self,
@@ -80,9 +80,10 @@ class MovedFormals:
         canonical: Callable[[str], str],
         prefix: Callable[[str], str],
         type_name: Callable[[int], str],
+        lines: LineTable,
     ) -> None:
         self._predictions, self._canonical = predictions, canonical
-        self._prefix, self._type_name = prefix, type_name
+        self._prefix, self._type_name, self._lines = prefix, type_name, lines
         moved = (p for p in predictions.sites if p.moved)
         self._by_name: dict[str, list[_Moved]] = {}
         for each in moved:
@@ -148,11 +149,10 @@ class MovedFormals:
                     )
         return tuple(doubts)
 
-    def unseen(
-        self, lines: LineTable, others: Iterable[tuple[Function, object]]
-    ) -> Iterator[Doubt]:
+    def unseen(self, others: Iterable[tuple[Function, object]]) -> Iterator[Doubt]:
         """Of functions that are not looked at, and into which some that move a variable of their
         signature were inlined: whether it is moved there the compiler does not say here."""
+        lines = self._lines
         formals = {m.function: m for m in self._all if m.formal}
         for other, _ in others if formals else ():
             if lines.is_wrapper(other.entry):
@@ -174,7 +174,7 @@ class MovedFormals:
         names = inlined_by(plan.predicted.messages)
         if not here:
             names = tuple(name for _, name in self._predictions.inlined.get(place, ()))
-        owners = self._owners(plan, names)
+        owners = self._owners(plan, names) or self._in_tree(plan, call, names)
         own = [] if here else self._own(_variable(plan.predicted), *place)
         if len(owners) == 1 and not own:
             return _for(call, owners[0])
@@ -184,6 +184,35 @@ class MovedFormals:
             why = f"{plan.predicted.expression} is moved to the heap where it was inlined"
             doubts += [Doubt(replace(unknown, function=name), why) for name in names]
         return call
+
+    def _in_tree(self, plan: SitePlan, call: AllocationCall, names: Sequence[str]) -> list[_Moved]:
+        """The variable of the one function of these names of which there is code inlined where a
+        call stands: the compiler speaks of it nowhere else where it is generic (instances are the
+        users') or its package is not looked at."""
+        function = self._lines.function_at(call.pc)
+        if function is None:
+            return []
+        plain = [without_type_arguments(name) for name in names]
+        inlined: dict[str, SourceFrame] = {}
+        for low, _, number in self._lines.pcdata_runs(function, PCDATA_INL_TREE_INDEX):
+            frames = self._lines.inline_stack(function, function.entry + low) if number >= 0 else ()
+            for frame in frames[:-1]:
+                symbol = without_type_arguments(frame.function)
+                if any(symbol == each or _is_qualified(symbol, each) for each in plain):
+                    inlined[symbol] = frame
+        name = _variable(plan.predicted)
+        return [
+            _Moved(
+                symbol,
+                f.start_line,
+                f.start_line,
+                self._canonical(f.file),
+                f.start_line,
+                name,
+                True,
+            )
+            for symbol, f in inlined.items()
+        ]
 
     def _own(self, name: str, file: str, line: int) -> list[_Moved]:
         """The variables of a name that a line itself declares."""

@@ -3,7 +3,10 @@
 Compiled Go calls directly; through a closure (RDX holds it, its first word is the code: the
 "context register" of cmd/compile/abi-internal.md); or through a method table, whose word the code
 loads from a fixed offset. A closure that does not escape lies in the frame: its code is known where
-all that the function puts into that word is the address of one function. A jump by a table of the
+all that the function puts into that word is the address of one function. So is a variable's that
+points at one, where nobody else can have set it: no address of the frame from which it could be
+reached (objects lie from theirs on) is ever made, but of closures, into which nobody writes. A jump
+by a table of the
 function's own is no call: the compiler loads the table's address beside the code and adds an index
 to it (ssagen, OpAMD64JUMPTABLE, Go 1.19 on).
 """
@@ -66,21 +69,36 @@ class _Value(msgspec.Struct, frozen=True):
         return self.base == _SP
 
 
-_Slots = dict[int, set[_Value | None]]
-"""What a function puts into words of its frame, by offset from its stack pointer: None is what
-nobody knows."""
+class _Slots(msgspec.Struct):
+    """What a function puts into words of its frame, by offset from its stack pointer: None is what
+    nobody knows. `taken` are the offsets of which the address is made."""
+
+    held: dict[int, set[_Value | None]] = msgspec.field(default_factory=dict)
+    taken: set[int] = msgspec.field(default_factory=set)
+    text: range = range(0)
+
+    def may_be_set(self, offset: int) -> bool:
+        """Whether others than this function may write to a word: what begins nearest below it, of
+        all of which addresses are made, may hold it. A closure never does."""
+        below = max((at for at in self.taken if at <= offset), default=None)
+        return below is not None and not self._is_closure(below)
+
+    def _is_closure(self, offset: int) -> bool:
+        held = _only(self, offset)
+        return held is not None and not held.in_frame and held.address in self.text
 
 
-def outgoing(code: bytes, entry: int) -> Iterator[Outgoing]:
+def outgoing(code: bytes, entry: int, text: range) -> Iterator[Outgoing]:
     """The calls and tail calls of a function whose code lies at `entry`, in its order; where the
-    code ends in what is none, that is told as well."""
+    code ends in what is none, that is told as well. `text` is where Go's code lies."""
     end = entry + len(code)
     instructions = list(decode(code, entry))
     readable = int(instructions[-1].next_ip) if instructions else entry
     if readable < end:
         yield Outgoing(readable, Way.UNREADABLE)
     joins = {i.near_branch_target for i in instructions if i.flow_control in _LOCAL}
-    slots: _Slots | None = None
+    slots = _Slots(text=text)
+    looked = False
     for ins, known in _walked(instructions, joins):
         flow = ins.flow_control
         if flow in CALLS and ins.op0_kind == _K.NEAR_BRANCH64:
@@ -90,9 +108,10 @@ def outgoing(code: bytes, entry: int) -> Iterator[Outgoing]:
                 yield Outgoing(ins.ip, Way.TAIL, int(ins.near_branch_target))
         elif flow in CALLS or (flow == _FLOW.INDIRECT_BRANCH and not _by_table(ins, known)):
             value = _operand(ins, known)
-            if value is not None and value.in_frame:
-                slots = _slots(instructions, joins) if slots is None else slots
-            yield _through(ins.ip, value, slots or {})
+            if value is not None and value.in_frame and not looked:
+                _fill(slots, instructions, joins)
+                looked = True
+            yield _through(ins.ip, value, slots)
 
 
 def _walked(
@@ -111,14 +130,16 @@ def _walked(
             known = {}
 
 
-def _slots(instructions: Sequence[iced.Instruction], joins: Set[int]) -> _Slots:
+def _fill(slots: _Slots, instructions: Sequence[iced.Instruction], joins: Set[int]) -> None:
     """Of the function's own frame: what its callers put into their arguments is not seen. Nothing
     where the stack pointer moves on the way, as in assembly."""
-    slots: _Slots = {}
     pushes, frame = 0, 0
     for ins, known in _walked(instructions, joins):
         pushes += ins.mnemonic == _M.PUSH
         frame = frame or _made(ins)
+        taken = _taken(ins)
+        if taken is not None:
+            slots.taken.add(taken)
         stores = ins.op_count > 1 and ins.op0_kind == _K.MEMORY and int(ins.memory_base) == _SP
         if not stores or ins.mnemonic in _READS or int(ins.memory_index) != _NONE:
             continue
@@ -131,9 +152,21 @@ def _slots(instructions: Sequence[iced.Instruction], joins: Set[int]) -> _Slots:
         for at in range(offset - _WORD + 1, offset + max(size, 1)):
             value = known.get(register) if is_word and at == offset else None
             fixed = value if value is not None and not value.loaded else None
-            slots.setdefault(at, set()).add(fixed)
+            slots.held.setdefault(at, set()).add(fixed)
     own = range(frame - _WORD + 1)
-    return {at: held for at, held in slots.items() if at in own} if pushes <= 1 else {}
+    slots.held = {at: held for at, held in slots.held.items() if at in own and pushes <= 1}
+
+
+def _taken(ins: iced.Instruction) -> int | None:
+    """The offset of an address in the frame that an instruction makes, None for others, and for
+    the frame pointer, by which nobody writes."""
+    if ins.op_count and ins.op0_kind == _K.REGISTER and int(ins.op0_register) == int(_R.RBP):
+        return None
+    if ins.mnemonic == _M.LEA and int(ins.memory_base) == _SP:
+        return 0 if int(ins.memory_index) != _NONE else signed(ins.memory_displacement)
+    if ins.mnemonic == _M.MOV and ins.op1_kind == _K.REGISTER and int(ins.op1_register) == _SP:
+        return 0
+    return None
 
 
 def _made(ins: iced.Instruction) -> int:
@@ -168,6 +201,8 @@ def _through(pc: int, value: _Value | None, slots: _Slots) -> Outgoing:
 def _through_frame(pc: int, value: _Value, slots: _Slots) -> Outgoing:
     """A call of a closure that lies in the frame, or of one that a word of the frame points at."""
     held = _only(slots, value.offset)
+    if value.through and slots.may_be_set(value.offset):
+        return Outgoing(pc, Way.CLOSURE)
     if value.through and held is not None:
         if not held.in_frame:
             return Outgoing(pc, Way.CLOSURE, closure=held.address)
@@ -179,7 +214,7 @@ def _through_frame(pc: int, value: _Value, slots: _Slots) -> Outgoing:
 
 def _only(slots: _Slots, offset: int) -> _Value | None:
     """What alone a word of the frame holds, once it is set."""
-    values = slots.get(offset, set())
+    values = slots.held.get(offset, set())
     return next(iter(values)) if len(values) == 1 else None
 
 
@@ -192,7 +227,7 @@ def _operand(ins: iced.Instruction, known: Mapping[int, _Value]) -> _Value | Non
 def _loaded(ins: iced.Instruction, known: Mapping[int, _Value]) -> _Value | None:
     """The word that a memory operand names."""
     if ins.is_ip_rel_memory_operand:
-        return _Value(base=-1, address=0, loaded=True)  # a variable: it may hold anything
+        return _Value(address=int(ins.ip_rel_memory_address), loaded=True)
     if int(ins.memory_index) != _NONE or int(ins.memory_base) == _NONE:
         return None
     base = int(ins.memory_base)

@@ -212,7 +212,12 @@ _CALLS = (
     Ingredient("acc += tagged(n)", _M.MAYBE, calls=True),
     Ingredient("sinkFrames = framesOf(pcs[:])", _M.OWN, dynamic=True),
     Ingredient(
-        "f@ := runtime.CallersFrames; if n > 1000 { f@ = nil }; sinkFrames = f@(pcs[:])",
+        "f@ := runtime.CallersFrames; if n > 1000 { f@ = framesOf }; sinkFrames = f@(pcs[:])",
+        _M.OWN,
+        dynamic=True,
+    ),
+    Ingredient(
+        "f@ := runtime.CallersFrames; setFrames(&f@, n); sinkFrames = f@(pcs[:])",
         _M.OWN,
         dynamic=True,
     ),
