@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
@@ -13,15 +14,20 @@ _MOST = 3
 
 
 def with_copies(sites: Sequence[Site]) -> Iterator[Site]:
-    """The sites; those that are dead, as they were inlined away, say what their copies did."""
+    """The sites; those that are dead, as they were inlined away, say what their copies did. What
+    has another expression there (a constant in a parameter's place) is one's copy where nothing
+    else stands on the line."""
     copies: dict[tuple[str, int], list[Site]] = {}
+    of_line = Counter((site.file, site.line) for site in sites)
     for site in sites:
         for place in {(c.file, c.line) for c in site.calls if c.inlined_at}:
             if place != (site.file, site.line):
                 copies.setdefault(place, []).append(site)
     for site in sites:
         mine = copies.get((site.file, site.line), [])
-        alike = [c for c in mine if c.expression == site.expression] or mine
+        alike = [c for c in mine if c.expression == site.expression]
+        if of_line[site.file, site.line] == 1:
+            alike = alike or mine
         if site.verdict is Verdict.DEAD and alike:
             yield replace(site, reason=f"{site.reason} ({_told(alike)})")
         else:
