@@ -105,8 +105,39 @@ def _type(called: Called, t: TypeCount) -> Entry:
     )
 
 
+_MOST_ALIKE = 100
+
+
 def _sites(called: Called, heap: HeapReport | None) -> list[Entry]:
-    return [_site(called, s) for s in heap.sites] if heap and heap.sites is not UNSET else []
+    sites = heap.sites if heap and heap.sites is not UNSET else ()
+    alike: dict[str, list[Site]] = {}
+    for site in sites:
+        alike.setdefault(_own_frame(site), []).append(site)
+    return [_site(called, s, _apart(s, alike[_own_frame(s)])) for s in sites]
+
+
+def _frames(site: Site) -> list[str]:
+    return [f"{f.function}  {words.source(f.file, f.line, f.function)}" for f in site.stack]
+
+
+def _own_frame(site: Site) -> str:
+    frames = _frames(site)
+    return frames[min(site.allocator, len(frames) - 1)] if frames else "no stack"
+
+
+def _apart(site: Site, alike: Sequence[Site]) -> str:
+    """The nearest caller by which a site differs from others of the same own frame, "" where none
+    does, or they are many."""
+    if len(alike) > _MOST_ALIKE:
+        return ""
+    others = {tuple(_frames(each)[each.allocator :]) for each in alike if each is not site}
+    frames = _frames(site)[site.allocator :]
+    for depth, frame in enumerate(frames):
+        same = {other for other in others if other[depth : depth + 1] == (frame,)}
+        if others and not same:
+            return frame
+        others = same
+    return ""
 
 
 def _why_no_sites(heap: HeapReport | None) -> str:
@@ -115,9 +146,10 @@ def _why_no_sites(heap: HeapReport | None) -> str:
     return heap.sampling.why or "the runtime sampled nothing"
 
 
-def _site(called: Called, site: Site) -> Entry:
-    frames = [f"{f.function}  {words.source(f.file, f.line, f.function)}" for f in site.stack]
-    own = frames[min(site.allocator, len(frames) - 1)] if frames else "no stack"
+def _site(called: Called, site: Site, apart: str) -> Entry:
+    frames, own = _frames(site), _own_frame(site)
+    if apart:
+        own = f"{own.partition('  ')[0]} ← {apart}"
     lines = [*frames, "", *(f"held by {name}" for name in site.held_by)]
     return Entry(
         key="/".join(frames),

@@ -22,9 +22,11 @@ from goprobe.explore.asked import Asked, Look, Saved
 from goprobe.explore.entries import bar, chosen
 from goprobe.explore.levels import end
 from goprobe.explore.rows import grown
-from goprobe.explore.views import views
+from goprobe.explore.views import _sites, views
+from goprobe.model.address import Address
 from goprobe.model.codec import from_json, to_json
 from goprobe.model.heap import HeapReport, TypeCount
+from goprobe.model.sites import Site, SiteFrame
 from tests.report.pages import goroutines, heap, many_sites, of_memory
 from tests.report.samples import hello
 from tests.support.cli import goprobe
@@ -446,3 +448,24 @@ def _children() -> list[str]:
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     lines = [Path(f"/proc/{child}/cmdline").read_bytes().decode() for child in children]
     return [line for line in lines if "goprobe" in line and "heap" in line]
+
+
+def test_sites_of_one_line_are_told_apart_by_their_callers() -> None:
+    def site(*functions: str) -> Site:
+        stack = tuple(
+            SiteFrame(function=f"main.{f}", file="/m/main.go", line=7, pc=Address(0))
+            for f in functions
+        )
+        return Site(
+            stack=stack, sizes=(), inuse_objects=1, inuse_bytes=1, alloc_objects=1, alloc_bytes=1,
+            now_objects=1, now_bytes=1,
+        )  # fmt: skip
+
+    sites = (site("a", "b", "c"), site("a", "b", "d"), site("a", "e"), site("f", "b"))
+    told = [entry.name for entry in _sites(str, replace(heap(), sites=sites))]
+    apart = [
+        "main.a ← main.c  main.go:7",
+        "main.a ← main.d  main.go:7",
+        "main.a ← main.e  main.go:7",
+    ]
+    assert told == [*apart, "main.f  main.go:7"]
