@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
+import msgspec
 from msgspec import UNSET
 
 from goprobe.explore.asked import Look
@@ -110,29 +111,38 @@ _MOST_ALIKE = 100
 
 def _sites(called: Called, heap: HeapReport | None) -> list[Entry]:
     sites = heap.sites if heap and heap.sites is not UNSET else ()
-    alike: dict[str, list[Site]] = {}
-    for site in sites:
-        alike.setdefault(_own_frame(site), []).append(site)
-    return [_site(called, s, _apart(s, alike[_own_frame(s)])) for s in sites]
+    stacks = [_Stack.of(site) for site in sites]
+    alike: dict[str, list[_Stack]] = {}
+    for stack in stacks:
+        alike.setdefault(stack.own, []).append(stack)
+    return [
+        _site(called, site, stack, _apart(stack, alike[stack.own]))
+        for site, stack in zip(sites, stacks, strict=True)
+    ]
 
 
-def _frames(site: Site) -> list[str]:
-    return [f"{f.function}  {words.source(f.file, f.line, f.function)}" for f in site.stack]
+class _Stack(msgspec.Struct, frozen=True, eq=False):
+    """A site's frames as they are told; `own` is the first that is not the allocator's."""
+
+    frames: tuple[str, ...]
+    own: str
+    calls: tuple[str, ...]
+
+    @staticmethod
+    def of(site: Site) -> _Stack:
+        told = (f"{f.function}  {words.source(f.file, f.line, f.function)}" for f in site.stack)
+        frames = tuple(told)
+        own = frames[min(site.allocator, len(frames) - 1)] if frames else "no stack"
+        return _Stack(frames, own, frames[site.allocator :])
 
 
-def _own_frame(site: Site) -> str:
-    frames = _frames(site)
-    return frames[min(site.allocator, len(frames) - 1)] if frames else "no stack"
-
-
-def _apart(site: Site, alike: Sequence[Site]) -> str:
+def _apart(stack: _Stack, alike: Sequence[_Stack]) -> str:
     """The nearest caller by which a site differs from others of the same own frame, "" where none
     does, or they are many."""
     if len(alike) > _MOST_ALIKE:
         return ""
-    others = {tuple(_frames(each)[each.allocator :]) for each in alike if each is not site}
-    frames = _frames(site)[site.allocator :]
-    for depth, frame in enumerate(frames):
+    others = {each.calls for each in alike if each is not stack}
+    for depth, frame in enumerate(stack.calls):
         same = {other for other in others if other[depth : depth + 1] == (frame,)}
         if others and not same:
             return frame
@@ -146,8 +156,8 @@ def _why_no_sites(heap: HeapReport | None) -> str:
     return heap.sampling.why or "the runtime sampled nothing"
 
 
-def _site(called: Called, site: Site, apart: str) -> Entry:
-    frames, own = _frames(site), _own_frame(site)
+def _site(called: Called, site: Site, stack: _Stack, apart: str) -> Entry:
+    frames, own = stack.frames, stack.own
     if apart:
         own = f"{own.partition('  ')[0]} ← {apart}"
     lines = [*frames, "", *(f"held by {name}" for name in site.held_by)]

@@ -144,9 +144,7 @@ class MovedFormals:
                 plan.calls[:] = calls
                 # What has no size needs no memory; in code that is not there nothing is moved.
                 if not (calls or plan.statics) and plan.alive and plan.code:
-                    doubts += self._doubted(
-                        plan, self._owners(plan, inlined_by(plan.predicted.messages))
-                    )
+                    doubts += self._doubted(plan, self._owners(plan, names))
         return tuple(doubts)
 
     def unseen(self, others: Iterable[tuple[Function, object]]) -> Iterator[Doubt]:

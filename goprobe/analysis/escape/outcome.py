@@ -139,12 +139,8 @@ class _Run:
     def _ran(self, starts: Iterable[int], holds: Callable[[SourceLine], bool]) -> bool | None:
         """Whether code with these starts ran, None where that is not known."""
         ran = self._study.copies.ran(starts, self._observed.ran_at)
-        wrapped = (
-            SourceLine(f.function, f.file, f.line)
-            for call in self._study.in_wrappers
-            for f in call.frames
-        )
-        return None if ran is False and any(map(holds, wrapped)) else ran
+        unseen = ran is False and any(map(holds, self._study.in_wrappers))
+        return None if unseen else ran
 
     def _functions(self) -> Iterator[FunctionCode]:
         """What is known of the functions of the packages looked at."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from goprobe.analysis.escape.calls import AllocationCall, CodeMap
+from goprobe.analysis.escape.calls import CodeMap
 from goprobe.analysis.escape.codecopies import Copies
 from goprobe.analysis.escape.observe import WatchPlan
 from goprobe.analysis.escape.promisedplaces import PromisedPlaces
@@ -20,6 +20,7 @@ from goprobe.analysis.escape.studycache import keep_study, kept_study, study_key
 from goprobe.analysis.escape.unpredicted import Unpredicted
 from goprobe.binary.pcln.format import GENERATED
 from goprobe.errors import telling
+from goprobe.model.escape import SourceLine
 from goprobe.runtime.image.program import GoProgram
 from goprobe.toolchain.escapebuild import EscapeBuild
 
@@ -82,8 +83,9 @@ class EscapeStudy:
         return frozenset(f.function for plan in plans for c in plan.calls for f in c.frames)
 
     @cached_property
-    def in_wrappers(self) -> tuple[AllocationCall, ...]:
-        """Calls in code that was inlined into a function without source, of whose lines nobody
-        sees whether they run."""
+    def in_wrappers(self) -> frozenset[SourceLine]:
+        """Where calls stand in code that was inlined into a function without source, of whose
+        lines nobody sees whether they run."""
         calls = (*(c for plan in self.static.plans for c in plan.calls), *self.static.may)
-        return tuple(c for c in calls if c.outer.file == GENERATED)
+        wrapped = (f for c in calls if c.outer.file == GENERATED for f in c.frames)
+        return frozenset(SourceLine(f.function, f.file, f.line) for f in wrapped)
