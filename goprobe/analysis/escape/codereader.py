@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from goprobe.analysis.escape.boxes import Boxes
 from goprobe.analysis.escape.callgraph import CallGraph
 from goprobe.analysis.escape.calls import AllocationCall, CodeMap
 from goprobe.analysis.escape.codecopies import Copies
+from goprobe.analysis.escape.declared import Declared
 from goprobe.analysis.escape.join import Joiner
 from goprobe.analysis.escape.linefacts import (
     CodeLines,
@@ -27,7 +27,6 @@ from goprobe.analysis.escape.promisedplaces import PromisedPlaces, is_literal, i
 from goprobe.analysis.escape.promises import (
     LineRange,
     Promise,
-    declared_in,
     promise_named,
     promises_in,
     spans_around,
@@ -44,7 +43,7 @@ from goprobe.binary.pcln.format import GENERATED, Function, without_type_argumen
 from goprobe.model.escape import SourceLine
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.types.statictypes import MapParts, static_types
-from goprobe.toolchain.escapebuild import EscapeBuild, GoPackage
+from goprobe.toolchain.escapebuild import EscapeBuild
 
 _DONE_ONCE = re.compile(r"\.Do\(\s*func\(\)")
 
@@ -237,7 +236,7 @@ class CodeReader:
         may = map(self._may_at(promise, places), self._may)
         inlined = self._is_inlined(promise)
         if promise.named and not (promise.problem or starts or functions or inlined):
-            promise = replace(promise, problem=self._unknown_name(promise.named))
+            promise = replace(promise, problem=self._declared.unknown(promise.named))
         provable = promise.is_proven and not promise.problem
         doubt = doubt_of(self._joined[1], promise, places)
         proven = proofs.of(promise, functions, doubt) if provable else None
@@ -268,35 +267,10 @@ class CodeReader:
                     if at == (call.file, call.line) and is_literal(name):
                         yield name
 
-    def _unknown_name(self, named: str) -> str:
-        """What is wrong with the name of a function that its package's source has not; "" where it
-        has it, or is none of those that are looked at."""
-        for package, rest in self._packages_of(named):
-            lines = (line for file in package.files for line in self._sources.lines(str(file)))
-            declared = declared_in(lines)
-            name = without_type_arguments(rest).split(".func")[0].rpartition(".")[2]
-            if declared and all(known.rpartition(".")[2] != name for known in declared):
-                near = get_close_matches(rest, declared, 1)
-                hint = f"; there is {package.name}.{near[0]}" if near else ""
-                return f"the source of {package.path} has no such function{hint}"
-        return ""
-
-    def _packages_of(self, named: str) -> Iterator[tuple[GoPackage, str]]:
-        """The packages looked at that a function's name may begin with, and what follows there."""
-        for package in self._build.packages:
-            own = (package.path, package.path.rpartition("/")[2], package.name)
-            rest = next((named[len(p) + 1 :] for p in own if named.startswith(f"{p}.")), "")
-            if rest:
-                yield package, rest
-
-    def _declared(self, named: str) -> Iterator[tuple[str, int]]:
-        """Where the source of the packages looked at declares a function."""
-        for package, rest in self._packages_of(named):
-            wanted = without_type_arguments(rest)
-            for file in package.files:
-                for number, line in enumerate(self._sources.lines(str(file)), 1):
-                    if line.startswith("func") and wanted in declared_in((line,)):
-                        yield str(file), number
+    @cached_property
+    def _declared(self) -> Declared:
+        functions, canonical = self._starts.functions, self._names.canonical
+        return Declared(self._build.packages, self._sources, functions, canonical)
 
     def _spans_of(self, named: str) -> Iterator[LineRange]:
         """The source of the functions of a name, as a promise above them has it."""
@@ -306,7 +280,7 @@ class CodeReader:
         places = {(f.file, f.first) for name, f in starts if is_named(name, named)}
         for function in self._functions_named(named):
             places.add(self._program.lines.position(function, function.entry))
-        for file, line in sorted(places or self._declared(named)):
+        for file, line in sorted(places or self._declared.places(named)):
             path = self._names.canonical(file)
             yield from spans_around(path, "\n".join(self._unchanged_lines(file)), line)
 

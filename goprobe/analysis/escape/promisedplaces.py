@@ -51,6 +51,17 @@ def is_part(function: str) -> bool:
     return bool(_PART.search(function))
 
 
+def without_part(function: str) -> str:
+    """The function in which a part of it stands, itself where it is no part."""
+    part = _PART.search(function)
+    return function[: part.start()] if part else function
+
+
+def is_of_package(function: str) -> bool:
+    """Whether it is a literal that stands in no function."""
+    return is_part(function) and bool(_OF_THE_PACKAGE.search(without_part(function)))
+
+
 def standing_in(function: str) -> list[str]:
     """A function and those in which it stands, as they are named."""
     ends = [match.start() for match in _PART.finditer(function)]

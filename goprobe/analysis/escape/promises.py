@@ -124,10 +124,11 @@ def promise_named(text: str) -> Promise:
 def declared_in(lines: Iterable[str]) -> list[str]:
     """The functions that lines of source declare, as a promise names them: F, T.F, (*T).F."""
     names = []
-    for match in filter(None, map(_DECLARED.match, lines)):
-        star, receiver, name = match.groups()
-        own = f"(*{receiver})." if star else f"{receiver}." if receiver else ""
-        names.append(f"{own}{name}")
+    for line in lines:
+        if line.startswith("func") or "; func" in line:
+            for star, receiver, name in _DECLARED.findall(line):
+                own = f"(*{receiver})." if star else f"{receiver}." if receiver else ""
+                names.append(f"{own}{name}")
     return names
 
 
@@ -139,9 +140,11 @@ def name_declared(line: str) -> str:
 
 def spans_around(file: str, text: str, line: int) -> tuple[LineRange, ...]:
     """The function of a source file that a line belongs to, literals in it included; () for none,
-    and where `//line` says that the lines are others."""
+    where it shares its lines, and where `//line` says that they are others."""
     source = _Source(file, text)
-    return source.around(line) if source.is_plain and 0 < line <= text.count("\n") + 1 else ()
+    if not source.is_plain or not 0 < line <= text.count("\n") + 1:
+        return ()
+    return source.around(line) if source.is_alone(line) else ()
 
 
 def _problem(match: re.Match[str]) -> str | None:
@@ -197,6 +200,8 @@ class _Source:
             last = first if word in _OF_A_LINE else self._end_of_statement(first)
         if not problem and (first == number or not above_function):
             problem = self._speaks_of_nothing(first)
+        if not problem and above_function and not self.is_alone(first):
+            problem = "what follows the function on its line needs a line of its own"
         around = () if above_function else self.around(first)
         return Promise(
             self._file, number, word, self._spans(first, last), above_function, around, problem
@@ -215,11 +220,28 @@ class _Source:
 
     def around(self, number: int) -> tuple[LineRange, ...]:
         """The function that a line belongs to, () for what belongs to none."""
+        first, last = self._function_around(number)
+        return self._spans(first, last) if first else ()
+
+    def is_alone(self, number: int) -> bool:
+        """Whether nothing else is declared on the lines of the function that a line belongs to."""
+        first, last = self._function_around(number)
+        depth, ended = 0, False
+        for line in self._code[max(first - 1, 0) : last]:
+            for character in line:
+                if ended and not character.isspace():
+                    return False
+                depth += (character in "([{") - (character in ")]}")
+                ended |= character == ";" and depth == 0
+        return True
+
+    def _function_around(self, number: int) -> tuple[int, int]:
+        """The first and the last line of the function that a line belongs to, (0, 0) for none."""
         for first in range(number, 0, -1):
             if _FUNCTION.match(self._line(first)):
                 last = self._end_of_function(first)
-                return self._spans(first, last) if number <= last else ()
-        return ()
+                return (first, last) if number <= last else (0, 0)
+        return 0, 0
 
     def _end_of_function(self, first: int) -> int:
         """The line of the brace that ends a function's body: nothing follows it on its line."""

@@ -1,0 +1,87 @@
+"""Promises of what shares its lines, and of what the source has by another name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.escape.hardship import escape, module
+from tests.support.go import matrix, toolchain
+
+_SHARED = """\
+package main
+
+type P struct{ X, Y int }
+
+var sink *P
+var total int
+
+//goprobe:noalloc
+func quiet() int { return total + 1 }; func loud() { sink = &P{1, 2} }
+
+//go:noinline
+func still(s struct{ A int; B int }) int { return total + s.A }; func louder() {
+	sink = &P{3, 4}
+}
+
+//goprobe:noalloc
+func alone(s struct{ A int; B int }) struct{ C int } {
+	if s.A > 0 { total++; total++ }
+	return struct{ C int }{total}
+}
+
+var first, second = func() { sink = &P{5, 6} }, func() { total++ }
+
+type R struct{}
+
+//go:noinline
+func (*R) Method() int { return total }
+
+func (R) function() int { return total }
+
+func main() {
+	total += quiet()
+	loud()
+	total += still(struct{ A int; B int }{1, 2})
+	louder()
+	alone(struct{ A int; B int }{1, 2})
+	first()
+	second()
+	(&R{}).Method()
+}
+"""
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_functions_that_share_a_line(go: str, tmp_path: Path) -> None:
+    folder = module(tmp_path, {"main.go": _SHARED})
+    literals = "glob..func" if go == "1.21" else "init.func"
+    names = ("quiet", "loud", "still", "louder", f"{literals}1", f"{literals}2")
+    report = escape(
+        folder, go=str(toolchain(go)), promises=[f"main.{name} noalloc" for name in names]
+    )
+    above, alone, *named = report.assertions
+    assert not above.held and "needs a line of its own" in above.why
+    assert alone.held
+    told = {name: (a.held, a.known) for name, a in zip(names, named, strict=True)}
+    assert told["quiet"] in ((True, True), (False, False)), named
+    assert told["loud"] == told["louder"] == told[f"{literals}1"] == (False, True), named
+    assert told["still"] == told[f"{literals}2"] == (True, True), named
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_the_name_that_was_meant(go: str, tmp_path: Path) -> None:
+    folder = module(tmp_path, {"main.go": _SHARED})
+    near = {
+        "R.Method": "there is main.(*R).Method",
+        "(*R).function": "there is main.R.function",
+        "(*R).Methud.func1": "there is main.(*R).Method",
+        "second": f"whose line holds main.{'glob..' if go == '1.21' else 'init.'}func1, main.",
+        "R.unlike": "has no such function",
+    }
+    promises = [f"main.{name} noalloc" for name in near]
+    report = escape(folder, go=str(toolchain(go)), static=True, promises=promises)
+    for told, (name, wanted) in zip(report.assertions[2:], near.items(), strict=True):
+        assert not told.held and told.known, name
+        assert "has no such function" in told.why and wanted in told.why, told.why
