@@ -54,6 +54,17 @@ class Boxes:
         its type is not known."""
         return self._of(predicted.expression, function, inlined_by(predicted.messages))
 
+    def types_of(self, expression: str, function: str) -> list[GoType]:
+        """What the type of an expression in a function may be, inlined or not; none where that is
+        not known."""
+        if len(expression) > _MOST_LENGTH or not self._debug.present:
+            return []
+        callees = () if function in self._debug.functions else (_short(function),)
+        try:
+            return _Scope(self, self._debug, function, callees).types(expression, 0)
+        except (GoprobeError, KeyError):
+            return []
+
     def _boxes(
         self, expression: str, function: str, callees: Sequence[str]
     ) -> frozenset[Box] | None:

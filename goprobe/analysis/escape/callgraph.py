@@ -14,6 +14,7 @@ import msgspec
 from goprobe.analysis.escape.calls import CodeMap
 from goprobe.analysis.escape.methods import Methods
 from goprobe.arch.outgoing import Outgoing, Way, outgoing
+from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.binary.elf.elf import SHF_WRITE
 from goprobe.binary.elf.image import Image
 from goprobe.binary.pcln.format import Function, SourceFrame
@@ -42,10 +43,16 @@ class CallEdge(msgspec.Struct, frozen=True):
 class CallGraph:
     """Addresses are link-time ones."""
 
-    def __init__(self, program: GoProgram, lines: Callable[[str], Sequence[str]]) -> None:
-        """`lines` are those of a source file, as `Methods` takes them."""
+    def __init__(
+        self,
+        program: GoProgram,
+        lines: Callable[[str], Sequence[str]],
+        types_of: Callable[[str, str], Sequence[GoType]],
+    ) -> None:
+        """`lines` are those of a source file, and `types_of` the types of an expression, as
+        `Methods` takes them."""
         self._program, self._lines = program, program.lines
-        self._methods = Methods(program.lines, lines)
+        self._methods = Methods(program.lines, lines, types_of)
         self._release = program.go.major, program.go.minor
         self._by_steps = CodeMap(program).by_steps
         self._image = Image(program.elf)
@@ -75,6 +82,11 @@ class CallGraph:
         """What the method may be called that a call in this place leads to, () where nobody can
         tell."""
         return self._methods.names(frames)
+
+    def hole(self, function: Function, edge: CallEdge) -> str:
+        """What is called where nobody can know, by its name where that is known."""
+        told = self._methods.told(self.place(function, edge.pc)) if edge.method else ""
+        return f"it calls {Way.METHOD.value}, {told}" if told else edge.hole
 
     def calls(self, function: Function) -> tuple[CallEdge, ...]:
         known = self._calls.get(function.entry)

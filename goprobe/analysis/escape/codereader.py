@@ -136,7 +136,7 @@ class CodeReader:
             type_name,
             self._sources.line,
             prefix,
-            Boxes(self._program.debug).of,
+            self._boxes.of,
         )
         moved = MovedFormals(self._predictions, names.canonical, prefix, type_name, lines)
         wanted = (lambda _: True) if self._request.deep else names.is_own
@@ -146,6 +146,10 @@ class CodeReader:
         for plan in plans:
             plan.boxed = boxed_parts(plan, parts)
         return plans, doubts
+
+    @cached_property
+    def _boxes(self) -> Boxes:
+        return Boxes(self._program.debug)
 
     def _wrappers(self) -> frozenset[int]:
         entries = {witness.entry for plan in self._plans for witness in plan.witnesses}
@@ -166,7 +170,7 @@ class CodeReader:
 
     @cached_property
     def _graph(self) -> CallGraph:
-        return CallGraph(self._program, self._unchanged_lines)
+        return CallGraph(self._program, self._unchanged_lines, self._boxes.types_of)
 
     @cached_property
     def _runtime(self) -> RuntimeCalls:

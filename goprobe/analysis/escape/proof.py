@@ -74,19 +74,20 @@ class Prover:
             return Proof(
                 ProofVerdict.BROKEN,
                 tuple(self._chain(step, edge)),
-                edge.entry.why if edge.entry else edge.hole,
+                edge.entry.why if edge.entry else self._graph.hole(step.function, edge),
                 search.functions,
                 exempt=tuple(search.exempt),
             )
         holes = tuple(
-            Hole(edge.hole, tuple(self._chain(step, edge))) for step, edge in search.holes
+            Hole(self._graph.hole(step.function, edge), tuple(self._chain(step, edge)))
+            for step, edge in search.holes[:_MOST_HOLES]
         )
         return Proof(
             ProofVerdict.UNKNOWN if holes else ProofVerdict.PROVED,
             (),
             holes[0].why if holes else "",
             search.functions,
-            holes=holes[:_MOST_HOLES],
+            holes=holes,
             exempt=tuple(search.exempt),
         )
 

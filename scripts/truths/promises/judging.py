@@ -196,5 +196,5 @@ def _reason(why: str) -> str:
     for known in ("never ran", "not run", "whether this code ran", "cannot be proved"):
         if known in why:
             rest = why.partition("cannot be proved: ")[2]
-            return f"{known}: {rest}" if rest else known
+            return f"{known}: {rest.partition(', ')[0]}" if rest else known
     return why[:40]
