@@ -100,6 +100,16 @@ class Allocator(msgspec.Struct, frozen=True):
         return _slots(self.signature)
 
     @property
+    def tells_later(self) -> bool:
+        """Whether what a call was given and gave can be told when it has long returned: by
+        registers alone, and by what its results still are then."""
+        slots = self.slots
+        in_registers = all(slot.register for slot in slots.values())
+        slices = any(f"{name}.cap" in slots for name in self.passes)
+        # A map in the frame is looked into.
+        return in_registers and not slices and self.family is not Family.MAP
+
+    @property
     def symbol(self) -> str:
         package = "." in self.name.partition("(")[0]
         return self.name if package else f"runtime.{self.name}"

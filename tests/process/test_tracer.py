@@ -24,6 +24,7 @@ from tests.process.traced import (
     _symbols,
     check_hits,
     done,
+    noted_later,
     releases,
     sites_of,
     trace,
@@ -33,12 +34,14 @@ from tests.support.go import build
 
 
 @releases
+@pytest.mark.parametrize("later", [False, True])
 @pytest.mark.parametrize("args", [("1", "100000"), ("4", "500000", "profile"), ("1000", "300")])
-def test_counts_are_the_programs_own(go: str, args: tuple[str, ...]) -> None:
+def test_counts_are_the_programs_own(go: str, args: tuple[str, ...], later: bool) -> None:
     binary = build(MANY, go=go)
     sites = sites_of(binary, r"^main\.alloc$", ALLOCATORS)
+    asked = noted_later(binary, sites) if later else {"sites": sites}
     run = trace(
-        binary, *args, sites=sites, env={**os.environ, "GODEBUG": "clobberfree=1,gccheckmark=1"}
+        binary, *args, **asked, env={**os.environ, "GODEBUG": "clobberfree=1,gccheckmark=1"}
     )
     done(run)
     assert run.outcome.counts == {0: run.said()}
@@ -124,7 +127,8 @@ func main() {
 
 
 @releases
-def test_stacks_that_move_recursion_and_calls_that_never_return(go: str) -> None:
+@pytest.mark.parametrize("later", [False, True])
+def test_stacks_that_move_recursion_and_calls_that_never_return(go: str, later: bool) -> None:
     binary = build(FRAMES, go=go)
     grow = sites_of(binary, r"^main\.grow$", r"^main\.deep$")
     fib = sites_of(binary, r"^main\.fib$", r"^main\.fib$")
@@ -134,8 +138,9 @@ def test_stacks_that_move_recursion_and_calls_that_never_return(go: str) -> None
         for number, site in enumerate([*grow, *fib, *fails])
     ]
     assert len(sites) == 4
-    run = trace(binary, sites=sites)
+    run = trace(binary, **(noted_later(binary, sites) if later else {"sites": sites}))
     done(run)
+    assert later == (run.outcome.stops < 4 * 32)
     assert run.out.split()[0] == "6765"
     assert run.out == subprocess.run([binary], capture_output=True, text=True).stdout
     assert run.outcome.counts[0] == 40 and run.outcome.counts[3] == 33_000

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from goprobe.analysis.escape.calls import CodeMap
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.process.tracer.run import (
     CallHit,
@@ -18,6 +20,7 @@ from goprobe.process.tracer.run import (
     RunOutcome,
     run_counted,
 )
+from goprobe.runtime.image.program import GoProgram
 from tests.support.calls import calls
 from tests.support.go import matrix
 
@@ -38,6 +41,13 @@ def sites_of(binary: Path, caller: str, callee: str) -> list[CountedCall]:
     found = calls(binary, caller, callee)
     assert found, f"no call from {caller} to {callee}"
     return [CountedCall(call.pc, call.callee, number) for number, call in enumerate(found)]
+
+
+def noted_later(binary: Path, sites: Sequence[CountedCall]) -> dict[str, Any]:
+    """What `trace` is to be asked, that the program notes the returns of these calls itself."""
+    sweeps = CodeMap(GoProgram(ElfFile(binary))).sweeps()
+    assert sweeps
+    return {"sites": [replace(site, later=True) for site in sites], "sweeps": sweeps}
 
 
 class Traced:

@@ -191,22 +191,37 @@ class CodeMap:
         """
         functions = self.in_the_runtime
         forms = [f.entry for f in functions if is_malloc(f.name)]
-        targets: list[tuple[int, int]] = []
-        for function, calls in self._by_function(calls_to(self._code(functions), forms)):
-            if not is_malloc(function.name):
-                true = verified(calls, self.code_of(function), function.entry)
-                targets += [(c.pc, c.target) for c in true if not c.jump]
+        targets = self._runtimes_own(forms, is_malloc)
         layout = self._program.facts.layout
         passed = [f for f in functions if not is_malloc(f.name) and f.name not in _WRAPPERS_OWN]
         passed += self._handing_on()
         return AllocatorCalls(
-            tuple(targets),
+            targets,
             tuple(forms),
             tuple(owners),
             tuple(merged([(f.entry, f.end) for f in passed])),
             (self._lines.low, self._lines.high),
             (layout.offset("g", "m"), layout.offset("m", "curg")),
         )
+
+    def sweeps(self) -> tuple[tuple[int, int], ...]:
+        """The calls by which the collector begins to sweep, and what they call: nothing that was
+        in use is given back before (runtime/mgc.go, Go 1.21 to 1.27)."""
+        sweep = self._lines.function_named("runtime.gcSweep")
+        return self._runtimes_own([sweep.entry], lambda _: False) if sweep else ()
+
+    def _runtimes_own(
+        self, targets: Collection[int], besides: Callable[[str], bool]
+    ) -> tuple[tuple[int, int], ...]:
+        """The runtime's calls of these functions of its own, from others than `besides`."""
+        own: list[tuple[int, int]] = []
+        for function, calls in self._by_function(
+            calls_to(self._code(self.in_the_runtime), targets)
+        ):
+            if not besides(function.name):
+                true = verified(calls, self.code_of(function), function.entry)
+                own += [(c.pc, c.target) for c in true if not c.jump]
+        return tuple(own)
 
     def _handing_on(self) -> list[Function]:
         """The wrappers of other packages that do nothing but call a method by its address, an

@@ -75,6 +75,7 @@ class CodeReader:
             inlined_at=places_of_inlining(self._facts),
             wrappers=self._wrappers(),
             allocator=self._code.allocator_calls(),
+            sweeps=self._code.sweeps(),
             promises=promises,
             sources=self._sources.digests,
         )

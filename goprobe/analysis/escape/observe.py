@@ -37,7 +37,8 @@ class WatchPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What is looked at in a run. `others` are calls of the runtime (pc and target), besides those
     of the plans, that are to be held responsible for what it allocates, and `call_at` tells of
     such a one; of the instructions `watched` it is asked whether they ran at all. `allocator` are
-    the runtime's own calls of its allocator, of no owners yet."""
+    the runtime's own calls of its allocator, of no owners yet, `sweeps` those by which its
+    collector begins to sweep."""
 
     program: GoProgram
     plans: Sequence[SitePlan]
@@ -45,6 +46,7 @@ class WatchPlan(msgspec.Struct, frozen=True, kw_only=True):
     by_address: Mapping[int, int]
     watched: Collection[int]
     allocator: AllocatorCalls
+    sweeps: Sequence[tuple[int, int]]
     call_at: Callable[[int, int], AllocationCall]
 
 
@@ -126,7 +128,11 @@ def observe(
     calls = {call.pc: call for plan in watch.plans for call in plan.calls}
     direct = (pc + CALL_SIZE for pc in (*calls, *watch.others))
     owners = tuple(dict.fromkeys((*direct, *watch.by_address.values())))
-    sites = [CountedCall(pc, call.target, pc) for pc, call in calls.items()]
+    few = request.hits <= FEW_HITS
+    sites = [
+        CountedCall(pc, call.target, pc, later=few and call.allocator.tells_later)
+        for pc, call in calls.items()
+    ]
     offsets = {w.pc: w.offset for plan in watch.plans for w in plan.witnesses}
     # What runs in a function besides the first needs to be seen once only.
     often = {
@@ -135,8 +141,7 @@ def observe(
         for _, group in groupby(plan.witnesses, lambda w: w.entry)
     }
     watched = [pc for pc in watch.watched if pc not in offsets]
-    sampled = request.hits <= FEW_HITS
-    results = Results(watch.program, calls, offsets, sampled=sampled)
+    results = Results(watch.program, calls, offsets, sampled=few)
     sweeps = _Sweeps(watch.program)
     benchmarks = Benchmarks(watch.program)
     looked = max(request.hits, 1)
@@ -169,6 +174,7 @@ def observe(
         cwd=str(request.cwd),
         env=env,
         allocator=replace(watch.allocator, owners=owners),
+        sweeps=watch.sweeps,
     )
     return _observed(watch, outcome, results, sweeps, benchmarks)
 

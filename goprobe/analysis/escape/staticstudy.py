@@ -41,7 +41,8 @@ class StaticStudy(msgspec.Struct, frozen=True, kw_only=True):
     are calls that may lead to it (pc, and where it returns to); `watched`
     instructions of which it is asked whether they run at all. `inlined_at` says of a function where
     it was inlined, `wrappers` are the machine functions that no source has. `allocator` are the
-    runtime's own calls of its allocator, for no owners yet. `sources` are digests of all source
+    runtime's own calls of its allocator, for no owners yet, `sweeps` those by which its collector
+    begins to sweep (pc and target). `sources` are digests of all source
     files that were read for it.
     """
 
@@ -54,5 +55,6 @@ class StaticStudy(msgspec.Struct, frozen=True, kw_only=True):
     inlined_at: dict[str, tuple[str, ...]]
     wrappers: frozenset[int]
     allocator: AllocatorCalls
+    sweeps: tuple[tuple[int, int], ...]
     promises: tuple[PromisedStudy, ...]
     sources: dict[str, str]

@@ -73,6 +73,7 @@ class EscapeStudy:
             by_address=static.by_address,
             watched=static.watched,
             allocator=static.allocator,
+            sweeps=static.sweeps,
             call_at=CodeMap(self.program).call_at,
         )
 

@@ -65,3 +65,4 @@ def _calls(study: StaticStudy) -> Iterator[tuple[int, int]]:
     yield from ((call.pc, call.target) for plan in study.plans for call in plan.calls)
     yield from study.others.items()
     yield from study.allocator.calls
+    yield from study.sweeps

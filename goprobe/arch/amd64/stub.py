@@ -35,7 +35,7 @@ signal_unix.go) never matters.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import ClassVar
 
@@ -152,14 +152,14 @@ def make_stub(inspect: int, ring: int, *, checked: bool = False) -> Stub:
     a("4981e4" + imm32(ring * RECORD_SIZE - 1))  # and r12, ...
     a("4981c4" + imm32((inspect + 1) * RECORD_SIZE))  # add r12, ...
     a("4c0325", "ring")  # add r12, [ring]
-    _store(a, "r13", _BEGUN)
+    store(a, "r13", _BEGUN)
     for index, name in enumerate(_RECORDED):
-        _store(a, name, 8 * index)
+        store(a, name, 8 * index)
     a("4d8b6e08")  # mov r13, [r14+8]
     a.from_here(StubPhase.STORED)
-    _store(a, "r13", 8 * len(_RECORDED))
+    store(a, "r13", 8 * len(_RECORDED))
     a(f"4d8b6c24{_BEGUN:02x}")  # mov r13, [r12+...]
-    _store(a, "r13", _WHOLE)
+    store(a, "r13", _WHOLE)
     _count_and_go(a, checked)
     trap = a.from_here(StubPhase.NOTHING)
     a("cc")  # int3
@@ -168,7 +168,7 @@ def make_stub(inspect: int, ring: int, *, checked: bool = False) -> Stub:
     return Stub(code, tuple(a.holes), tuple(a.marks), count, record, trap)
 
 
-def _store(a: _Assembler, register: str, offset: int) -> None:
+def store(a: Callable[[str], None], register: str, offset: int) -> None:
     """mov [r12 + offset], register"""
     number = _NUMBER[register]
     rex, middle = (0x4D if number >= 8 else 0x49), number & 7

@@ -44,15 +44,23 @@ class InspectedCalls:
         self._sites: dict[int, _Site] = {}
 
     def returned(
-        self, number: int, g: int, results: tuple[int, ...], sp: int, high: int, tid: int
+        self,
+        number: int,
+        g: int,
+        results: tuple[int, ...],
+        sp: int,
+        high: int,
+        tid: int,
+        begun: int | None = None,
     ) -> CallHit | None:
-        """The call of site `number` that has returned to here; None if it is not known."""
-        site = self._read(number)
-        begun = site.open.pop((g, high - sp), None)
-        if begun is None:
+        """The call of site `number` that has returned to here, when `begun` had been noted (or as
+        many as have been by now); None if it is not known."""
+        site = self._read(number, begun)
+        call = site.open.pop((g, high - sp), None)
+        if call is None:
             return None
         site.returned += 1
-        return self._hit(number, begun, results, sp, high, tid)
+        return self._hit(number, call, results, sp, high, tid)
 
     def finished(self, number: int) -> bool:
         """Whether as many calls of the site have returned as are to be inspected."""
@@ -108,11 +116,11 @@ class InspectedCalls:
             tid=tid,
         )
 
-    def _read(self, number: int) -> _Site:
+    def _read(self, number: int, begun: int | None = None) -> _Site:
         site = self._sites.get(number)
         if site is None:
             site = self._sites[number] = _Site()
-        claimed = self._cave.claimed(number)
+        claimed = self._cave.claimed(number) if begun is None else begun
         if site.seen < claimed or site.unwritten:
             indices = [*site.unwritten, *self._unseen(site.seen, claimed)]
             site.seen = claimed

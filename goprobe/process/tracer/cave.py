@@ -10,7 +10,7 @@ import contextlib
 import mmap
 import os
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -38,12 +38,11 @@ from goprobe.arch.stub import (
     ring_size,
 )
 from goprobe.counts import counted
-from goprobe.elfheaders import HEADER_SIZE, is_ours, read_header
 from goprobe.errors import CannotWorkError, UsageError
-from goprobe.process.proc.identity import entry_point
 from goprobe.process.proc.maps import read_maps
 from goprobe.process.tracer import inject
 from goprobe.process.tracer.events import CountedCall, ProbeSite
+from goprobe.process.tracer.later import LaterReturns
 from goprobe.process.tracer.ledger import AllocatorCalls, Ledger, Made
 from goprobe.process.tracer.points import Point, plan_points
 from goprobe.process.tracer.stretches import located, runs_of
@@ -62,9 +61,11 @@ class Cave:
         inspect: int,
         check_every: int,
         allocator: AllocatorCalls | None = None,
+        sweeps: Collection[tuple[int, int]] = (),
     ) -> None:
         self.sites, self.probes, self.inspect = sites, probes, inspect
         self.ledger = ledger = Ledger(allocator or AllocatorCalls())
+        self.later = later = LaterReturns(sites, sweeps, inspect)
         self.bias = 0
         self.callees: list[int] = []
         self.targets: list[int] = []
@@ -80,8 +81,8 @@ class Cave:
             slots=slots,
             inspect=inspect,
             ring=ring,
-            more_code=ledger.code_size,
-            more_data=ledger.data_size,
+            more_code=ledger.code_size + later.code_size,
+            more_data=ledger.data_size + later.data_size,
         )
         self._by_number: list[Point] = []
         self._noted: dict[int, int] = {}
@@ -103,6 +104,7 @@ class Cave:
         self._words[0] = check_every  # the countdown comes first, see `stub.py`
 
     def close(self) -> None:
+        self.later.words.release()
         self._words.release()
         self._data.close()
         os.close(self.file)
@@ -116,7 +118,7 @@ class Cave:
         Raises UsageError where the code is not what the sites say.
         """
         self._memory = memory
-        self.bias, entry = _bias(pid, binary)
+        self.bias, entry = inject.bias_of(pid, binary)
         mappings = read_maps(pid)
         low, high = inject.image(mappings, entry)
         layout = self.layout
@@ -126,6 +128,9 @@ class Cave:
         self.layout = layout = replace(layout, code=base, data=base + layout.code_size)
         ledger = self.ledger
         ledger.code, ledger.data, ledger.bias = layout.more_code_at, layout.more_data_at, self.bias
+        later = self.later
+        later.code, later.data = ledger.code + ledger.code_size, ledger.data + ledger.data_size
+        later.bias, later.words = self.bias, self._words[(later.data - layout.data) // 8 :]
         self._map(pid, words)
         self._patch(low, high)
 
@@ -154,39 +159,40 @@ class Cave:
     def _patch(self, low: int, high: int) -> None:
         addresses = [site.pc + self.bias for site in self.sites]
         addresses += [at + self.bias for at in self._plan.returns | self._plan.probes]
-        addresses += [pc + self.bias for pc, _ in self.ledger.calls.calls]
+        addresses += [pc + self.bias for pc, _ in (*self.ledger.calls.calls, *self.later.gates)]
         runs = runs_of(addresses)
         if any(start < low or end > high + MAX_INSTRUCTION for start, end in runs):
             raise UsageError("an address to trace lies outside the program")
         texts = [(start, bytearray(self._read(start, end - start))) for start, end in runs]
         self._originals = [(start, bytes(text)) for start, text in texts]
-        where = dict(texts)
-        starts = sorted(where)
+        where, starts = dict(texts), [start for start, _ in runs]
         # All is checked and made in copies; the program's own code is written last, in one go.
         self.callees = self._redirect(where, starts)
         self._redirect_allocator(where, starts)
         self._arm(where, starts)
         self._write(self.layout.code, self.layout.assemble(self.callees) + self._slots)
-        self._write(self.layout.more_code_at, self.ledger.assemble())
-        self._fill_ledger()
+        begun = [self.layout.control(n) + 8 * CLAIMED for n in range(len(self.sites))]
+        routines = self.ledger.assemble() + self.later.assemble(begun.__getitem__)
+        self._write(self.layout.more_code_at, routines)
+        self.ledger.fill(self._ledger_words, self._ledger_words.cast("B"))
         for start, text in texts:
             self._write(start, text)
-
-    def _fill_ledger(self) -> None:
-        self.ledger.fill(self._ledger_words, self._ledger_words.cast("B"))
 
     @property
     def _ledger_words(self) -> memoryview:
         return self._words[(self.layout.more_data_at - self.layout.data) // 8 :]
 
     def _redirect_allocator(self, where: Mapping[int, bytearray], starts: Sequence[int]) -> None:
-        """Turn the runtime's own calls of its allocator to the ledger's routines."""
-        for link, callee in self.ledger.calls.calls:
+        """Turn the runtime's own calls of its allocator to the ledger's routines, and those that
+        begin to sweep to the gates."""
+        enters = [(pc, to, self.ledger.enters(to)) for pc, to in self.ledger.calls.calls]
+        enters += [(pc, to, self.later.gate(n)) for n, (pc, to) in enumerate(self.later.gates)]
+        for link, callee, routine in enters:
             pc = link + self.bias
             text, at = located(where, starts, pc)
             if patches.callee(text, at, link) != callee:
                 raise UsageError(f"the program has no call to {callee:#x} at {link:#x}")
-            patches.set_callee(text, at, pc, self.ledger.enters(callee))
+            patches.set_callee(text, at, pc, routine)
 
     def _redirect(self, where: Mapping[int, bytearray], starts: Sequence[int]) -> list[int]:
         """Turn the calls to their stubs; returns where these go on to."""
@@ -225,8 +231,21 @@ class Cave:
                 point.site, point.returning = plan.returns[link], True
                 self.returns[point.site] = point
             if point.returning or point.probe_left:
-                text[at] = patches.BREAKPOINT
                 self.points[address] = point
+                if not (point.returning and self._notes_returns(point, text, at)):
+                    text[at] = patches.BREAKPOINT
+
+    def _notes_returns(self, point: Point, text: bytearray, at: int) -> bool:
+        """Whether the program is made to note the returns itself that come to a point."""
+        if point.probe_left and not self.probes[point.probe].only_whether:
+            return False
+        code = bytes(text[at : at + MAX_INSTRUCTION])
+        if not (covered := self.later.cover(point.site, code, point.address)):
+            return False
+        patch, point.action = covered
+        text[at : at + len(patch)] = patch
+        point.original, point.inserted, point.probe_left = patch[0], False, 0
+        return True
 
     def _notes(self, point: Point, probe: int, text: bytearray, at: int) -> bool:
         """Whether an instruction tells by itself that it ran; then it is made to."""
@@ -248,7 +267,8 @@ class Cave:
     def ran(self) -> frozenset[int]:
         """The ids of the probes that told by themselves that they ran."""
         first = (self.layout.slot_words_at - self.layout.data) // 8
-        noted = (n for n, word in self._noted.items() if self._words[first + n] != word)
+        noted = [n for n, word in self._noted.items() if self._words[first + n] != word]
+        noted += [p.number for n, p in self.returns.items() if p.probe >= 0 and self.later.ran(n)]
         return frozenset(self.probes[self._by_number[n].probe].probe_id for n in noted)
 
     def wanted(self, probe: int) -> int:
@@ -378,16 +398,3 @@ class Cave:
             raise CannotWorkError(f"cannot patch the program: {error.strerror}") from None
         if done != len(data):
             raise CannotWorkError("cannot patch the program: it is not all there")
-
-
-def _bias(pid: int, binary: str) -> tuple[int, int]:
-    """What was added to the link-time addresses, and where the program's own entry is.
-
-    The kernel says the latter (AT_ENTRY), the file's header the former.
-    """
-    entry = entry_point(pid)
-    with open(f"/proc/{pid}/exe", "rb") as file:
-        header = file.read(HEADER_SIZE)
-    if not entry or len(header) < HEADER_SIZE or not is_ours(header):
-        raise UsageError(f"{binary} is not an ELF program")
-    return entry - read_header(header).entry, entry

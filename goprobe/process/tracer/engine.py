@@ -316,6 +316,7 @@ class Engine:
 
     def _call_end(self) -> None:
         if self._patched and self._machine is not None:
+            self._traps.read_notes()
             self._listeners.end(self._machine.memory)
 
     def _message(self, tid: int) -> int:

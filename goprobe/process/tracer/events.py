@@ -14,13 +14,15 @@ class CountedCall(msgspec.Struct, frozen=True):
 
     `pc` and `callee` are link-time addresses (callee 0: whatever the instruction calls). Several
     calls may share a `site_id`; their counts are then added up. With `inspect` false the call is
-    only counted, for callees outside Go's internal ABI (gcWriteBarrier, duffcopy, C).
+    only counted, for callees outside Go's internal ABI (gcWriteBarrier, duffcopy, C). `later`: of
+    its results only registers, and what stays until the next sweep, are of interest (`later.py`).
     """
 
     pc: int
     callee: int
     site_id: int
     inspect: bool = True
+    later: bool = False
 
 
 class ProbeSite(msgspec.Struct, frozen=True):

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 
 from goprobe.arch import systemcalls
 from goprobe.arch.registers import PC_WORD, Words
-from goprobe.errors import CannotWorkError, TargetGoneError
+from goprobe.elfheaders import HEADER_SIZE, is_ours, read_header
+from goprobe.errors import CannotWorkError, TargetGoneError, UsageError
 from goprobe.process.libc import address_of
+from goprobe.process.proc.identity import entry_point
 from goprobe.process.proc.maps import Mapping, find
 from goprobe.process.ptrace import constants, requests
 from goprobe.process.tracer import waits
@@ -54,6 +56,19 @@ def place(mappings: Sequence[Mapping], low: int, high: int, size: int, near: int
     if not places:
         raise CannotWorkError("the program leaves no room near its code for counting")
     return max(places, key=lambda at: max(low - at, at - high))
+
+
+def bias_of(pid: int, binary: str) -> tuple[int, int]:
+    """What was added to the link-time addresses, and where the program's own entry is.
+
+    The kernel says the latter (AT_ENTRY), the file's header the former.
+    """
+    entry = entry_point(pid)
+    with open(f"/proc/{pid}/exe", "rb") as file:
+        header = file.read(HEADER_SIZE)
+    if not entry or len(header) < HEADER_SIZE or not is_ours(header):
+        raise UsageError(f"{binary} is not an ELF program")
+    return entry - read_header(header).entry, entry
 
 
 def image(mappings: Sequence[Mapping], entry: int) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from goprobe.process.tracer.cave import Cave
 from goprobe.process.tracer.engine import Engine
@@ -62,6 +62,7 @@ def run_counted(
     env: Mapping[str, str] | None = None,
     randomize: bool = False,
     allocator: AllocatorCalls | None = None,
+    sweeps: Collection[tuple[int, int]] = (),
 ) -> RunOutcome:
     """Run `binary` to its end, counting `sites` and inspecting the first `inspect` hits of each.
 
@@ -75,6 +76,8 @@ def run_counted(
     here. They get target addresses: link-time ones plus the outcome's `bias`.
 
     With `allocator` what the runtime allocates is counted for those in whose calls it does.
+    `sweeps` are its calls of runtime.gcSweep, and what each calls: without them no site's results
+    are looked at `later`, nor where all is held, or checks are made.
 
     After `timeout` seconds, or Ctrl-C, the program is killed and the outcome is `partial`.
     The program gets the three descriptors and our environment or `env`; children that it starts
@@ -85,7 +88,8 @@ def run_counted(
     """
     if not 0 <= inspect <= MOST_INSPECTED or check_every < 0:
         raise ValueError(f"inspect is a count up to {MOST_INSPECTED:,}, check_every a count")
-    cave = Cave(sites, probes, inspect, check_every, allocator)
+    sweeps = () if hold_all or check_every else sweeps
+    cave = Cave(sites, probes, inspect, check_every, allocator, sweeps)
     launch = {
         "stdin": stdin,
         "stdout": stdout,

@@ -17,7 +17,7 @@ import signal
 from goprobe.arch.displaced import CallByHand, CodeCopy, Jump, NotDisplaceableError
 from goprobe.arch.patches import BREAKPOINT_SIZE
 from goprobe.arch.registers import GOROUTINE_WORD, PC, PC_WORD, RESULT_WORDS, SP_WORD, WORDS
-from goprobe.arch.stub import CLAIM_WORD, RECORD_WORD, RECORDED_WORDS, StubPhase
+from goprobe.arch.stub import CLAIM_WORD, RECORD_SIZE, RECORD_WORD, RECORDED_WORDS, StubPhase
 from goprobe.process.tracer.calls import InspectedCalls
 from goprobe.process.tracer.cave import Cave
 from goprobe.process.tracer.events import CallHit, ProbeHit
@@ -70,6 +70,11 @@ class Traps:
             self._pass(tid, point)
         elif self._cave.layout.in_stub(at):
             self._trapped_in_stub(tid, at)
+        elif held := self._cave.later.trapped(at) if self._cave.later.holds(at) else None:
+            self.stops += 1
+            number, on = held
+            self.read_notes(None if number < 0 else number)
+            self._go_to(tid, on)
         else:
             self._tracees.go_on(tid, signal.SIGTRAP)
 
@@ -127,12 +132,39 @@ class Traps:
         hit = self._inspected.returned(point.site, g, results, sp, high, tid)
         if hit is None:
             self._stray(point)
-            return
-        if self._listeners.hit(hit, self._machine.memory):
-            self._inspected.settle(point.site)
-        if self._inspected.finished(point.site):
+        elif self._enough(hit, point.site):
             point.returning = False
             self._cave.only_count(point.site)
+
+    def _enough(self, hit: CallHit, number: int) -> bool:
+        """Tell of a call that has returned: whether no more of its site are wanted."""
+        if self._listeners.hit(hit, self._machine.memory):
+            self._inspected.settle(number)
+        return self._inspected.finished(number)
+
+    def read_notes(self, number: int | None = None) -> None:
+        """Look at the returns that the program has noted, of one site or of all."""
+        later = self._cave.later
+        for each in later.pending() if number is None else (number,):
+            if self._read_notes_of(each):
+                later.close(each)
+
+    def _read_notes_of(self, number: int) -> bool:
+        """Whether no more are to be noted."""
+        later, point = self._cave.later, self._cave.returns[number]
+        for noted in later.fresh(number):
+            begun = noted.begun // RECORD_SIZE - 1
+            hit = self._inspected.returned(
+                number, noted.g, noted.results, noted.sp, noted.stack_hi, 0, begun
+            )
+            if hit is not None and self._enough(hit, number):
+                point.returning = False
+                self._cave.only_count(number)
+                return True
+        if later.exhausted(number):  # others come to that address, too: breakpoints tell of more
+            self._cave.insert(point)
+            return True
+        return False
 
     def _stray(self, point: Point) -> None:
         """Somebody came to a return address who does not return there: it is a branch target."""
@@ -197,6 +229,8 @@ class Traps:
             if isinstance(action, CodeCopy):
                 words[PC_WORD] = action.original(pc)
                 self._remember(words[PC_WORD])
+        elif self._cave.later.holds(pc):
+            self._cave.later.leave(words)
         elif self._cave.ledger.holds(pc):
             self._cave.ledger.finish(words, self._machine.word)
         else:
