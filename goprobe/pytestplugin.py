@@ -15,12 +15,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from goprobe.testing.probe import Probe
+    from goprobe.testing.reports import Reports
+
+
+@pytest.fixture(scope="session")
+def goprobe_reports() -> Reports:
+    """What `goprobe escape` has told in this session."""
+    from goprobe.testing.reports import Reports
+
+    return Reports()
 
 
 @pytest.fixture
-def goprobe(tmp_path: Path) -> Iterator[Probe]:
+def goprobe(tmp_path: Path, goprobe_reports: Reports) -> Iterator[Probe]:
     """Launches Go programs, attaches to them, and asserts where things live and what allocates."""
     from goprobe.testing.probe import Probe
 
-    with Probe(tmp_path) as probe:
+    with Probe(tmp_path, goprobe_reports) as probe:
         yield probe

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from goprobe.analysis.escape.escape import EscapeRequest
     from goprobe.analysis.escape.policy import Policy
     from goprobe.cli.output import Destination
+    from goprobe.cli.settings import Settings
     from goprobe.model.escape import EscapeReport
 
 _FOUND = 1
@@ -25,7 +26,8 @@ _NOT_WHOLE = 4
 _HITS = 32
 _KEYS = (
     "packages", "test", "bench", "run", "static", "deep", "hits", "check-pointers", "tags",
-    "gcflags", "pgo", "go", "baseline", "repeat", "fail-on", "timeout", "promise",
+    "gcflags", "pgo", "go", "baseline", "repeat", "fail-on", "timeout", "promise", "format",
+    "output", "only", "file",
 )  # fmt: skip
 
 
@@ -98,6 +100,8 @@ class Escape:
         rules = policy(ours.text("fail-on", comparing.fail_on))
         releases = [go for go in ours.text("go", toolchain.go).split(",") if go]
         baseline = ours.place("baseline", comparing.baseline)
+        output = _with_settings(output, ours)
+        showing = Showing(ours.text("only", showing.only), ours.texts("file", showing.files))
         if comparing.write_baseline:
             output = _with_baseline(output, baseline)
             rules, baseline = replace(rules, new_heap=False, growth=None), ""
@@ -137,6 +141,22 @@ class Escape:
         )
         report = _report(request, place, lambda r: gated(r, releases, baseline, rules))
         return _delivered(report, place, rules, showing)
+
+
+def _with_settings(output: Output, ours: Settings) -> Output:
+    """A file that the command line names is written instead of those of the settings."""
+    from goprobe.report import all_formats
+
+    form = output.format if output.json else ours.text("format", output.format)
+    if output.path:
+        return replace(output, format=form)
+    paths = []
+    for text in ours.texts("output", None):
+        named, _, file = text.partition("=")
+        named = named if file and named in all_formats() else ""
+        path = ours.below(file if named else text)
+        paths.append(f"{named}={path}" if named else path)
+    return replace(output, format=form, path=paths or None)
 
 
 def _with_baseline(output: Output, path: str) -> Output:

@@ -23,15 +23,32 @@ from goprobe.errors import UsageError
 REQUIRED: Any = msgspec.NODEFAULT
 
 
+_BY_ENDING = {
+    ".json": "json",
+    ".html": "html",
+    ".htm": "html",
+    ".sarif": "sarif",
+    ".md": "markdown",
+    ".pprof": "pprof",
+    ".pb.gz": "pprof",
+}
+"""What a file is to be written in, where nobody says so."""
+
+
 class Output(msgspec.Struct, frozen=True):
     """Where the report goes and what it looks like."""
 
     format: Annotated[
         str, Option("--format", metavar="FORMAT", help="text, json, html (goprobe help formats).")
-    ] = "text"
+    ] = ""
     path: Annotated[
         list[str] | None,
-        Option("-o", "--output", metavar="FILE", help="Write to FILE; or FORMAT=FILE, repeatable."),
+        Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write to FILE, as its name ends; or FORMAT=FILE.",
+        ),
     ] = None
     json: Annotated[bool, Option("--json", help="Short for --format json.")] = False
     verbose: Annotated[
@@ -40,17 +57,18 @@ class Output(msgspec.Struct, frozen=True):
 
     @property
     def format_name(self) -> str:
-        if self.json and self.format not in ("text", "json"):
+        if self.json and self.format not in ("", "text", "json"):
             raise UsageError(f"--json and --format {self.format} contradict each other")
-        return "json" if self.json else self.format
+        return "json" if self.json else self.format or "text"
 
     @property
     def files(self) -> tuple[tuple[str, str], ...]:
-        """Each file with its format. Raises UsageError where two are to be written in one."""
+        """Each file with its format: that before it, else the one that is asked for, else as its
+        name ends. Raises UsageError where two are to be written in one."""
         from goprobe.report import all_formats
 
         made: dict[str, str] = {}
-        plain = 0
+        plain: list[str] = []
         for text in self.path or ():
             form, equals, file = text.partition("=")
             named = bool(equals) and form in all_formats()
@@ -60,15 +78,20 @@ class Output(msgspec.Struct, frozen=True):
                     f"-o {text}: there is no format {form}; {there}",
                     hint=f"a file of that name is -o ./{text}",
                 )
-            plain += not named
-            form, file = (form, file) if named else (self.format_name, text)
+            form, file = (form, file) if named else (self._format_of(text), text)
+            plain += [] if named else [form]
             if not file or file in made:
                 why = "that file is given twice" if file else "there is no file"
                 raise UsageError(f"-o {text}: {why}")
             made[file] = form
-        if plain > 1:
+        if len(plain) > len(set(plain)):
             raise UsageError("several files in one format", hint="-o FORMAT=FILE names each one's")
         return tuple((form, file) for file, form in made.items())
+
+    def _format_of(self, file: str) -> str:
+        if self.format or self.json:
+            return self.format_name
+        return next((f for end, f in _BY_ENDING.items() if file.lower().endswith(end)), "text")
 
     @property
     def formats(self) -> tuple[str, ...]:

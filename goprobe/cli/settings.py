@@ -74,7 +74,10 @@ class Settings(Struct, frozen=True):
     def place(self, key: str, given: str) -> str:
         """A path of the file's, relative to its folder."""
         text = self.text(key, given)
-        return str(self.path.parent / text) if text and not given and self.path else text
+        return self.below(text) if text and not given else text
+
+    def below(self, path: str) -> str:
+        return str(self.path.parent / path) if self.path else path
 
     def _wrong(self, key: str, wanted: str) -> UsageError:
         return UsageError(f"{self.path}: {key} is to be {wanted}")

@@ -291,13 +291,22 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     doubts: tuple[str, ...] = ()
 
 
+class PassedOver(msgspec.Struct, frozen=True):
+    """Promises that were not looked at: how many in all, and the folders of their packages, which
+    belong to the modules of those that were."""
+
+    promises: int = 0
+    packages: tuple[str, ...] = ()
+
+
 class EscapeReport(Report, frozen=True, kw_only=True):
     """`ran` is false with --static. `partial` says why the run was not seen to its end. `pid` is
     the last process that ran. `failed` names tests that failed, `fail_on`
     are verdicts that make it a failure. `folder` is what its paths are relative to, and `root` the
     repository that holds that. `runs` is how often it was run: the
     sites are those of the first. `shown` says which sites alone are here, "" where all are.
-    `benchmarks` are those that ran (of the first run)."""
+    `benchmarks` are those that ran (of the first run). `passed_over` are promises that nobody
+    looked at."""
 
     build: Build
     sites: tuple[Site, ...]
@@ -317,4 +326,5 @@ class EscapeReport(Report, frozen=True, kw_only=True):
     comparisons: tuple[Comparison, ...] = ()
     shown: str = ""
     benchmarks: tuple[BenchmarkRun, ...] = ()
+    passed_over: PassedOver = PassedOver()
     schema: str = SCHEMA

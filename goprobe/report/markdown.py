@@ -10,7 +10,7 @@ from goprobe.report.changewords import SIGNS, told
 from goprobe.report.escaping import escape
 from goprobe.report.findings import Level, findings, from_root
 from goprobe.report.options import RenderOptions
-from goprobe.report.verdicts import words
+from goprobe.report.verdicts import passed_over, words
 
 _MOST = 50
 _SIGNS = {Level.ERROR: "❌", Level.WARNING: "⚠"}
@@ -38,6 +38,9 @@ def _lines(report: EscapeReport) -> Iterator[str]:
     kept = sum(a.held for a in report.assertions)
     if report.assertions:
         yield f"{kept} of {counting.counted(len(report.assertions), 'promise')} held."
+        yield ""
+    if report.passed_over.promises:
+        yield _text(passed_over(report.passed_over))
         yield ""
     if report.partial:
         yield f"**Not seen to the end:** {_text(report.partial)}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from goprobe.model.escape import Verdict
+from goprobe.counts import counted
+from goprobe.model.escape import PassedOver, Verdict
 
 
 class Loudness(IntEnum):
@@ -54,3 +55,20 @@ MEANINGS: dict[Verdict, str] = {
 def words(verdict: Verdict) -> str:
     """The verdict as words: "confirmed heap"."""
     return verdict.replace("_", " ")
+
+
+_FEW = 4
+
+
+def passed_over(those: PassedOver) -> str:
+    """That promises were not looked at, and how they would be; "" where there are none."""
+    if not those.promises:
+        return ""
+    named = those.packages[:_FEW]
+    more = len(those.packages) - len(named)
+    listed = f"{', '.join(named)}{f' and {more} more' if more else ''}"
+    verb = "was" if those.promises == 1 else "were"
+    return (
+        f"{counted(those.promises, 'promise')} of other packages of the module ({listed})"
+        f" {verb} not looked at: name those as well"
+    )

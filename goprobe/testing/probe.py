@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from goprobe.api.escape import assert_no_allocation, assert_promises, escape
+from goprobe.api.escape import assert_no_allocation, assert_promises
 from goprobe.api.leaks import assert_no_leaks
 from goprobe.api.process import Process, attach
 from goprobe.api.script.launching import launch
@@ -16,6 +16,7 @@ from goprobe.api.script.program import Program
 from goprobe.api.script.value import Value
 from goprobe.errors import UsageError
 from goprobe.model.location import Kind, Location
+from goprobe.testing.reports import Reports
 from goprobe.testing.started import Started, start
 from goprobe.toolchain.built import made_of
 
@@ -23,9 +24,11 @@ from goprobe.toolchain.built import made_of
 class Probe:
     """Go programs for one test. Whatever it has launched or started ends with the test."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` is where the output of started programs is kept."""
+    def __init__(self, folder: Path, reports: Reports | None = None) -> None:
+        """`folder` is where the output of started programs is kept, `reports` are those that other
+        tests have asked for already."""
         self._folder = folder
+        self._reports = reports or Reports()
         self._open = ExitStack()
         self._count = 0
 
@@ -112,14 +115,17 @@ class Probe:
 
     def assert_no_allocation(self, where: str, *targets: str, **options: Any) -> None:
         """That the code at `where` ("pkg.Func", "file.go:42") allocates nothing while the packages'
-        tests run: as `goprobe.escape` and `goprobe.assert_no_allocation`."""
+        tests run: as `goprobe.escape` and `goprobe.assert_no_allocation`. They are built and run
+        once for all that the session asserts of them with the same options, as long as no file of
+        their modules changes."""
         __tracebackhide__ = True
-        assert_no_allocation(escape(*targets, **{"test": True, **options}), where)
+        assert_no_allocation(self._reports.of(targets, {"test": True, **options}), where)
 
     def assert_promises(self, *targets: str, **options: Any) -> None:
-        """That every `//goprobe:` promise in the packages holds while their tests run."""
+        """That every `//goprobe:` promise in the packages holds while their tests run, which is
+        once for all that is asserted of them."""
         __tracebackhide__ = True
-        assert_promises(escape(*targets, **{"test": True, **options}))
+        assert_promises(self._reports.of(targets, {"test": True, **options}))
 
 
 def _kind(kind: Kind | str) -> Kind:

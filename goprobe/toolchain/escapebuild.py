@@ -37,6 +37,7 @@ from goprobe.toolchain.tellingbuild import (
 
 GCFLAGS = "-m=2"
 TEST = ("test", "-c", "-vet=off")
+OF_FILES = "command-line-arguments"
 _MAX_LISTED = 1 << 26
 
 
@@ -51,6 +52,11 @@ class GoPackage(msgspec.Struct, frozen=True):
     argument: tuple[str, ...]
     cwd: Path
     standard: bool = False
+
+    @property
+    def title(self) -> str:
+        """As the user calls it: Go has no name for a package of files."""
+        return self.path if self.path != OF_FILES else " ".join(self.argument)
 
     @property
     def has_tests(self) -> bool:
@@ -243,19 +249,33 @@ def build_test(
     """The package's test binary. `given` are GOFLAGS and `flags`, where Go has been asked for them.
     Raises UsageError where it has no tests, and BuildError."""
     if not package.has_tests:
-        raise UsageError(f"{package.path} has no tests")
+        raise no_tests((package,))
     given = [*goflags(go), *flags] if given is None else given
     return _build("test", package, (package,), go, flags, given, progress)
+
+
+def no_tests(packages: Sequence[GoPackage]) -> UsageError:
+    """That there is nothing to run in test binaries, and what there is instead."""
+    first = packages[0]
+    who = (
+        f"{first.title} has" if len(packages) == 1 else f"none of the {len(packages)} packages has"
+    )
+    runs = len([p for p in packages if p.name == "main"]) == 1
+    program = "; without --test, --run and --bench the program itself is run" if runs else ""
+    return UsageError(
+        f"{who} {'no ' if len(packages) == 1 else ''}tests to be run",
+        hint=f"--static looks at the code and runs nothing{program}",
+    )
 
 
 def _no_program(packages: Sequence[GoPackage], programs: Sequence[GoPackage]) -> UsageError:
     if programs:
         names = ", ".join(p.path for p in programs)
         return UsageError(f"these are several programs ({names}): name one of them")
-    names = ", ".join(p.path for p in packages)
+    names = ", ".join(p.title for p in packages)
     return UsageError(
         f"{names} is not a program: there is no package main to run",
-        hint="--test runs its tests, --bench REGEX its benchmarks",
+        hint="--test runs its tests, --bench REGEX its benchmarks; --static runs nothing",
     )
 
 
@@ -280,7 +300,7 @@ def _build(
     if made_now.code != 0:
         raise _does_not_build(package, (str(go.path), *verb, *flags), folder)
     if not made_now.built:
-        raise UsageError(f"{package.path} has no tests")
+        raise no_tests((package,))
     keep_said(binary, made_now.said)
     return EscapeBuild(
         binary,

@@ -22,7 +22,7 @@ from goprobe.files import read_regular
 from goprobe.toolchain.build import Progress, run_go
 from goprobe.toolchain.cache import build_folder
 from goprobe.toolchain.environment import go_environment
-from goprobe.toolchain.escapebuild import EscapeBuild, GoPackage, build_program
+from goprobe.toolchain.escapebuild import OF_FILES, EscapeBuild, GoPackage, build_program
 from goprobe.toolchain.find import GoTool
 from goprobe.toolchain.gosource import code_only
 
@@ -69,6 +69,11 @@ def build_library(
 ) -> EscapeBuild:
     """A binary of all that the packages export. Raises UsageError (they are of no module, or export
     no code) and BuildError."""
+    if packages[0].path == OF_FILES:
+        raise UsageError(
+            f"{packages[0].title}: a library is looked at as a package, not by its files",
+            hint=f"goprobe escape --static {packages[0].directory}",
+        )
     module = _module(packages[0], go)
     used = {p: u for p in packages if (u := tuple(dict.fromkeys(_exported(p))))}
     if not used:

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from goprobe.analysis.audit import finished
 from goprobe.analysis.escape.audit import audit_escape
 from goprobe.analysis.escape.judgement import unanswered
 from goprobe.analysis.escape.onceeach import once_each
+from goprobe.analysis.escape.passedover import promises_passed_over
 from goprobe.analysis.escape.pool import Pool
 from goprobe.analysis.escape.promises import promises_in
 from goprobe.analysis.escape.repeated import summary_of, together
@@ -40,6 +42,7 @@ from goprobe.toolchain.escapebuild import (
     GoPackage,
     build_program,
     find_packages,
+    no_tests,
 )
 from goprobe.toolchain.find import GoTool
 from goprobe.toolchain.librarybuild import build_library, exports_code
@@ -68,7 +71,10 @@ def escape(request: EscapeRequest) -> EscapeReport:
     require_tests(request, builds)
     left = [p for p in packages if all(p not in build.packages for build in builds)]
     runs = zip(*studied(builds, go, request), strict=True)
-    reports = [_report(studies, left, go, request) for studies in runs]
+    passed_over = promises_passed_over(packages, request.cwd)
+    reports = [
+        replace(_report(studies, left, go, request), passed_over=passed_over) for studies in runs
+    ]
     if len(reports) == 1:
         return reports[0]
     report = together(reports)
@@ -94,8 +100,11 @@ def _builds(request: EscapeRequest, packages: Sequence[GoPackage], go: GoTool) -
 
 
 def _tested(packages: Sequence[GoPackage]) -> Sequence[GoPackage]:
-    """Of several packages those that have tests; a single one is named as it is."""
-    return [p for p in packages if p.has_tests] or packages[:1]
+    """Those that have tests. Raises UsageError where none has."""
+    tested = [p for p in packages if p.has_tests]
+    if not tested:
+        raise no_tests(packages)
+    return tested
 
 
 def _report(

@@ -10,6 +10,7 @@ from pathlib import Path
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from goprobe.analysis.escape.predictions import step_with_file
 from goprobe.analysis.escape.studied import Studied
 from goprobe.model.escape import Assertion, Call, Site, SourceLine
 
@@ -47,7 +48,7 @@ class Pool:
             expression=self._text(site.expression),
             reason=self._text(site.reason),
             messages=self._all(site.messages),
-            flow=self._all(site.flow),
+            flow=self._all(tuple(step_with_file(step, self._file) for step in site.flow)),
             calls=tuple(map(self._call, site.calls)),
         )
 

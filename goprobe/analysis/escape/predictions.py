@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
@@ -26,6 +27,7 @@ _PREDICTIONS = {
 _OF_PARAMETERS = frozenset((_K.LEAKING_PARAM, _K.LEAKING_CONTENT, _K.LEAKING_RESULT))
 _BESIDE = frozenset((_K.INLINING, _K.SELF_ASSIGNMENT, _K.DEVIRTUALIZING, _K.KEPT_ALIVE))
 _CONVERTED = re.compile(r"from (.+) \(interface-converted\) at .+:(\d+):(\d+)", re.DOTALL)
+_STEP = re.compile(r"(.*\) at )([^\n]+?)((?::\d+){1,2}:?)", re.DOTALL)
 _NAME = re.compile(r"~?[\w·]+")
 _INLINING = re.compile(r"inlining call to (.+?)(?: with score -?\d+)?", re.DOTALL)
 
@@ -85,13 +87,17 @@ def predict(
     declared: dict[str, list[tuple[int, str]]] = {}
     beside: dict[tuple[str, int, int], list[str]] = {}
     files: dict[tuple[str, str], str] = {}
-    for d in diagnostics:
-        key = d.package, d.file
+
+    def place(d: Diagnostic, name: str) -> str:
+        key = d.package, name
         if key not in files:
-            files[key] = file_of(d)
-        file = files[key]
+            files[key] = file_of(replace(d, file=name))
+        return files[key]
+
+    for d in diagnostics:
+        file = place(d, d.file)
         if d.kind in _PREDICTIONS:
-            _add(sites, d, file, sources)
+            _add(sites, d, file, sources, partial(place, d))
         elif d.kind is _K.INLINING:
             inlined.setdefault((file, d.line), []).append((d.col, d.expression))
         elif d.kind in (_K.CAN_INLINE, _K.CANNOT_INLINE) and not d.detail.startswith("into "):
@@ -122,6 +128,7 @@ def _add(
     d: Diagnostic,
     file: str,
     sources: Sources,
+    place: Callable[[str], str],
 ) -> None:
     prediction = _PREDICTIONS[d.kind]
     parameter = d.kind in _OF_PARAMETERS or (
@@ -146,11 +153,17 @@ def _add(
             parameter,
             moved=moved,
             in_signature=in_signature,
-            flow=d.flow,
+            flow=tuple(step_with_file(step, place) for step in d.flow),
             global_=not parameter and is_global(file, d.line, sources),
             after=sources.in_block_after(file, d.line) if prediction is Prediction.STACK else (),
         )
     site.messages.append(d.text)
+
+
+def step_with_file(step: str, place: Callable[[str], str]) -> str:
+    """A step of the compiler's reasoning with its file as `place` calls it."""
+    at = _STEP.fullmatch(step)
+    return f"{at[1]}{place(at[2])}{at[3]}" if at else step
 
 
 def _tell_boxes(sites: Mapping[tuple[str, int, int, str, Prediction], Predicted]) -> None:

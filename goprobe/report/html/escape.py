@@ -13,7 +13,13 @@ from goprobe.report import words
 from goprobe.report.html import shell
 from goprobe.report.html.source import SourceExcerpts
 from goprobe.report.options import RenderOptions
-from goprobe.report.verdicts import LOUDNESS, MEANINGS, Loudness, words as verdict_words
+from goprobe.report.verdicts import (
+    LOUDNESS,
+    MEANINGS,
+    Loudness,
+    passed_over,
+    words as verdict_words,
+)
 
 _WHOLE = 1500  # a file of so many lines is shown whole
 _MARGIN = 3
@@ -76,6 +82,7 @@ def render(report: EscapeReport, options: RenderOptions) -> bytes:
         dangling=report.dangling,
         broken=[a for a in report.assertions if not a.held],
         promises=len(report.assertions),
+        passed_over=passed_over(report.passed_over),
         partial=report.partial,
         ran=report.ran,
         total=len(report.sites),

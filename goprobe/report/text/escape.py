@@ -13,7 +13,7 @@ from goprobe.report import words
 from goprobe.report.options import RenderOptions
 from goprobe.report.text.changes import changes
 from goprobe.report.text.page import Column, Page, Span
-from goprobe.report.verdicts import LOUDNESS, Loudness, words as verdict_words
+from goprobe.report.verdicts import LOUDNESS, Loudness, passed_over, words as verdict_words
 
 _INDENT = 2
 _FEW_SITES = 40
@@ -41,6 +41,9 @@ def render(report: EscapeReport, options: RenderOptions) -> bytes:
     _summary(page, report)
     _alarms(page, report)
     _assertions(page, report.assertions)
+    if report.passed_over.promises:
+        page.blank()
+        page.paragraph((passed_over(report.passed_over), "dim"))
     if report.comparisons and not page.options.verbose:
         changes(page, report)
     else:

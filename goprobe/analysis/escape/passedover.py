@@ -1,0 +1,47 @@
+"""Promises that nobody looks at: those of other packages of the same module."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from goprobe.analysis.escape.promises import ALLOW, promises_in
+from goprobe.errors import UsageError
+from goprobe.files import read_regular
+from goprobe.model.escape import PassedOver
+from goprobe.toolchain.escapebuild import GoPackage
+from goprobe.toolchain.modulefiles import go_files, module_of
+
+_FILE, _ALL = 4 << 20, 256 << 20  # bytes that are read
+
+
+def promises_passed_over(packages: Sequence[GoPackage], cwd: Path) -> PassedOver:
+    """Of the modules in which `packages` are, told by their folders as seen from `cwd`."""
+    own = [p for p in packages if not p.standard]
+    modules = {m for p in own if (m := module_of(p.directory))}
+    looked_at = {p.directory for p in own}
+    counts: dict[str, int] = {}
+    left = _ALL
+    for file in go_files(modules):
+        if file.parent in looked_at or left <= 0:
+            continue
+        try:
+            data = read_regular(file, _FILE)
+        except UsageError:
+            continue
+        left -= len(data)
+        if b"//goprobe:" not in data:
+            continue
+        text = data.decode(errors="replace")
+        made = sum(p.word != ALLOW or bool(p.problem) for p in promises_in(str(file), text))
+        if made:
+            folder = _seen_from(cwd, file.parent)
+            counts[folder] = counts.get(folder, 0) + made
+    return PassedOver(sum(counts.values()), tuple(counts))
+
+
+def _seen_from(cwd: Path, folder: Path) -> str:
+    """As one names it to Go there."""
+    path = os.path.relpath(folder, cwd.absolute())
+    return path if path.startswith(".") else f"./{path}"

@@ -1,0 +1,131 @@
+"""`goprobe escape` asked from where a user stands: other packages, files, folders, settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Ran, goprobe
+from tests.support.go import toolchain
+
+_FILES = {
+    "go.mod": "module example.com/m\n\ngo 1.21\n",
+    "main.go": """package main
+
+import "example.com/m/lib"
+
+//goprobe:noalloc
+func main() { lib.G(4) }
+""",
+    "lib/lib.go": """package lib
+
+var sink *int
+
+//goprobe:noalloc
+func G(n int) { sink = &n } //goprobe:allow-alloc "it may"
+
+//goprobe:noalloc
+func H(n int) int { return n }
+""",
+    "quiet/quiet.go": "package quiet\n\n//goprobe:noaloc\nfunc Q() {}\n",
+    "vendor/v/v.go": "package v\n\n//goprobe:noalloc\nfunc V() {}\n",
+    "inner/go.mod": "module example.com/inner\n",
+    "inner/inner.go": "package inner\n\n//goprobe:noalloc\nfunc V() {}\n",
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    for path, text in _FILES.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    return tmp_path
+
+
+def _escape(place: Path, *options: str, env: dict[str, str] | None = None) -> Ran:
+    return goprobe("escape", *options, "--go", str(toolchain()), cwd=place, env=env)
+
+
+def test_promises_of_other_packages_are_mentioned(place: Path) -> None:
+    flags = {"GOFLAGS": "-mod=mod"}
+    ran = _escape(place, ".", "--static", "-o", "told.json", "-o", "markdown=told.md", env=flags)
+    told = json.loads((place / "told.json").read_text())
+    assert told["passed_over"] == {"promises": 3, "packages": ["./lib", "./quiet"]}, ran.err
+    said = "3 promises of other packages of the module (./lib, ./quiet) were not looked at"
+    assert said in " ".join(_escape(place, ".", "--static", env=flags).text.split())
+    assert said.replace("_", "\\_") in (place / "told.md").read_text()
+    ran = _escape(place, "./...", "--static", "--json", env=flags)
+    assert json.loads(ran.out)["passed_over"] == {"promises": 0, "packages": []}
+    ran = _escape(place / "lib", ".", "--static", "--json", env=flags)
+    assert json.loads(ran.out)["passed_over"] == {"promises": 2, "packages": ["..", "../quiet"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "leads_on"),
+    [
+        ("./lib --test", "example.com/m/lib has no tests", "--static"),
+        (". --test", "example.com/m has no tests", "without --test"),
+        ("./... --test", "none of the 3 packages has tests", "--static"),
+        ("lib/lib.go --test", "lib.go has no tests", "--static"),
+        ("lib/lib.go", "lib.go is not a program", "--static"),
+        ("--static ./lib/lib.go", "lib.go: a library is looked at as a package", "--static /"),
+    ],
+)
+def test_what_leads_on(place: Path, options: str, said: str, leads_on: str) -> None:
+    ran = _escape(place, *options.split(), env={"GOFLAGS": "-mod=mod"})
+    assert ran.code == 2
+    first, hint = ran.err.split("\n")[:2]
+    assert said in first and leads_on in hint, ran.err
+
+
+def test_reasons_name_files_as_one_stands(place: Path) -> None:
+    env = {"GOFLAGS": "-mod=mod"}
+    for stands, package, name in (
+        (place, "./lib", "lib/lib.go"),
+        (place / "lib", ".", "lib.go"),
+        (place / "quiet", "../lib", f"{place}/lib/lib.go"),
+    ):
+        ran = _escape(stands, package, "--static", "--json", env=env)
+        sites = json.loads(ran.out)["sites"]
+        steps = [step for site in sites for step in site["flow"] if step.startswith("from ")]
+        assert steps and {site["file"] for site in sites} == {name}
+        assert all(f" at {name}:" in step for step in steps), steps
+
+
+def test_a_file_is_written_as_its_name_ends(place: Path) -> None:
+    env = {"GOFLAGS": "-mod=mod"}
+    assert _escape(place, ".", "--static", "-o", "a.json", "-o", "b.sarif", env=env).code == 1
+    assert json.loads((place / "a.json").read_text())["schema"] == "goprobe.escape/1"
+    assert "runs" in json.loads((place / "b.sarif").read_text())
+    _escape(place, ".", "--static", "-o", "a.json", "--format", "text", env=env)
+    assert "prediction of the compiler" in (place / "a.json").read_text()
+    ran = goprobe("ps", "-o", str(place / "x.sarif"))
+    assert (ran.code, "there is no format 'sarif'" in ran.err) == (2, True)
+
+
+def test_settings_say_what_is_shown_and_where_it_goes(place: Path) -> None:
+    env = {"GOFLAGS": "-mod=mod"}
+    (place / "goprobe.toml").write_text(
+        f"""[escape]
+packages = ["./lib"]
+static = true
+go = "{toolchain()}"
+output = ["sarif=out/told.sarif", "out/told.json"]
+format = "markdown"
+file = "lib.go"
+only = ["dead", "unobserved"]
+"""
+    )
+    (place / "out").mkdir()
+    ran = goprobe("escape", cwd=place / "quiet", env=env)
+    assert ran.code in (0, 1), ran.err
+    assert (place / "out/told.json").read_text().startswith("### goprobe escape")
+    assert "runs" in json.loads((place / "out/told.sarif").read_text())
+    ran = goprobe("escape", "--json", "-o", "here.json", cwd=place, env=env)
+    told = json.loads((place / "here.json").read_text())
+    assert told["shown"] == "only sites of dead, unobserved in lib.go"
+    (place / "goprobe.toml").write_text("[escape]\noutput = 3\n")
+    ran = goprobe("escape", ".", cwd=place, env=env)
+    assert (ran.code, "output is to be a list of texts" in ran.err) == (2, True)
