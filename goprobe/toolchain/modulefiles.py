@@ -24,8 +24,8 @@ def go_files(modules: Iterable[Path]) -> Iterator[Path]:
         folder = open_.pop()
         seen += 1
         try:
-            with os.scandir(folder) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+            with os.scandir(folder) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
             inner = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
         except OSError:
             continue
