@@ -204,8 +204,8 @@ class ObjectTypes:
 
     def _is_static(self, word: int) -> bool:
         """Whether a word is an address in the program itself, as an interface's first word is."""
-        low, high = self._world.program.image
-        return low <= word - self._world.bias < high
+        low, high = self._world.static
+        return low <= word < high
 
     def _makes_types(self) -> bool:
         """Whether the program may have types that no module lists: whether it has the code of

@@ -193,6 +193,12 @@ class World:
         """Where the program's own executable is loaded."""
         return loaded(self.program.elf.segments, self.bias, self.mappings)
 
+    @property
+    def static(self) -> tuple[int, int]:
+        """[low, high) of the program itself in the process's memory."""
+        low, high = self.program.image
+        return low + self.bias, high + self.bias
+
     @cached_property
     def waiting(self) -> WaitingLists:
         """What each blocked goroutine hangs in."""

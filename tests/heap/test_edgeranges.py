@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, strategies as st
 
+from goprobe.runtime.heap.beside import Beside
 from goprobe.runtime.types.heapview import Graph
 
 _WORDS = st.integers(0, 40)
@@ -16,7 +17,8 @@ def _graph(objects: list[set[int]]) -> Graph:
     offsets = [word for words in objects for word in sorted(words)]
     first = np.cumsum([0, *map(len, objects)])
     none = np.zeros(len(offsets), np.int32)
-    return Graph(first, np.array(offsets, np.uint32), none, none.astype(np.uint32))
+    beside = Beside(none.astype(np.uint16), none.astype(np.uint16), none.astype(np.uint64))
+    return Graph(first, np.array(offsets, np.uint32), none, none.astype(np.uint32), beside)
 
 
 @given(_OBJECTS, _PARTS)

@@ -89,14 +89,15 @@ class HeapGraph:
         heap = self._heap
         waits = waits_for_follow(heap.contents)
         self.progress(f"following the pointers of {counted(len(self.objects), 'object')}{waits}")
-        edges = follow(heap.contents, self.objects, heap.resolver, heap.maps)
+        edges = follow(heap.contents, self.objects, heap.resolver, heap.maps, self.world.static)
         self.pointers = edges.pointers
         return with_roots(self.objects, edges, self._every_root(), heap.resolver, self._again)
 
     def _again(self, nodes: Ints) -> Edges:
         """The edges of some objects once more."""
         heap, spans = self._heap, distinct(self.objects.span[nodes]).astype(np.int64)
-        return follow(heap.contents, self.objects, heap.resolver, heap.maps, spans)
+        static = self.world.static
+        return follow(heap.contents, self.objects, heap.resolver, heap.maps, static, spans)
 
     def forget_places(self) -> None:
         """Give back where pointers stand, and where in objects they lead: who asks for more of it
@@ -196,6 +197,7 @@ class HeapGraph:
         nodes = self.nodes
         typing = self._types.find(self._pointers, nodes.groups, nodes.carriers, nodes.carried)
         self.snapshot.words.forget()
+        nodes.beside.forget()
         return typing
 
     @cached_property
@@ -206,7 +208,8 @@ class HeapGraph:
     @property
     def _pointers(self) -> Graph:
         nodes = self.nodes
-        return Graph(nodes.first, nodes.offset.whole, nodes.target, nodes.into.whole)
+        offset, into = nodes.offset.whole, nodes.into.whole
+        return Graph(nodes.first, offset, nodes.target, into, nodes.beside)
 
     @cached_property
     def view(self) -> HeapView:

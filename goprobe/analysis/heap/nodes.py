@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from goprobe.errors import CannotWorkError
 from goprobe.process.memory.copies import Words
+from goprobe.runtime.heap.beside import Beside
 from goprobe.runtime.heap.edges import Edges, Strays, longer
 from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver, parts_of
@@ -103,9 +104,9 @@ class Nodes(msgspec.Struct, frozen=True, kw_only=True):
     """Edges of node i are those from first[i] to first[i + 1], heap pointers and roots alike.
 
     `offset` is where in its source an edge's pointer lies, in words (NO_OFFSET: nowhere in
-    particular), `into` where in the target it points, in bytes. `addresses` are those of the
-    roots' pointers, which follow the `heap_edges`; 0 is a register, or no pointer at all.
-    `carriers` are the objects that carry their types, `carried` those.
+    particular), `into` where in the target it points, in bytes, `beside` what stands beside it.
+    `addresses` are those of the roots' pointers, which follow the `heap_edges`; 0 is a register, or
+    no pointer at all. `carriers` are the objects that carry their types, `carried` those.
     """
 
     objects: Objects
@@ -114,6 +115,7 @@ class Nodes(msgspec.Struct, frozen=True, kw_only=True):
     offset: Column
     target: Ids
     into: Column
+    beside: Beside
     heap_edges: int
     addresses: Words
     strays: Strays
@@ -192,6 +194,7 @@ def with_roots(
         offset=places("offset", edges.offset, 1),
         target=behind(edges.target, 2),
         into=places("into", edges.into, 3),
+        beside=edges.beside.longer(len(order)),
         heap_edges=heap_edges,
         addresses=addresses,
         strays=edges.strays,

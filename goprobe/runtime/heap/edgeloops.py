@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from goprobe.compiled import Row, loop
+from goprobe.runtime.heap.beside import NOUGHT, SECOND, STATIC
 
 # As objects.py has them: numba compiles no names of other files.
 _NOT_HEAP, _FREE_SLOT, _SPAN_TAIL = -1, -4, -5
@@ -25,18 +26,21 @@ def follow_words(
     top: Row, bottom: int, pages: Row, page_shift: int, per_block: int, low: int, high: int,
     first: Row, offset: Row, target: Row, into: Row,
     stray_source: Row, stray_offset: Row, stray_value: Row, stray_why: Row,
+    static: int, numbers: Row, told: Row, notes: Row, heads: Row,
 ) -> int:  # fmt: skip
     """Follows the words from `begin` on that have a flag; `eights` are the flags of each eight
     words as one number. Ends where they end, or there is no room for another pointer that leads
     astray.
 
-    `state`: how many edges there are, how many pointers were seen, the next flag. Of each object
+    `state`: how many edges there are, how many pointers were seen, the next flag, how many static
+    addresses have a number. `numbers` has these, of each word from the address `static` on; `notes`
+    and `heads` get what stands beside each pointer (see `beside`). Of each object
     with edges `first` gets their number, one place on. `live` has a bit for each slot that is
     allocated, `before` says how many are before each 64 of them: an object's number is how many
     there are before its slot. `spans` is a table of what is known of each span (see above). Returns
     how many lead astray.
     """
-    count, seen, lost, at = state[0], state[1], 0, state[2]
+    count, seen, lost, at, known = state[0], state[1], 0, state[2], state[3]
     slot_before, source = -1, -1
     while at < len(flags) and lost < len(stray_source):
         if at & 7 == 0 and eights[at >> 3] == 0:
@@ -67,6 +71,14 @@ def follow_words(
                 bits = (bits & _FOURS) + ((bits >> 2) & _FOURS)
                 bits = (bits + (bits >> 4)) & _BYTES
                 source = before[slot >> 6] + (((bits * _SUM) >> 56) & 0xFF)
+                head = start[span] + index * (spans[about + ELEMSIZE] >> 3)
+                far = words[head] - static if head >= begin else -1
+                if far >= 0 and far & 7 == 0 and far >> 3 < len(numbers):
+                    if numbers[far >> 3] == 0 and known < len(told):
+                        told[known] = words[head]
+                        known += 1
+                        numbers[far >> 3] = known
+                    heads[source] = numbers[far >> 3]
         if source < 0:
             continue
         seen += 1
@@ -98,10 +110,24 @@ def follow_words(
             offset[count], target[count] = word, to
             into[count] = inside if inside < _OFFSET_LIMIT else _OFFSET_LIMIT
             first[source + 1] += 1
+            if place > begin or word == 0:
+                far = words[place - 1] - static if word > 0 else -1
+                if far >= 0 and far & 7 == 0 and far >> 3 < len(numbers):
+                    if numbers[far >> 3] == 0 and known < len(told):
+                        told[known] = words[place - 1]
+                        known += 1
+                        numbers[far >> 3] = known
+                    if numbers[far >> 3] > 0:
+                        notes[count] = STATIC + numbers[far >> 3] - 1
+                elif place + 2 < begin + len(flags):
+                    note = words[place + 2] + 1
+                    if note <= 0 or note > SECOND:
+                        note = SECOND
+                    notes[count] = note + NOUGHT if words[place + 1] == 0 else note
             count += 1
         elif to != _NOT_HEAP:
             stray_source[lost], stray_offset[lost] = source, word
             stray_value[lost], stray_why[lost] = value, to
             lost += 1
-    state[0], state[1], state[2] = count, seen, at
+    state[0], state[1], state[2], state[3] = count, seen, at, known
     return lost

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from goprobe.compiled import Effort, effort, first_time
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap import edgeloops as loops
+from goprobe.runtime.heap.beside import Beside, BesideNotes
 from goprobe.runtime.heap.bitmaps import Flags, HeapContents, PointerMaps
 from goprobe.runtime.heap.edgeloops import follow_words
 from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver, parts_of
@@ -42,14 +43,15 @@ class Edges(msgspec.Struct, frozen=True):
     """Edges of object i are those from first[i] to first[i + 1].
 
     `offset` is the pointer's place in the source in words, `target` the object pointed into and
-    `into` the offset there in bytes (cut off at 2**32 - 1). `carriers` are the objects that carry
-    their type, `carried` the types.
+    `into` the offset there in bytes (cut off at 2**32 - 1). `beside` is what stands beside the
+    pointers. `carriers` are the objects that carry their type, `carried` the types.
     """
 
     first: Ints
     offset: np.ndarray[tuple[int], np.dtype[np.uint32]]
     target: Ids
     into: np.ndarray[tuple[int], np.dtype[np.uint32]]
+    beside: Beside
     strays: Strays
     pointers: int
     carriers: Ids
@@ -98,10 +100,12 @@ def follow(
     objects: Objects,
     resolver: Resolver,
     maps: PointerMaps,
+    static: tuple[int, int],
     spans: Ints | None = None,
 ) -> Edges:
-    """Follow every pointer of every object, or of those in some spans (rows, ascending)."""
-    made = _Made(heap, objects, resolver)
+    """Follow every pointer of every object, or of those in some spans (rows, ascending). `static`
+    is where the program itself lies: [low, high)."""
+    made = _Made(heap, objects, resolver, static)
     for part in heap.words.parts(spans):
         flags = np.zeros(part.high - part.low, np.bool_)
         maps.mark(heap, part, flags)
@@ -114,9 +118,12 @@ class _Made:
     """Edges as they are found. Parts of the heap come in the order of addresses, and so do the
     edges."""
 
-    def __init__(self, heap: HeapContents, objects: Objects, resolver: Resolver) -> None:
+    def __init__(
+        self, heap: HeapContents, objects: Objects, resolver: Resolver, static: tuple[int, int]
+    ) -> None:
         self._heap, self._objects, self._resolver = heap, objects, resolver
         room = len(heap.words.words)  # what is not used of it takes no memory
+        self._beside = BesideNotes(static, room, len(objects))
         self._offset, self._into = np.empty(room, np.uint32), np.empty(room, np.uint32)
         self._target = np.empty(room, np.int32)
         self._count = self.seen = 0
@@ -153,7 +160,8 @@ class _Made:
 
     def _looped(self, part: WordPart, flags: Flags) -> None:
         heap, words, resolver = self._heap, self._heap.words, self._resolver
-        state = np.array((self._count, self.seen, 0), np.int64)
+        beside = self._beside
+        state = np.array((self._count, self.seen, 0, beside.count), np.int64)
         source, why = np.empty(_STRAYS_ROOM, np.int32), np.empty(_STRAYS_ROOM, np.int32)
         offset, value = np.empty(_STRAYS_ROOM, np.int64), np.empty(_STRAYS_ROOM, np.int64)
         while state[2] < len(flags):
@@ -163,13 +171,14 @@ class _Made:
                 heap.allocated.words.view(np.int64), self._objects.before, self._spans,
                 *resolver.tables, resolver.low, resolver.high,
                 self._first, self._offset, self._target, self._into, source, offset, value, why,
+                beside.low, beside.numbers, beside.told, beside.notes, beside.heads,
                 effort=self._effort,
             )  # fmt: skip
             if lost:
                 values = value[:lost].view(np.uint64).copy()
                 some = Strays(source[:lost].copy(), offset[:lost].copy(), values, why[:lost].copy())
                 self._strays.append(some)
-        self._count, self.seen = int(state[0]), int(state[1])
+        self._count, self.seen, beside.count = int(state[0]), int(state[1]), int(state[3])
 
     def _taken(self, place: Ints) -> None:
         """The same with arrays: the words at some places."""
@@ -214,7 +223,8 @@ class _Made:
         none = np.zeros(0, np.int32), np.zeros(0, np.uint64)
         carried = [none, *self._carried]
         return Edges(
-            self._first, self._offset, self._target, self._into, _joined(self._strays), self.seen,
+            self._first, self._offset, self._target, self._into, self._beside.made(self._count),
+            _joined(self._strays), self.seen,
             np.concatenate([c[0] for c in carried]), np.concatenate([c[1] for c in carried]),
         )  # fmt: skip
 

@@ -184,6 +184,7 @@ class Stream:
             tables.shapes.reshape(-1), tables.rules.reshape(-1), *self._keys(),
             self._aside.reshape(-1), self._arrays.reshape(-1),
             self._parts.shape, self._parts.into, self._parts.length, *self._held.columns,
+            graph.beside.notes, graph.beside.heads, graph.beside.told.view(np.int64),
             effort=self._effort,
         )  # fmt: skip
 

@@ -6,6 +6,7 @@ All else is put aside for `inference`, which decides what says more.
 from __future__ import annotations
 
 from goprobe.compiled import Row, loop
+from goprobe.runtime.heap.beside import NOUGHT, SECOND, STATIC
 
 # Of shapes: what the loop may do with them.
 UNREAD, READY, GENERIC = 0, 1, 2
@@ -50,6 +51,7 @@ def flow(
     spans: Row, start: Row, words: Row, there: Row, page_bits: int, element_at: int,
     shapes: Row, rules: Row, known: Row, told_by: Row, aside: Row, arrays: Row,
     part_shape: Row, part_into: Row, part_length: Row, like: Row, held: Row, made_of: Row,
+    notes: Row, heads: Row, static: Row,
 ) -> int:  # fmt: skip
     """Follows the pointers of the nodes in `queue`, and of what gets a shape on the way.
 
@@ -61,11 +63,12 @@ def flow(
     one), and the complements of closures' code and of channels' elements; each one's rule, shape,
     and whether that is certain, are in `told_by`. Where objects are `like` each other, `held` tells
     of parts what they make of objects of which nothing else is known (see `heldparts`): `made_of`
-    has each part's length, and the whole. Such parts are followed at once. Ends, too, where a word
-    is wanted that is not `there`, or a node of many edges wants a shape that was not read: state[4]
-    is the word's place then, state[6] the shape (else NOWHERE), and state[5] the edge to go on
-    with. Nodes from the place `patient` in the queue on that want a word of their own, and have not
-    very many edges, are put into `later` instead, behind state[7] others.
+    has each part's length, and the whole. Such parts are followed at once. `notes`, `heads` and
+    `static` say what stands beside pointers (see `beside`): other words are looked up. Ends, too,
+    where a word is wanted that is not `there`, or a node of many edges wants a shape that was not
+    read: state[4] is the word's place then, state[6] the shape (else NOWHERE), and state[5] the
+    edge to go on with. Nodes from the place `patient` in the queue on that want a word of their
+    own, and have not very many edges, are put into `later` instead, behind state[7] others.
 
     Of so many edges `ahead` what is known of their targets is looked at first, all at once:
     memory has it in the time of one.
@@ -133,8 +136,14 @@ def flow(
             # that holds a function, and that function's code.
             nothing, asks = False, True
             while asks and not put_aside:
-                asks, key = False, 0
-                if rule in (_EFACE, _IFACE, _REFLECTED, _DIRECTORY):
+                asks, key, note = False, 0, notes[edge]
+                if rule in (_EFACE, _IFACE) and note >= STATIC:
+                    key = static[note - STATIC]
+                    if rule == _IFACE:
+                        key |= 1
+                elif rule == _DIRECTORY and 0 < note < STATIC:
+                    key = 0 if note & NOUGHT else 1
+                elif rule in (_EFACE, _IFACE, _REFLECTED, _DIRECTORY):
                     before, behind = place + word - 1, place + word + 1
                     if place == _ABSENT or word == 0 or behind >= len(words):
                         put_aside = True
@@ -159,15 +168,18 @@ def flow(
                     if rule != _TRIE and (inside != 0 or behind + 8 > slot):
                         nothing = True
                         break
-                    if start[at_span] == _ABSENT:
+                    if rule == _FUNC and behind == 0 and heads[to] > 0:
+                        key = ~static[heads[to] - 1]
+                    elif start[at_span] == _ABSENT:
                         put_aside = True
                         break
-                    begins = base[to] - spans[about + SPAN_BASE] + behind
-                    begins = start[at_span] + (begins >> 3)
-                    if not there[begins >> page_bits]:
-                        missing = begins
-                        break
-                    key = ~words[begins]
+                    else:
+                        begins = base[to] - spans[about + SPAN_BASE] + behind
+                        begins = start[at_span] + (begins >> 3)
+                        if not there[begins >> page_bits]:
+                            missing = begins
+                            break
+                        key = ~words[begins]
                 else:
                     break
                 if rule in (_DIRECTORY, _TRIE):
@@ -246,8 +258,10 @@ def flow(
                     taken = True
                 elif rule == _SLICE and place != _ABSENT:
                     each = max(size, 1)
-                    elements = 0
-                    if place + word + 2 < len(words):
+                    elements, behind = 0, notes[edge] & SECOND
+                    if notes[edge] < STATIC and 0 < behind < SECOND:
+                        elements = behind - 1
+                    elif place + word + 2 < len(words):
                         if not there[(place + word + 2) >> page_bits]:
                             missing, of_own = place + word + 2, True
                             break

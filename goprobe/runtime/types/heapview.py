@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.process.memory.copies import Words
+from goprobe.runtime.heap.beside import Beside
 from goprobe.runtime.heap.edges import ranges
 from goprobe.runtime.heap.grouping import by_key
 from goprobe.runtime.heap.objects import Ids, Objects
@@ -34,6 +35,7 @@ class Graph(msgspec.Struct, frozen=True):
     offset: NDArray[np.uint32]
     target: Ids
     into: NDArray[np.uint32]
+    beside: Beside
 
     def edges_of(self, nodes: Ints) -> tuple[Ints, Ints]:
         """Every edge of some nodes, and the number of the node (of `nodes`) that it begins at."""
@@ -175,6 +177,13 @@ class HeapView:
 
     def word_before(self, edges: Ints, source: Ints, step: int) -> Words:
         """The word beside each edge's own, `step` words on."""
+        known, before = self.graph.beside.words(edges, step)
+        if not known.all():
+            rest = np.flatnonzero(~known)
+            before[rest] = self._looked_up(edges[rest], source[rest], step)
+        return before
+
+    def _looked_up(self, edges: Ints, source: Ints, step: int) -> Words:
         at = self.graph.offset[edges].astype(np.int64) + step
         heap = source < self.n
         before = np.zeros(len(edges), np.uint64)
