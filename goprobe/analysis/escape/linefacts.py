@@ -46,7 +46,8 @@ class StackWitness(msgspec.Struct, frozen=True):
     """An instruction that uses memory of its own frame: when it is about to run, that lies at
     the stack pointer plus `offset`. `taken`: its address is taken right there. `entry` is that of
     the machine function. `saved`: that memory may be a register's, put by. `moved`: the optimiser
-    may have put the instruction where the line is not reached, or as often."""
+    may have put the instruction where the line is not reached, or as often. `counts`: it can be
+    counted without a stop."""
 
     pc: int
     offset: int
@@ -54,6 +55,7 @@ class StackWitness(msgspec.Struct, frozen=True):
     entry: int = 0
     saved: bool = False
     moved: bool = False
+    counts: bool = False
 
     @property
     def part(self) -> tuple[int, int]:
@@ -87,13 +89,16 @@ class FunctionLines(msgspec.Struct):
 class CodeStartTable(msgspec.Struct, frozen=True):
     """Where the code of lines and of functions begins: `by_line` by (file, line) in each copy, and
     `functions` by name. Of all these starts `acting` are those with code that acts, and `begins`
-    those where the debug information says that a statement does; `marked`: it says so anywhere."""
+    those where the debug information says that a statement does; `marked`: it says so anywhere.
+    `rooms`: how many bytes from a start on can be run elsewhere as one, where more than one
+    instruction has to be."""
 
     by_line: dict[tuple[str, int], dict[Copy, Starts]]
     functions: dict[str, FunctionLines]
     acting: frozenset[int]
     begins: frozenset[int]
     marked: bool
+    rooms: dict[int, int]
 
     def shows(self, starts: Starts) -> bool:
         """Whether a copy of a line with these `starts` runs there whenever the line does."""
@@ -139,6 +144,7 @@ class CodeLines:
         self._functions: dict[str, FunctionLines] = {}
         self._statements, self._begins = statements, frozenset(statements)
         self._weights: dict[int, Weight] = {}
+        self._rooms: dict[int, int] = {}
 
     def facts(self, functions: Collection[Function]) -> dict[tuple[str, int], list[LineFacts]]:
         by_line: dict[tuple[str, int], list[LineFacts]] = {}
@@ -158,6 +164,8 @@ class CodeLines:
         optimised = self._optimised(function.entry)
         for low, high, frames in runs:
             for start in self._starts(starts, low, high, optimised):
+                if room := starts.covering.room(start):
+                    self._rooms[start] = room
                 self._note(function.entry, start, frames)
             outer = frames[-1]
             if not outer.line:
@@ -182,6 +190,7 @@ class CodeLines:
             acting=frozenset(pc for pc in starts if self._weights[pc] is Weight.ACTS),
             begins=self._begins & starts,
             marked=bool(self._begins),
+            rooms=self._rooms,
         )
 
     def _starts(self, code: CodeStarts, low: int, high: int, optimised: bool) -> list[int]:
@@ -283,6 +292,7 @@ class _FrameObjects:
             entry,
             saved=offset in self._code.saved,
             moved=not (taken or self._code.writes(reference.pc)),
+            counts=self._code.covering.counts(reference.pc),
         )
 
 

@@ -38,7 +38,7 @@ class WatchPlan(msgspec.Struct, frozen=True, kw_only=True):
     of the plans, that are to be held responsible for what it allocates, and `call_at` tells of
     such a one; of the instructions `watched` it is asked whether they ran at all. `allocator` are
     the runtime's own calls of its allocator, of no owners yet, `sweeps` those by which its
-    collector begins to sweep."""
+    collector begins to sweep; `rooms` are as in a CodeStartTable."""
 
     program: GoProgram
     plans: Sequence[SitePlan]
@@ -46,6 +46,7 @@ class WatchPlan(msgspec.Struct, frozen=True, kw_only=True):
     by_address: Mapping[int, int]
     watched: Collection[int]
     allocator: AllocatorCalls
+    rooms: Mapping[int, int]
     sweeps: Sequence[tuple[int, int]]
     call_at: Callable[[int, int], AllocationCall]
 
@@ -134,6 +135,7 @@ def observe(
         for pc, call in calls.items()
     ]
     offsets = {w.pc: w.offset for plan in watch.plans for w in plan.witnesses}
+    counting = {w.pc for plan in watch.plans for w in plan.witnesses if w.counts}
     # What runs in a function besides the first needs to be seen once only.
     often = {
         next(group).pc
@@ -146,7 +148,15 @@ def observe(
     benchmarks = Benchmarks(watch.program)
     looked = max(request.hits, 1)
     probes = {
-        pc: ProbeSite(pc, pc, looked if pc in often else 1, only_whether=pc not in offsets)
+        pc: ProbeSite(
+            pc,
+            pc,
+            looked if pc in often else 1,
+            only_whether=pc not in offsets,
+            room=watch.rooms.get(pc, 0),
+            counts=pc in counting,
+            above=offsets.get(pc, 0),
+        )
         for pc in (*offsets, *watched)
         if pc not in calls
     }
@@ -253,8 +263,12 @@ def _observed(
             if objects.objects and (pc in watch.others or pc in watch.by_address)
         ),
         results=results.by_call,
-        witnessed=results.witnessed,
-        executed={**results.executed, **dict.fromkeys(outcome.ran, 1)},
+        witnessed={**results.witnessed, **{pc: n for pc, (_, n) in outcome.counted.items()}},
+        executed={
+            **results.executed,
+            **dict.fromkeys(outcome.ran, 1),
+            **{pc: n for pc, (n, _) in outcome.counted.items()},
+        },
         dangling=tuple(sweeps.dangling.values()),
         warnings=tuple(dict.fromkeys(sweeps.warnings)),
         benchmarks=benchmarks.runs,

@@ -74,6 +74,7 @@ class EscapeStudy:
             watched=static.watched,
             allocator=static.allocator,
             sweeps=static.sweeps,
+            rooms=static.starts.rooms,
             call_at=CodeMap(self.program).call_at,
         )
 

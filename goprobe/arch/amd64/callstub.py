@@ -55,7 +55,7 @@ _CODE = {RAX: 0, RCX: 1, RDX: 2, RBX: 3, RSP: 4, RBP: 5, RSI: 6, RDI: 7, R8: 8, 
          R11: 11, R12: 12, R13: 13, R14: 14}  # fmt: skip
 _STACK_HI = 8  # runtime.g.stack.hi: src/runtime/runtime2.go, Go 1.21 to 1.27
 _FIXED = (Register.RSP, Register.R14)
-_PLAIN = {
+PLAIN = {
     Mnemonic.MOV, Mnemonic.LEA, Mnemonic.ADD, Mnemonic.SUB, Mnemonic.XOR, Mnemonic.CMP,
     Mnemonic.TEST, Mnemonic.AND, Mnemonic.OR, Mnemonic.INC, Mnemonic.DEC, Mnemonic.NEG,
     Mnemonic.NOT, Mnemonic.IMUL, Mnemonic.MOVZX, Mnemonic.MOVSX, Mnemonic.MOVSXD, Mnemonic.SHL,
@@ -106,7 +106,7 @@ def _from_entry(instructions: Sequence[Instruction], targets: set[int], high: in
         if size and ins.ip in targets:
             return 0
         check = ins.is_jcc_short_or_near and ins.next_ip < high
-        if not check and not _harmless(ins):
+        if not check and not harmless(ins):
             return 0
         size += ins.len
         if check and size < JUMP_SIZE:
@@ -125,13 +125,14 @@ def _up_to_return(
             return None
         number -= 1
         ins = instructions[number]
-        if not _harmless(ins):
+        if not harmless(ins):
             return None
     return int(ins.ip)
 
 
-def _harmless(ins: Instruction) -> bool:
-    if ins.mnemonic not in _PLAIN or ins.flow_control != FlowControl.NEXT:
+def harmless(ins: Instruction) -> bool:
+    """Whether it can be run elsewhere: it goes on to the next, and cannot fault."""
+    if ins.mnemonic not in PLAIN or ins.flow_control != FlowControl.NEXT:
         return False
     if ins.is_string_instruction:
         return False
@@ -168,7 +169,7 @@ class CallStub(msgspec.Struct, frozen=True):
     on: int
 
 
-class _Assembler:
+class Assembler:
     def __init__(self, at: int) -> None:
         self.code, self._at = bytearray(), at
 
@@ -203,10 +204,10 @@ def call_stub(
 
     Raises struct.error where something is too far away.
     """
-    a = _Assembler(at)
+    a = Assembler(at)
     moved = list(Decoder(64, code, ip=covered.address))
     if covered.returns:
-        _run(a, moved[:-1], code, covered.address)
+        run_elsewhere(a, moved[:-1], code, covered.address)
     hops: list[int] = []
     for register in zero:
         number = _CODE[register]
@@ -218,7 +219,7 @@ def call_stub(
     if covered.returns:
         a("c3")
     else:
-        _run(a, moved, code, covered.address)
+        run_elsewhere(a, moved, code, covered.address)
         a("e9", covered.address + covered.size)
     look = a.here if hops else 0
     if hops:
@@ -228,7 +229,7 @@ def call_stub(
     return CallStub(bytes(a.code), at, full, again, look, on)
 
 
-def _note(a: _Assembler, point: int, places: Places) -> tuple[int, int]:
+def _note(a: Assembler, point: int, places: Places) -> tuple[int, int]:
     again = a.here
     a("4c8b2d", places.claimed)  # mov r13, [claimed]
     a("4c2b2d", places.taken)  # sub r13, [taken]
@@ -263,7 +264,7 @@ def _note(a: _Assembler, point: int, places: Places) -> tuple[int, int]:
     return full, again
 
 
-def _run(a: _Assembler, moved: Sequence[Instruction], code: bytes, low: int) -> None:
+def run_elsewhere(a: Assembler, moved: Sequence[Instruction], code: bytes, low: int) -> None:
     """Instructions as they do elsewhere what they did."""
     for ins in moved:
         raw = bytearray(code[ins.ip - low : ins.next_ip - low])

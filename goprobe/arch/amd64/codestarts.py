@@ -7,10 +7,12 @@ what the source does there; where it only makes or moves values that may be for 
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import cached_property
 
 from iced_x86 import Decoder, FlowControl, Instruction, Mnemonic
 
 from goprobe.arch.amd64.controlflow import BRANCHES, CODE_LIMIT, ENDS
+from goprobe.arch.amd64.covering import Covering
 from goprobe.arch.amd64.moves import Moves
 
 _NO_FURTHER = ENDS | {FlowControl.UNCONDITIONAL_BRANCH}
@@ -30,6 +32,7 @@ class CodeStarts:
 
     def __init__(self, code: bytes, low: int) -> None:
         self._instructions = {ins.ip: ins for ins in Decoder(64, code[:CODE_LIMIT], ip=low)}
+        self._whole = len(code) <= CODE_LIMIT
         self._moves = Moves(self._instructions.values())
         self.saved = self._moves.saved
         self._targets = {
@@ -46,6 +49,11 @@ class CodeStarts:
             return Weight.ACTS, acting
         reckons = [ins.ip for ins in inside if not self._moves.moves(ins)]
         return (Weight.RECKONS, reckons[:1]) if reckons else (Weight.MOVES, [low])
+
+    @cached_property
+    def covering(self) -> Covering:
+        """What of its code can be noted or counted elsewhere."""
+        return Covering(self._instructions, self._targets, whole=self._whole)
 
     def writes(self, pc: int) -> bool:
         """Whether the instruction there writes to memory: such have an order among themselves."""

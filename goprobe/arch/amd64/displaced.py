@@ -34,9 +34,9 @@ class NotDisplaceableError(Exception):
 
 
 class CodeCopy(msgspec.Struct, frozen=True):
-    """To be run at `slot`: `code`, whose first instruction is `length` bytes there. After it
-    comes a jump back to `next`. What comes before it in the cave (`arch/amd64/once.py`) can be run
-    again."""
+    """To be run at `slot`: `code`, whose first `length` bytes are the instruction, or several that
+    can be begun again after a part of them. After it comes a jump back to `next`. What comes before
+    it in the cave (`arch/amd64/once.py`) can be run again."""
 
     address: int
     slot: int
@@ -46,7 +46,7 @@ class CodeCopy(msgspec.Struct, frozen=True):
 
     def original(self, pc: int) -> int:
         """Where in the program a thread stands that stands at `pc` in the slot."""
-        return self.address if pc <= self.slot else self.next
+        return self.address if pc < self.slot + self.length else self.next
 
 
 class Jump(msgspec.Struct, frozen=True):

@@ -9,7 +9,8 @@ No register and no flag is touched. What ran often costs two jumps and a word th
 that threads do not wait for each other. All can be run again from its start: a thread that is about
 to take a signal is put back to the instruction's own address (`CodeCopy.original`).
 
-Only instructions as long as the jump can be covered: nobody jumps into the middle of one. x86-64.
+Only what is as long as the jump can be covered: one instruction, into the middle of which nobody
+jumps, or several of which `covering.py` says that they can be done as one. x86-64.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from __future__ import annotations
 import struct
 
 import msgspec
+from iced_x86 import Decoder
 
+from goprobe.arch.amd64.callstub import Assembler, run_elsewhere
 from goprobe.arch.amd64.displaced import CodeCopy, NotDisplaceableError, displace
 
 JUMP_SIZE = 5  # jmp rel32: Intel SDM volume 2
@@ -37,14 +40,21 @@ class Noting(msgspec.Struct, frozen=True):
     action: CodeCopy
 
 
-def noting(code: bytes, address: int, slot: int, word_at: int) -> Noting | None:
-    """For the instruction that `code` begins with; None where it cannot be noted so. A slot begins
-    at a multiple of 16, so that one byte of the word tells its two values apart."""
+def noting(code: bytes, address: int, slot: int, word_at: int, several: int = 0) -> Noting | None:
+    """For the instruction that `code` begins with, or for `several` bytes of it (0: that one
+    alone); None where it cannot be noted so. A slot begins at a multiple of 16, so that one byte of
+    the word tells its two values apart."""
     if slot % 16:
         raise ValueError("a slot begins in the middle")
+    if len(code) < several:
+        return None
     try:
-        action = displace(code, address, slot + _ON)
-    except NotDisplaceableError:
+        action = (
+            _several(code[:several], address, slot + _ON)
+            if several
+            else displace(code, address, slot + _ON)
+        )
+    except (NotDisplaceableError, struct.error):
         return None
     if not isinstance(action, CodeCopy) or action.next - address < JUMP_SIZE:
         return None
@@ -52,3 +62,11 @@ def noting(code: bytes, address: int, slot: int, word_at: int) -> Noting | None:
     note = b"\xc6\x05" + _REL32.pack(word_at - (slot + _ON)) + bytes(((slot + _ON) & 0xFF,))
     patch = b"\xe9" + _REL32.pack(slot - (address + JUMP_SIZE))
     return Noting(patch, go + note + action.code, slot + _NOTE, action)
+
+
+def _several(code: bytes, address: int, at: int) -> CodeCopy:
+    a = Assembler(at)
+    run_elsewhere(a, list(Decoder(64, code, ip=address)), code, address)
+    length, after = len(a.code), address + len(code)
+    a("e9", after)
+    return CodeCopy(address, at, bytes(a.code), length, after)

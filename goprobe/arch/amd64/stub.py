@@ -191,7 +191,7 @@ class StubLayout(msgspec.Struct, frozen=True, kw_only=True):
 
     Code: a stub for each site, a slot for each displaced instruction, then `more_code` for the
     ledger. Data: a first line for `countdown`, a control line for each site, the records of each
-    site, a word for each slot, then `more_data` for the ledger.
+    site, two words for each slot, then `more_data` for the ledger.
     """
 
     stub: Stub
@@ -204,8 +204,9 @@ class StubLayout(msgspec.Struct, frozen=True, kw_only=True):
     code: int = 0
     data: int = 0
 
-    SLOT_SIZE: ClassVar[int] = 48
-    """What notes that it ran (13 bytes), one displaced instruction (at most 15) and a jump back."""
+    SLOT_SIZE: ClassVar[int] = 96
+    """What notes that it ran (13 bytes) or how often (75), what is displaced (24), a jump back."""
+    SLOT_WORDS: ClassVar[int] = 2
 
     @property
     def code_size(self) -> int:
@@ -230,7 +231,7 @@ class StubLayout(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def more_data_at(self) -> int:
-        return self.slot_words_at + 8 * self.slots
+        return self.slot_words_at + 8 * self.SLOT_WORDS * self.slots
 
     @property
     def slot_words_at(self) -> int:
@@ -257,7 +258,7 @@ class StubLayout(msgspec.Struct, frozen=True, kw_only=True):
         return self.slots_at + number * self.SLOT_SIZE
 
     def slot_word(self, number: int) -> int:
-        return self.slot_words_at + 8 * number
+        return self.slot_words_at + 8 * self.SLOT_WORDS * number
 
     def control(self, site: int) -> int:
         return self.data + (site + 1) * CONTROL_SIZE

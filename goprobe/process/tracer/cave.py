@@ -22,7 +22,6 @@ from goprobe.arch.displaced import (
     NotDisplaceableError,
     displace,
 )
-from goprobe.arch.once import noting
 from goprobe.arch.registers import Words
 from goprobe.arch.stub import (
     CLAIMED,
@@ -44,8 +43,9 @@ from goprobe.process.tracer import inject
 from goprobe.process.tracer.events import CountedCall, ProbeSite
 from goprobe.process.tracer.later import LaterReturns
 from goprobe.process.tracer.ledger import AllocatorCalls, Ledger, Made
+from goprobe.process.tracer.noted import NotedProbes
 from goprobe.process.tracer.points import Point, plan_points
-from goprobe.process.tracer.stretches import located, runs_of
+from goprobe.process.tracer.stretches import COVERED, located, runs_of
 
 _TEXT_LIMIT = 1 << 30
 _REL32 = struct.Struct("<i")
@@ -85,8 +85,7 @@ class Cave:
             more_data=ledger.data_size + later.data_size,
         )
         self._by_number: list[Point] = []
-        self._noted: dict[int, int] = {}
-        self._slots = bytearray()
+        self._noted = NotedProbes(self._plan, layout, memoryview(b"").cast("Q"))
         self._originals: list[tuple[int, bytes]] = []
         self._uncounted = [0] * len(sites)
         self._memory = -1
@@ -161,7 +160,7 @@ class Cave:
         addresses += [at + self.bias for at in self._plan.returns | self._plan.probes]
         addresses += [pc + self.bias for pc, _ in (*self.ledger.calls.calls, *self.later.gates)]
         runs = runs_of(addresses)
-        if any(start < low or end > high + MAX_INSTRUCTION for start, end in runs):
+        if any(start < low or end > high + COVERED for start, end in runs):
             raise UsageError("an address to trace lies outside the program")
         texts = [(start, bytearray(self._read(start, end - start))) for start, end in runs]
         self._originals = [(start, bytes(text)) for start, text in texts]
@@ -170,7 +169,7 @@ class Cave:
         self.callees = self._redirect(where, starts)
         self._redirect_allocator(where, starts)
         self._arm(where, starts)
-        self._write(self.layout.code, self.layout.assemble(self.callees) + self._slots)
+        self._write(self.layout.code, self.layout.assemble(self.callees) + self._noted.slots)
         begun = [self.layout.control(n) + 8 * CLAIMED for n in range(len(self.sites))]
         routines = self.ledger.assemble() + self.later.assemble(begun.__getitem__)
         self._write(self.layout.more_code_at, routines)
@@ -214,18 +213,20 @@ class Cave:
         return callees
 
     def _arm(self, where: Mapping[int, bytearray], starts: Sequence[int]) -> None:
-        plan, layout = self._plan, self.layout
-        self._slots = bytearray(layout.more_code_at - layout.slots_at)
+        plan = self._plan
+        self._noted = NotedProbes(plan, self.layout, self._words)
         for number, link in enumerate(plan.returns | plan.probes):
             address = link + self.bias
             text, at = located(where, starts, address)
             point = Point(address=address, number=number, original=text[at])
             self._by_number.append(point)
-            if link not in plan.returns and self._notes(point, plan.probes[link], text, at):
-                continue
             if link in plan.probes:
                 point.probe = plan.probes[link]
-                point.probe_left = self.wanted(point.probe)
+                point.probe_left = most = self.wanted(point.probe)
+                site = self.probes[point.probe]
+                if link not in plan.returns and self._noted.cover(point, site, most, text, at):
+                    point.probe_left = 0
+                    continue
             # Behind a call that never returns stands a trap of the compiler's, or other code.
             if link in plan.returns and not text.startswith(patches.NEVER_REACHED, at):
                 point.site, point.returning = plan.returns[link], True
@@ -247,29 +248,16 @@ class Cave:
         point.original, point.inserted, point.probe_left = patch[0], False, 0
         return True
 
-    def _notes(self, point: Point, probe: int, text: bytearray, at: int) -> bool:
-        """Whether an instruction tells by itself that it ran; then it is made to."""
-        if not self.probes[probe].only_whether:
-            return False
-        slot, word = self.layout.slot(point.number), self.layout.slot_word(point.number)
-        made = noting(bytes(text[at : at + MAX_INSTRUCTION]), point.address, slot, word)
-        if made is None:
-            return False
-        text[at : at + len(made.patch)] = made.patch
-        into = slot - self.layout.slots_at
-        self._slots[into : into + len(made.code)] = made.code
-        self._words[(word - self.layout.data) // 8] = self._noted[point.number] = made.word
-        point.action, point.probe, point.inserted = made.action, probe, False
-        return True
-
     # While it runs
 
     def ran(self) -> frozenset[int]:
         """The ids of the probes that told by themselves that they ran."""
-        first = (self.layout.slot_words_at - self.layout.data) // 8
-        noted = [n for n, word in self._noted.items() if self._words[first + n] != word]
-        noted += [p.number for n, p in self.returns.items() if p.probe >= 0 and self.later.ran(n)]
-        return frozenset(self.probes[self._by_number[n].probe].probe_id for n in noted)
+        come = (p.probe for n, p in self.returns.items() if p.probe >= 0 and self.later.ran(n))
+        return frozenset((*self._noted.ran(), *(self.probes[each].probe_id for each in come)))
+
+    def counted(self) -> dict[int, tuple[int, int]]:
+        """As of NotedProbes."""
+        return self._noted.counted()
 
     def wanted(self, probe: int) -> int:
         """How many executions of a probe are looked at."""

@@ -342,6 +342,7 @@ class Engine:
             hits=(*self._listeners.hits, *self._traps.remaining()),
             probes=tuple(self._listeners.probes),
             ran=self._cave.ran(),
+            counted=self._cave.counted(),
             exit_code=ended.code,
             signal=ended.signal,
             partial=bool(why),

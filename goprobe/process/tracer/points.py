@@ -41,6 +41,11 @@ class Plan(msgspec.Struct):
     returns: dict[int, int] = msgspec.field(default_factory=dict)
     probes: dict[int, int] = msgspec.field(default_factory=dict)
 
+    def apart(self, address: int, size: int) -> bool:
+        """Whether no other breakpoint lies within so many bytes behind an address."""
+        inside = range(address + 1, address + size)
+        return not any(at in self.returns or at in self.probes for at in inside)
+
 
 def plan_points(sites: Sequence[CountedCall], probes: Sequence[ProbeSite], inspect: int) -> Plan:
     plan = Plan()

@@ -1,0 +1,132 @@
+"""Which instructions of a function can be noted, or counted, by code elsewhere that does them in
+their place (`once.py`, `framecount.py`): what has to be seen of the whole function for that.
+x86-64 only; iced-x86 decodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from iced_x86 import (
+    FlowControl,
+    Instruction,
+    InstructionInfoFactory,
+    Mnemonic,
+    OpAccess,
+    OpKind,
+    Register,
+    RegisterExt,
+)
+
+from goprobe.arch.amd64.callstub import JUMP_SIZE, PLAIN, harmless
+from goprobe.arch.amd64.controlflow import CALLS
+
+_MEMORY, _FLAGS = -1, -2
+"""Besides the numbers of registers: what instructions read and write."""
+_READS = frozenset({OpAccess.READ, OpAccess.READ_WRITE, OpAccess.COND_READ,
+                    OpAccess.READ_COND_WRITE, OpAccess.COND_WRITE})  # fmt: skip
+_WRITES = frozenset({OpAccess.WRITE, OpAccess.READ_WRITE, OpAccess.COND_WRITE,
+                     OpAccess.READ_COND_WRITE})  # fmt: skip
+_ARITHMETIC = 0x8D5  # OF SF ZF AF PF CF: EFLAGS, Intel SDM volume 1, 3.4.3
+_STEPS = 16
+_ENDS = CALLS | {FlowControl.RETURN}
+
+
+class Covering:
+    """Of one function: its instructions by address, and where its branches lead. `whole`: these are
+    all of them."""
+
+    def __init__(
+        self, instructions: Mapping[int, Instruction], targets: Collection[int], *, whole: bool
+    ) -> None:
+        self._instructions, self._targets = instructions, targets
+        self._info = InstructionInfoFactory()
+        # A switch by a table leads to places that no instruction names.
+        self._all_known = whole and all(
+            ins.flow_control != FlowControl.INDIRECT_BRANCH for ins in instructions.values()
+        )
+
+    def room(self, pc: int) -> int:
+        """How many bytes from an instruction on, too short for a jump, can be run elsewhere as
+        one: straight on, come to only at their beginning, and the same when they are begun again
+        after a part of them. Only the first may fault. 0 where they cannot."""
+        first = self._instructions.get(pc)
+        if first is None or first.len >= JUMP_SIZE or not self._all_known:
+            return 0
+        if first.mnemonic not in PLAIN or first.flow_control != FlowControl.NEXT:
+            return 0
+        needed, written = set[int](), set[int]()
+        for ins in self._following(pc):
+            branch = ins.is_jcc_short_or_near
+            if ins is not first and not branch and not harmless(ins):
+                return 0
+            reads, writes = self._uses(ins)
+            needed |= reads - written
+            if needed & written:
+                return 0
+            written |= writes
+            size = int(ins.next_ip - pc)
+            if size >= JUMP_SIZE:
+                return size
+            if branch:
+                return 0
+        return 0
+
+    def _following(self, pc: int) -> Iterator[Instruction]:
+        at = pc
+        while at in self._instructions and (at == pc or at not in self._targets):
+            yield self._instructions[at]
+            at = self._instructions[at].next_ip
+
+    def _uses(self, ins: Instruction) -> tuple[set[int], set[int]]:
+        info = self._info.info(ins)
+        reads, writes = set[int](), set[int]()
+        for used in info.used_registers():
+            whole = int(RegisterExt.full_register(used.register))
+            if used.access in _READS:
+                reads.add(whole)
+            if used.access in _WRITES:
+                writes.add(whole)
+                if RegisterExt.size(used.register) < 4:  # the rest stays as it was
+                    reads.add(whole)
+        for place in info.used_memory():
+            if place.access in _READS:
+                reads.add(_MEMORY)
+            if place.access in _WRITES:
+                writes.add(_MEMORY)
+        if ins.rflags_read:
+            reads.add(_FLAGS)
+        if ins.rflags_modified:
+            writes.add(_FLAGS)
+        return reads, writes
+
+    def counts(self, pc: int) -> bool:
+        """Whether an instruction takes an address of the frame, is as long as a jump, and no flags
+        are wanted there: so that its own register, and they, are free for counting."""
+        ins = self._instructions.get(pc)
+        if ins is None or ins.mnemonic != Mnemonic.LEA or ins.len < JUMP_SIZE:
+            return False
+        plain = ins.memory_base == Register.RSP and ins.memory_index == Register.NONE
+        register = RegisterExt.is_gpr64(ins.op0_register) and ins.op0_register not in _KEPT
+        return plain and register and self._flags_free(ins.next_ip)
+
+    def _flags_free(self, pc: int) -> bool:
+        """Whether what the flags are is seen to be overwritten before it is used."""
+        for _ in range(_STEPS):
+            ins = self._instructions.get(pc)
+            if ins is None or ins.rflags_read & _ARITHMETIC:
+                return False
+            if ins.flow_control in _ENDS:  # calls keep none: abi-internal.md
+                return True
+            if ins.rflags_modified & _ARITHMETIC == _ARITHMETIC:
+                return True
+            if ins.flow_control == FlowControl.UNCONDITIONAL_BRANCH:
+                pc = ins.near_branch_target if ins.op0_kind == OpKind.NEAR_BRANCH64 else 0
+            elif ins.flow_control == FlowControl.NEXT:
+                pc = ins.next_ip
+            else:
+                return False
+        return False
+
+
+_KEPT = (Register.RSP, Register.RBP, Register.R14)

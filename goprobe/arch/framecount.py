@@ -1,0 +1,5 @@
+"""Instructions that take addresses of their frames, counted without a stop, for the machine."""
+
+from __future__ import annotations
+
+from goprobe.arch.amd64.framecount import FrameCount as FrameCount, frame_count as frame_count
