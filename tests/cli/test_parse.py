@@ -59,7 +59,7 @@ def test_groups_of_options_arrive_whole() -> None:
     line = ["record", "x", "--json", "-o", "f", "-v", "--go", "g", "--gdb", "d", "--timeout", "0.5"]
     parse([*line, "--var", "a", "--var", "b"], [recorder])()
     assert recorder.calls == [
-        ("x", ["a", "b"], Output("text", ["f"], True, True), Tools("g", "d"), 0.5, ())
+        ("x", ["a", "b"], Output("", ["f"], True, True), Tools("g", "d"), 0.5, ())
     ]
 
 

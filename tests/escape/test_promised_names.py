@@ -85,3 +85,50 @@ def test_the_name_that_was_meant(go: str, tmp_path: Path) -> None:
     for told, (name, wanted) in zip(report.assertions[2:], near.items(), strict=True):
         assert not told.held and told.known, name
         assert "has no such function" in told.why and wanted in told.why, told.why
+
+
+_GENERIC = """\
+package main
+
+type bag[E any] struct{ e E }
+
+var sink any
+
+//line generated.y:100
+//go:noinline
+func (b *bag[E]) Keep(n int) { sink = &bag[E]{b.e} }
+
+//go:noinline
+func (b *bag[E]) Count(n int) int { return n }
+
+//go:noinline
+func Of[K comparable, V any](k K, v V) { sink = map[K]V{k: v} }
+
+func (b *bag[E]) Small(n int) { sink = n + 1000 }
+
+func main() {
+	(&bag[int]{}).Keep(1)
+	(&bag[string]{}).Small(5)
+	(&bag[string]{}).Count(2)
+	Of(1, "x")
+}
+"""
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_names_with_type_arguments(go: str, tmp_path: Path) -> None:
+    folder = module(tmp_path, {"main.go": _GENERIC})
+    wanted = {
+        "(*bag).Keep": False,
+        "(*bag[...]).Keep": False,
+        "(*bag[int]).Keep": False,
+        "(*bag[...]).Count": True,
+        "(*bag[...]).Small": False,
+        "Of": False,
+        "Of[...]": False,
+        "Of[int,string]": False,
+    }
+    promises = [f"main.{name} noalloc" for name in wanted]
+    report = escape(folder, go=str(toolchain(go)), promises=promises)
+    told = dict(zip(wanted, ((a.held, a.known) for a in report.assertions), strict=True))
+    assert told == {name: (held, True) for name, held in wanted.items()}

@@ -9,6 +9,7 @@ from goprobe.analysis.escape.promises import ALLOW, Promise
 from goprobe.binary.pcln.format import SourceFrame, plain_name
 from goprobe.model.escape import SourceLine
 
+_OF_A_SHAPE, _ALL_SHAPES = "[go.shape.", "[...]"
 _LITERAL = re.compile(r"\.func\d+")
 # What a literal, or the body of a range over a function, adds to the name of what it stands in.
 _PART = re.compile(r"(?:\.func\d+(?:\.\d+)*|-range\d+)")
@@ -71,6 +72,9 @@ def standing_in(function: str) -> list[str]:
 
 def is_named(function: str, named: str) -> bool:
     """Whether a function is the one that a user calls so: with its package's whole path, or the
-    last part of that."""
-    plain, spelt = plain_name(function), named.replace("%2e", ".")
+    last part of that. With type arguments, or as Go's stack traces have it ("F[...]"), that is the
+    code that is there for all types of a shape, too."""
+    plain = plain_name(function)
+    compiled = _OF_A_SHAPE in function or _ALL_SHAPES in named
+    spelt = plain_name(named) if compiled else named.replace("%2e", ".")
     return named == function or spelt == plain or plain.endswith(f"/{spelt}")

@@ -26,6 +26,14 @@ func upTo(n int) func(func(int) bool) {
 		}
 	}
 }
+
+var changingSeq = upTo
+
+func reassignSeq() {
+	if len(os.Args) > 100 {
+		changingSeq = nil
+	}
+}
 """
 _IMPORTS = ("bytes", "encoding/binary", "errors", "fmt", "io", "maps", "math", "math/bits", "os",
             "runtime", "slices", "strconv", "strings", "sync", "sync/atomic",
@@ -82,6 +90,7 @@ func main() {
 # The number is each time another one: where the compiler knows what a condition before it decided,
 # it leaves the code out, and nothing of it is there to be judged.
 _CONDITIONS = ("n % {} > 3", "n % {} == 0", "len(s) % {} > 0", "(n + len(b)) % {} > 2")
+_BLOCKS = ("if", "for", "switch")
 _LITERAL_LINE = re.compile(r"\bfunc\(")
 _WORDS = (
     (4, "noalloc deep"),
@@ -182,6 +191,7 @@ def _package(choices: Choices, name: str, release: tuple[int, int]) -> _File:
 
 
 _BY_INTERFACE = "interface {{ {n}(int, string, []byte) int }}"
+_VARIABLE = "var "
 _FORMS = (
     (6, ("func {n}(", "{p}.{n}", "")),
     (2, ("func (t *T) {n}(", "{p}.At.{n}", "")),
@@ -194,6 +204,9 @@ _FORMS = (
         ("func (t *T) {n}(", "{p}.By{n}.{n}", f"var By{{n}} {_BY_INTERFACE} = embeds{{{{T: At}}}}"),
     ),
     (1, ("func (t T) {n}(", "{p}.Value{n}", "var Value{n} = At.{n}")),
+    (2, ("func (g *bag[E]) {n}(", "{p}.Bag.{n}", "")),
+    # What is in no function: of the literal alone the promise speaks.
+    (1, (f"{_VARIABLE}{{n}} = func(", "{p}.{n}", "")),
 )
 """How a function begins, what calls it, and the variable that this needs."""
 
@@ -203,12 +216,13 @@ def _unit(file: _File, number: int) -> None:
     choices, name = file.choices, f"Unit{number}"
     head, called, by = choices.weighted(*_FORMS)
     lines = _body(file, choices.between(1, 5))
-    inlined = choices.chance(25)
+    variable = head.startswith(_VARIABLE)
+    inlined = choices.chance(25) or variable
     full = f"{MODULE}/{file.name}.{_receiver(head)}{name}"
     comment, named = "", list[str]()
     for _ in range(choices.weighted((5, 1), (3, 2), (1, 0))):
         text = choices.weighted(*_WORDS)
-        if choices.chance(20):
+        if choices.chance(20) and not variable:
             named.append(f"{text} {full}")
         else:
             comment = comment or text
@@ -254,7 +268,8 @@ def _calling(use: str, lines: tuple[Line, ...]) -> Ingredient:
 
 
 def _receiver(head: str) -> str:
-    return "(*T)." if "(t *T)" in head else "T." if "(t T)" in head else ""
+    forms = {"(t *T)": "(*T).", "(t T)": "T.", "(g *bag[E])": "(*bag[...])."}
+    return next((name for form, name in forms.items() if form in head), "")
 
 
 def _body(file: _File, count: int) -> list[Ingredient]:
@@ -277,14 +292,16 @@ def _written(file: _File, ingredients: list[Ingredient]) -> tuple[tuple[Line, ..
     placed: list[Line] = []
     promised: list[Promised] = []
     for each in ingredients:
-        shape = choices.weighted((6, ""), (2, "if"), (1, "for"), (1, "early"))
+        shape = choices.weighted((6, ""), (2, "if"), (1, "for"), (1, "early"), (1, "switch"))
         if each.code.startswith("defer") and shape == "for":
             shape = ""
-        indent = "\t\t" if shape in ("if", "for") else "\t"
+        indent = "\t\t" if shape in _BLOCKS else "\t"
         if shape == "if":
             file.text.append(f"\tif {_condition(file)} {{")
         elif shape == "for":
             file.text.append("\tfor range space[:2] {")
+        elif shape == "switch":
+            file.text += ["\tswitch {", f"\tcase {_condition(file)}:"]
         elif shape == "early":
             file.text += [f"\tif {_condition(file)} {{", "\t\treturn acc", "\t}"]
         code = each.code.replace("@", str(len(file.text)))
@@ -308,6 +325,6 @@ def _written(file: _File, ingredients: list[Ingredient]) -> tuple[tuple[Line, ..
         placed.append(line)
         if remark and not allowed:
             promised.append(Promised("", line.number, text, "", (line,), False))
-        if shape in ("if", "for"):
+        if shape in _BLOCKS:
             file.text.append("\t}")
     return tuple(placed), promised
