@@ -15,7 +15,7 @@ from goprobe.model.escape import Prediction
 from goprobe.runtime.allocatorcalls import Family
 
 BoxesOf = Callable[[Predicted, str], frozenset[Box] | None]
-_BY_ORDER = "{} alike on this line: which call is whose is told by order"
+BY_ORDER = "{} alike on this line: which call is whose is told by order"
 
 
 class CallTypes:
@@ -58,7 +58,7 @@ class CallTypes:
         ]
         plan.told_apart = not rivals
         for each in [plan, *(r for r in rivals if not r.calls)] if rivals else ():
-            each.ambiguous = each.ambiguous or _BY_ORDER.format(len(rivals) + 1)
+            each.ambiguous = each.ambiguous or BY_ORDER.format(len(rivals) + 1)
 
     def _may_box(self, box: AllocationCall, plan: SitePlan, other: SitePlan) -> bool:
         predicted = plan.predicted

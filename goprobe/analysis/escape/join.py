@@ -11,12 +11,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from msgspec.structs import replace
+
 from goprobe.analysis.escape.calls import AllocationCall
-from goprobe.analysis.escape.calltypes import BoxesOf, CallTypes
+from goprobe.analysis.escape.calltypes import BY_ORDER, BoxesOf, CallTypes
 from goprobe.analysis.escape.expressions import CLOSURE
 from goprobe.analysis.escape.linecode import LineCode, literals_on, relevant
 from goprobe.analysis.escape.linefacts import LineFacts
-from goprobe.analysis.escape.predictions import Predicted, Predictions
+from goprobe.analysis.escape.predictions import Predicted, Predictions, inlined_by
 from goprobe.analysis.escape.score import (
     HINT,
     STRONG,
@@ -68,6 +70,7 @@ class Joiner:
             for predicted in self._predictions.sites
             if self._own(predicted.file)
         ]
+        _tell_formals(plans)
         by_line: dict[FileLine, list[SitePlan]] = {}
         for plan in plans:
             if not plan.predicted.parameter:
@@ -164,8 +167,30 @@ class Joiner:
             if best is None:
                 left.append(anchored)
             else:
-                best.calls.append(anchored.call)
+                self._give(anchored, best, plans)
         return left
+
+    def _give(self, anchored: Anchored, best: SitePlan, plans: Sequence[SitePlan]) -> None:
+        """Gives a call to the best site. Where that has one in the same function already, and there
+        is a variable of an inlined signature, of a type that nobody tells, which no call makes yet,
+        both are made by one, as they stand."""
+        call = anchored.call
+        known = [c for c in best.calls if c.entry == call.entry]
+        for plan in plans if known and not anchored.inlined else ():
+            predicted = plan.predicted
+            formal = predicted.moved and inlined_by(predicted.messages) and not predicted.shape.type
+            if (
+                formal
+                and plan is not best
+                and not plan.calls
+                and self._score(anchored, plan) > _REFUSED
+            ):
+                plan.ambiguous = best.ambiguous = BY_ORDER.format(2)
+                plan.calls.append(call)
+                if predicted.col < best.predicted.col:
+                    best.calls[best.calls.index(known[-1])], plan.calls[0] = call, known[-1]
+                return
+        best.calls.append(call)
 
     def _score(self, anchored: Anchored, plan: SitePlan) -> int:
         call, predicted = anchored.call, plan.predicted
@@ -217,8 +242,10 @@ class Joiner:
             return STRONG if predicted.col in columns else -STRONG
         if predicted.col not in {col for col, _ in inlined}:
             return STRONG
-        # A variable of the inlined body is moved where the body begins, which is the call's line;
-        # a result of it becomes an interface there.
+        # A variable of the inlined body is moved where the body begins, which is the call's line,
+        # one of its signature before it; a result of it becomes an interface there.
+        if predicted.moved and predicted.shape.type:
+            return STRONG
         return 0 if predicted.moved or _RESULT.fullmatch(predicted.expression) else -STRONG
 
     def _assign_parameters(
@@ -337,6 +364,23 @@ class Joiner:
 
     def _same_element(self, plan: SitePlan, move: AllocationCall) -> bool:
         return bool(move.type) and any(c.type == move.type for c in plan.calls)
+
+
+def _tell_formals(plans: Iterable[SitePlan]) -> None:
+    """Gives variables of inlined signatures that are moved to the heap the types that they have
+    where they are declared."""
+    formals: dict[str, list[SitePlan]] = {}
+    for plan in plans:
+        if plan.predicted.moved and plan.predicted.in_signature and plan.predicted.shape.type:
+            formals.setdefault(plan.predicted.expression, []).append(plan)
+    for plan in plans:
+        predicted = plan.predicted
+        callees = inlined_by(predicted.messages) if predicted.moved else ()
+        known = formals.get(predicted.expression.rpartition(".")[2], ()) if callees else ()
+        own = [p for p in known if any(same_function(p.function, name) for name in callees)]
+        types = {p.predicted.shape.type for p in own}
+        if len(types) == 1:
+            predicted.shape = replace(predicted.shape, type=types.pop())
 
 
 def _is_another(known: AllocationCall, call: AllocationCall, plan: SitePlan) -> bool:

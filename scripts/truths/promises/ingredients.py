@@ -266,7 +266,7 @@ _CALLS = (
     Ingredient("acc += lazily()", _M.MAYBE, dynamic=True),
     Ingredient("acc += nodes.next.next.n; acc += nodes.depth()", calls=True),
     Ingredient("acc += (&ring{n: n}).depth()", _M.MAYBE, calls=True),
-    Ingredient("for range changingSeq(n & 3) { global++ }", _M.CALLEE, dynamic=True,
+    Ingredient("for range changingSeq(n & 3) { global++ }", _M.OWN, dynamic=True,
                since=(1, 23)),
     Ingredient("for i, x := range slices.Backward(sorted[:]) { acc += i * x }", _M.MAYBE,
                since=(1, 23)),

@@ -18,8 +18,8 @@ _ALLOCATES = (*_OWN, Makes.CALLEE, Makes.HELPER)
 
 _PANICS, _ONCE = "except panics", "after the first call"
 # Deferred functions, those that a loop ranges over, sync.Once, method values: the compiler decides
-# whether it calls them directly.
-_BY_CHOICE = re.compile(r"defer|upTo|Do\(|g@ := ")
+# whether it calls them directly. The runtime's tracebacks may call a symbolizer of cgo's.
+_BY_CHOICE = re.compile(r"defer|upTo|Do\(|g@ := |runtime\.Caller")
 _CACHE = "keeps a cache of the types that it met"
 
 
@@ -152,7 +152,7 @@ class Judge:
         lines = self._lines(promise.of, deep)
         if word == "nosplit":  # what calls checks its stack; what does not may do so as well
             calls = [i.ingredient.code for i in lines if i.ingredient.calls]
-            return f"{calls[0]} is a call" if held and calls else ""
+            return f"{calls[0]} is a call" if held and calls and not promise.inlined else ""
         does = [
             each.ingredient.code
             for each in lines

@@ -129,6 +129,8 @@ class Promised:
     function: str
     of: tuple[Line, ...]
     whole: bool
+    inlined: bool = False
+    """Whether its function may be inlined: the stack is then checked by another's code."""
 
 
 @dataclass(slots=True)
@@ -242,6 +244,8 @@ def _unit(file: _File, number: int) -> None:
     if comment:
         file.promised.append(Promised(path, at, comment, full, placed, True))
     file.promised += [replace(p, file=path, function=full) for p in extra]
+    at = len(file.promised) - len(named) - len(extra) - bool(comment)
+    file.promised[at:] = [replace(p, inlined=inlined) for p in file.promised[at:]]
     use = called.format(p=file.name, n=name) if called else f"{file.name}.{name}"
     calls = f"{use}(n, s, b)" if called else f"{use}(1, n, s, b) + {use}(s, n, s, b)"
     run = f"func(n int, s string, b []byte) {{ {file.name}.Sum += {calls} }}"
