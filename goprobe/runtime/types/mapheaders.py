@@ -13,13 +13,14 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
-from goprobe.runtime.heap.edges import leading_to
 from goprobe.runtime.heap.grouping import distinct, groups, numbers
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.heapview import HeapView
 from goprobe.runtime.types.shape import Rule, Shape
 from goprobe.runtime.types.shapes import Shapes
+
+_AT_ONCE = 1 << 19  # edges
 
 
 class _Pointing(msgspec.Struct, frozen=True):
@@ -53,20 +54,19 @@ def map_headers(view: HeapView, shapes: Shapes, types: Ids) -> Iterator[tuple[in
 
 def _pointing(view: HeapView, types: Ids, of: Ids) -> _Pointing:
     """What leads to objects that are parts of a map (0: of none), out of objects without a type."""
-    graph, edges = view.graph, np.zeros(0, np.int64)
-    if of.any():
-        mark = np.zeros(len(types), bool)
-        mark[: view.n] = of != 0
-        edges = leading_to(graph.target, mark)
-    source = np.searchsorted(graph.first, edges, "right") - 1
-    target = graph.target[edges]
-    lead = view.lead[view.objects.span[target]]
-    good = (source < view.n) & (graph.into[edges] == lead)
-    edges, source, target = edges[good], source[good], target[good]
-    good = types[source] == 0
-    edges, source, target = edges[good], source[good], target[good]
+    graph = view.graph
+    bare = np.flatnonzero(types[: view.n] == 0) if of.any() else np.zeros(0, np.int64)
+    parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+    for nodes in graph.in_batches(bare, _AT_ONCE):
+        edges, row = graph.edges_of(nodes)
+        target = graph.target[edges]
+        good = of[target] != 0
+        edges, source, target = edges[good], nodes[row[good]], target[good]
+        begun = graph.into[edges] == view.lead[view.objects.span[target]]
+        parts.append((edges[begun], source[begun]))
+    edges, source = (np.concatenate([p[i] for p in parts]) for i in (0, 1))
     word = graph.offset[edges].astype(np.int64) - view.lead_words(source)
-    return _Pointing(source, word, of[target])
+    return _Pointing(source, word, of[graph.target[edges]])
 
 
 def _headers(view: HeapView, shapes: Shapes, pointing: _Pointing) -> Iterator[tuple[int, Ints]]:

@@ -8,8 +8,9 @@ pointer words (see `bitmaps`) must be theirs. One that is alone is what the obje
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from itertools import chain, islice
 
 import msgspec
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.runtime.heap.sizeclasses import slot_sizes
+from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.heap.typemasks import TypeMasks
 from goprobe.runtime.types.catalog import Catalog
 from goprobe.runtime.types.shape import DEPTH_LIMIT, GENERIC
@@ -27,6 +29,7 @@ _ENTRIES_LIMIT = 1 << 14
 _HOLDERS_LIMIT = 1 << 9  # of a type that so many hold nothing is learnt
 _SIZE_LIMIT = 1 << 47
 _WORDS_IN_MASK = 64
+_KEPT_PLACES = 64  # of a part in one type
 _INSIDE = ("struct { F uintptr", "struct { key ", "map.group[", "map.bucket[")
 _HELD_OTHERWISE = frozenset({("container/list.Element", "container/list.List")})
 """A type, and a larger one that begins with it, of which no value is reached by its beginning
@@ -51,14 +54,34 @@ class WholeType(msgspec.Struct, frozen=True):
     array: bool
 
 
-class _Entry(msgspec.Struct, frozen=True):
-    """`count` values of the part from `offset` on, in a whole; `size` is the whole's (of an array
-    that of an element)."""
+class _Entries(msgspec.Struct, frozen=True):
+    """`count` values of a part from `offset` on, each in a whole: a type in `row`, or an `array` of
+    such; `size` is the whole's (of an array that of an element)."""
 
-    whole: WholeType
-    offset: int
-    count: int
-    size: int
+    row: Ints
+    array: NDArray[np.bool_]
+    offset: Ints
+    count: Ints
+    size: Ints
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def covering(self, into: int, length: int, step: int) -> list[WholeType]:
+        """The wholes that have `length` bytes of values of `step` bytes at a place."""
+        start = np.where(self.array, into % np.maximum(self.size, 1), into) - self.offset
+        good = (start >= 0) & (start % step == 0) & (start + length <= self.count * step)
+        pairs = zip(self.row[good].tolist(), self.array[good].tolist(), strict=True)
+        return [WholeType(row, array) for row, array in dict.fromkeys(pairs)]
+
+
+_Place = tuple[int, bool, int, int, int]
+"""The same of one."""
+
+
+def _entries(rows: list[_Place]) -> _Entries:
+    row, array, offset, count, size = np.array(rows, np.int64).reshape(-1, 5).T
+    return _Entries(row, array != 0, offset, count, size)
 
 
 class Wholes:
@@ -69,9 +92,13 @@ class Wholes:
         self._catalog = catalog
         self._masks = masks
         self._name = name
-        self._entries: dict[tuple[int, SizeBounds, bool], tuple[_Entry, ...] | None] = {}
+        self._entries: dict[tuple[int, SizeBounds, bool], _Entries | None] = {}
+        self._places: dict[tuple[int, int], tuple[tuple[int, int], ...]] = {}
         self._allocated: dict[int, bool] = {}
         self._holders: dict[int, NDArray[np.bool_]] = {}
+        self._many: dict[tuple[int, int], bool] = {}
+        self._pointers: dict[int, tuple[int, int]] = {}
+        self._fits: dict[tuple[WholeType, SizeBounds, int], bool] = {}
 
     def holding(
         self, part: int, slot: SizeBounds, into: int, length: int, mask: int | None
@@ -81,21 +108,23 @@ class Wholes:
         `mask` has a bit for each word of the object that may hold a pointer, None where that is
         not known. None: there are too many to look through.
         """
-        if int(self._holders_of(part, slot.high).sum()) > _HOLDERS_LIMIT:
+        if self._has_many_holders(part, slot.high):
             return None
         single, repeated = self._of(part, slot, False), self._of(part, slot, True)
         if single is None or repeated is None:
             return None
-        wholes = self._covering((*single, *repeated), part, into, length)
+        step = self._step(part)
         return tuple(
             w
-            for w in wholes
+            for entries in (single, repeated)
+            for w in entries.covering(into, length, step)
             if self._is_allocated(w.row) and (mask is None or self._has_mask(w, slot, mask))
         )
 
     def has_structs(self, part: int, slot: SizeBounds) -> bool:
         """Whether any struct that gets such a slot holds a value of a type."""
-        return self._of(part, slot, False) != ()
+        entries = self._of(part, slot, False)
+        return entries is None or len(entries) > 0
 
     def structs(
         self, part: int, slot: SizeBounds, into: int, length: int, mask: int | None
@@ -107,7 +136,7 @@ class Wholes:
             return None
         return tuple(
             w.row
-            for w in self._covering(entries, part, into, length)
+            for w in entries.covering(into, length, self._step(part))
             if self._catalog.kind[w.row] == _STRUCT
             and self._is_allocated(w.row)
             and int(self._catalog.size[w.row]) > length
@@ -162,22 +191,17 @@ class Wholes:
 
     # Where a part lies in wholes
 
-    def _covering(
-        self, entries: tuple[_Entry, ...], part: int, into: int, length: int
-    ) -> set[WholeType]:
-        step = max(int(self._catalog.size[part]), 1)
-        return {e.whole for e in entries if _covers(e, into, length, step)}
+    def _step(self, part: int) -> int:
+        return max(int(self._catalog.size[part]), 1)
 
-    def _of(self, part: int, slot: SizeBounds, repeated: bool) -> tuple[_Entry, ...] | None:
-        """The places of a part in values that get such a slot, or in arrays that do."""
+    def _of(self, part: int, slot: SizeBounds, repeated: bool) -> _Entries | None:
+        """The places of a part in values that get such a slot, or in arrays that do; None: there
+        are too many."""
         key = (part, slot, repeated)
         if key not in self._entries:
-            entries: list[_Entry] = []
-            for entry in self._repeated(part, slot) if repeated else self._single(part, slot):
-                entries.append(entry)
-                if len(entries) > _ENTRIES_LIMIT:
-                    break
-            self._entries[key] = tuple(entries) if len(entries) <= _ENTRIES_LIMIT else None
+            places = self._repeated(part, slot) if repeated else self._single(part, slot)
+            rows = list(islice(places, _ENTRIES_LIMIT + 1))
+            self._entries[key] = _entries(rows) if len(rows) <= _ENTRIES_LIMIT else None
         return self._entries[key]
 
     def _candidates(self, part: int, slot: SizeBounds) -> NDArray[np.bool_]:
@@ -185,25 +209,43 @@ class Wholes:
         candidates: NDArray[np.bool_] = self._holders_of(part, slot.high) & alike
         return candidates
 
-    def _single(self, part: int, slot: SizeBounds) -> Iterator[_Entry]:
+    def _single(self, part: int, slot: SizeBounds) -> Iterator[_Place]:
         sizes = self._catalog.size
         chosen = self._candidates(part, slot) & (sizes > slot.low) & (sizes <= slot.high)
         return self._entries_of(part, chosen, array=False)
 
-    def _repeated(self, part: int, slot: SizeBounds) -> Iterator[_Entry]:
+    def _repeated(self, part: int, slot: SizeBounds) -> Iterator[_Place]:
         """Arrays of at least two elements."""
         sizes = self._catalog.size
         most = slot.high // np.maximum(sizes, 1)
         fits = (sizes > 0) & (most >= 2) & (most * sizes > slot.low)
         yield from self._entries_of(part, self._candidates(part, slot) & fits, array=True)
         if fits[part] and (self._catalog.pointer_bytes[part] == 0) == slot.noscan:
-            yield _Entry(WholeType(part, True), 0, int(most[part]), slot.high)
+            yield part, True, 0, int(most[part]), slot.high
 
-    def _entries_of(self, part: int, chosen: NDArray[np.bool_], *, array: bool) -> Iterator[_Entry]:
-        within = self._holders_of(part, _SIZE_LIMIT)
+    def _entries_of(self, part: int, chosen: NDArray[np.bool_], *, array: bool) -> Iterator[_Place]:
         for row in np.flatnonzero(chosen).tolist():
-            for offset, count in self._catalog.places(row, part, within):
-                yield _Entry(WholeType(row, array), offset, count, int(self._catalog.size[row]))
+            size = int(self._catalog.size[row])
+            for offset, count in self._places_in(row, part):
+                yield row, array, offset, count, size
+
+    def _places_in(self, row: int, part: int) -> Iterable[tuple[int, int]]:
+        """Where values of a part lie in values of a type: those of few, kept."""
+        kept = self._places.get((row, part))
+        if kept is not None:
+            return kept
+        every = self._catalog.places(row, part, self._holders_of(part, _SIZE_LIMIT))
+        first = tuple(islice(every, _KEPT_PLACES + 1))
+        if len(first) > _KEPT_PLACES:
+            return chain(first, every)
+        self._places[row, part] = first
+        return first
+
+    def _has_many_holders(self, part: int, most: int) -> bool:
+        key = (part, most)
+        if key not in self._many:
+            self._many[key] = int(self._holders_of(part, most).sum()) > _HOLDERS_LIMIT
+        return self._many[key]
 
     def _holders_of(self, part: int, most: int) -> NDArray[np.bool_]:
         if part not in self._holders:
@@ -213,26 +255,33 @@ class Wholes:
     # Pointer words
 
     def _has_mask(self, whole: WholeType, slot: SizeBounds, mask: int) -> bool:
+        key = (whole, slot, mask)
+        if key not in self._fits:
+            self._fits[key] = self._may_have(whole, slot, mask)
+        return self._fits[key]
+
+    def _may_have(self, whole: WholeType, slot: SizeBounds, mask: int) -> bool:
         words = slot.high // _WORD
         if words > _WORDS_IN_MASK:
             return True
-        known = self._masks.of(int(self._catalog.address[whole.row]))
-        if not known.words:
+        own, pointers = self._pointers_of(whole.row)
+        if not own:
             return mask == 0
-        one: int = sum(1 << at for at in known.pointers.tolist() if at < words)
+        one = pointers & (1 << words) - 1
         if not whole.array:
             return mask == one
         made, count = 0, 0
-        while (count + 1) * known.words <= words:
-            made |= one << count * known.words
+        while (count + 1) * own <= words:
+            made |= one << count * own
             count += 1
-            if made == mask and count * known.words * _WORD > slot.low:
+            if made == mask and count * own * _WORD > slot.low:
                 return True
         return False
 
-
-def _covers(entry: _Entry, into: int, length: int, step: int) -> bool:
-    if entry.whole.array:
-        into %= max(entry.size, 1)
-    start = into - entry.offset
-    return start >= 0 and start % step == 0 and start + length <= entry.count * step
+    def _pointers_of(self, row: int) -> tuple[int, int]:
+        """How many words a type has, and a bit for each of the first that holds a pointer."""
+        if row not in self._pointers:
+            known = self._masks.of(int(self._catalog.address[row]))
+            first = known.pointers[known.pointers < _WORDS_IN_MASK].tolist()
+            self._pointers[row] = known.words, sum(1 << at for at in first)
+        return self._pointers[row]
