@@ -235,7 +235,7 @@ class ObjectTypes:
     ) -> Iterator[tuple[int, Words]]:
         """The same of copies of what cleanups are called with: each is of the type of the only
         parameter of its function (AddCleanup, src/runtime/mcleanup.go, Go 1.26 and 1.27)."""
-        for group in groups:
+        for group in (each for each in groups if each.calls):
             calls, arguments = (
                 np.frombuffer(words, np.uint64) for words in (group.calls, group.arguments)
             )

@@ -16,6 +16,9 @@ from goprobe.binary.dwarf.forms import (
     ADDRESS_INDEXES,
     FORM_ADDR,
     FORM_LINE_STRP,
+    READ_REFERENCE,
+    READ_STRING,
+    READ_ULEB,
     REFERENCES,
     Abbrev,
     read_abbrevs,
@@ -180,16 +183,35 @@ class Sections:
         info = self.get("info")
         self.budget.spend(_ATTRIBUTE * len(abbrev.attributes))
         attributes: Attributes = {}
-        for name, form, constant in abbrev.attributes:
-            value, at = read_form(info, at, form, constant, self.string)
-            if form in REFERENCES and isinstance(value, int):
-                value = value + unit_offset & _WORD
-            elif form in ADDRESS_INDEXES and isinstance(value, int):
-                value = -1 - value  # an index: the unit's addr_base is needed to resolve it
-            elif name == AT_HIGH_PC and form != FORM_ADDR:
-                attributes[RELATIVE_HIGH_PC] = 1
+        value: int | bytes | str
+        for i, (kind, name, width) in enumerate(abbrev.reading):
+            if kind == READ_STRING:
+                end = info.index(0, at)
+                value, at = info[at:end].decode("utf-8", "replace"), end + 1
+            elif kind == READ_ULEB and info[at] < 0x80:
+                value, at = info[at], at + 1
+            elif width:
+                value = int.from_bytes(info[at : at + width], "little")
+                value = value + unit_offset & _WORD if kind == READ_REFERENCE else value
+                at += width
+            else:
+                value, at = self._attribute(abbrev.attributes[i], at, unit_offset, attributes)
             attributes[name] = value
         return attributes, at
+
+    def _attribute(
+        self, wanted: tuple[int, int, int], at: int, unit_offset: int, beside: Attributes
+    ) -> tuple[int | bytes | str, int]:
+        """One of those that are read in no simpler way; what it tells `beside` itself is added."""
+        name, form, constant = wanted
+        value, at = read_form(self.get("info"), at, form, constant, self.string)
+        if form in REFERENCES and isinstance(value, int):
+            value = value + unit_offset & _WORD
+        elif form in ADDRESS_INDEXES and isinstance(value, int):
+            value = -1 - value  # an index: the unit's addr_base is needed to resolve it
+        elif name == AT_HIGH_PC and form != FORM_ADDR:
+            beside[RELATIVE_HIGH_PC] = 1
+        return value, at
 
 
 def integer(attributes: Attributes, name: int, default: int = 0) -> int:

@@ -37,16 +37,23 @@ _BLOCKS = {FORM_BLOCK: SKIP_BLOCK, FORM_EXPRLOC: SKIP_BLOCK, FORM_BLOCK1: SKIP_B
 
 
 _WORD = (1 << 64) - 1
+_HIGH_PC = 0x12  # DW_AT_high_pc, DWARF 5, 7.5.4
 _ENTRY, _ATTRIBUTE = 16 * STEP, 4 * STEP  # of an abbreviation: what it takes to keep one, too
 
 
+# How an attribute is read: most are one of these, and the others by `read_form`.
+READ_NUMBER, READ_REFERENCE, READ_ULEB, READ_STRING, READ_OTHER = range(5)
+
+
 class Abbrev(msgspec.Struct, frozen=True):
-    """One entry of .debug_abbrev. `attributes` are (attribute, form, implicit constant)."""
+    """One entry of .debug_abbrev. `attributes` are (attribute, form, implicit constant), `reading`
+    says how each is read: (one of the above, attribute, how many bytes a number takes)."""
 
     tag: int
     children: bool
     attributes: tuple[tuple[int, int, int], ...]
     plan: tuple[int, ...]
+    reading: tuple[tuple[int, int, int], ...]
 
 
 def uleb(data: bytes, at: int) -> tuple[int, int]:
@@ -91,6 +98,22 @@ def _plan(forms: list[int]) -> tuple[int, ...]:
     return tuple(steps)
 
 
+def _how_read(name: int, form: int) -> tuple[int, int]:
+    if name == _HIGH_PC:  # whoever reads it has to know by which form
+        return READ_OTHER, 0
+    width = FIXED.get(form, 0)
+    if form in REFERENCES and width:
+        return READ_REFERENCE, width
+    if form == FORM_STRING:
+        return READ_STRING, 0
+    if form in (FORM_UDATA, FORM_STRX, FORM_LOCLISTX, FORM_RNGLISTX):
+        return READ_ULEB, 0
+    of_strings = form in (FORM_STRP, FORM_LINE_STRP)
+    if 0 < width <= 8 and not of_strings and form not in ADDRESS_INDEXES:
+        return READ_NUMBER, width
+    return READ_OTHER, 0
+
+
 def read_abbrevs(data: bytes, at: int, budget: Budget) -> dict[int, Abbrev]:
     """The abbreviation table at an offset of .debug_abbrev."""
     table: dict[int, Abbrev] = {}
@@ -113,7 +136,10 @@ def read_abbrevs(data: bytes, at: int, budget: Budget) -> dict[int, Abbrev]:
             if not name and not form:
                 break
             attributes.append((name, form, constant))
-        table[code] = Abbrev(tag, children, tuple(attributes), _plan([f for _, f, _ in attributes]))
+        plan = _plan([form for _, form, _ in attributes])
+        how = ((name, *_how_read(name, form)) for name, form, _ in attributes)
+        reading = tuple((kind, name, width) for name, kind, width in how)
+        table[code] = Abbrev(tag, children, tuple(attributes), plan, reading)
 
 
 def skip(data: bytes, at: int, plan: tuple[int, ...]) -> int:
