@@ -17,7 +17,7 @@ _FILES = {
 import "example.com/m/lib"
 
 //goprobe:noalloc
-func main() { lib.G(4) }
+func main() { lib.G(4); lib.K(5) }
 """,
     "lib/lib.go": """package lib
 
@@ -25,6 +25,8 @@ var sink *int
 
 //goprobe:noalloc
 func G(n int) { sink = &n } //goprobe:allow-alloc "it may"
+
+func K(n int) { m := n; sink = &m }
 
 //goprobe:noalloc
 func H(n int) int { return n }
@@ -92,6 +94,10 @@ def test_reasons_name_files_as_one_stands(place: Path) -> None:
         steps = [step for site in sites for step in site["flow"] if step.startswith("from ")]
         assert steps and {site["file"] for site in sites} == {name}
         assert all(f" at {name}:" in step for step in steps), steps
+    ran = _escape(place, ".", "./lib", "--static", "--json", env=env)
+    calls = [call for site in json.loads(ran.out)["sites"] for call in site["calls"]]
+    inlined = [text for call in calls for text in call["inlined_at"]]
+    assert inlined and not any(text.startswith("/") for text in inlined)
 
 
 def test_a_file_is_written_as_its_name_ends(place: Path) -> None:

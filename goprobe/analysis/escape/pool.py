@@ -58,7 +58,7 @@ class Pool:
             file=self._file(call.file),
             function=self._text(call.function),
             callee=self._text(call.callee),
-            inlined_at=self._all(call.inlined_at),
+            inlined_at=tuple(map(self._file, call.inlined_at)),  # each begins with its file
             frames=self._chain(call.frames),
         )
 

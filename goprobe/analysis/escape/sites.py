@@ -150,8 +150,8 @@ class Sites:
 
     def _call(self, call: AllocationCall) -> Call:
         (inner, *others), seen = call.standing, self._observed
-        outer = [f"{f.file}:{f.line} ({f.function})" for f in others]
         canonical = self._names.canonical
+        outer = [f"{canonical(f.file)}:{f.line} ({f.function})" for f in others]
         return Call(
             pc=Address(call.pc),
             callee=call.allocator.symbol,
