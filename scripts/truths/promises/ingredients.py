@@ -1,7 +1,9 @@
 """Statements of which it is known whether they can allocate, and by whose code.
 
 Each is one line of Go in a function that has `n int, s string, b []byte` and sums up in `acc`; `@`
-becomes a number of its own. `support.go.txt` has the functions and variables that they use.
+becomes a number of its own. (What follows a label to which a goto leads back is in a loop, as the
+compiler has it: such a line is a block.) `support.go.txt` has the functions and variables that they
+use.
 """
 
 from __future__ import annotations
@@ -99,7 +101,7 @@ _NOTHING = (
     "if keys[n&1] == (key{s, n}) { acc++ }",
     "g@ := At.Pointer; acc += g@()",
     "pass()",
-    "k@ := 0; again@: if k@ < n&3 { k@++; acc += k@; goto again@ }",
+    "{ k@ := 0; again@: if k@ < n&3 { k@++; acc += k@; goto again@ } }",
     "outer@: for i := range table { for j := range space { if j == i { continue outer@ } } }",
     "if a@, b@, ok@ := strings.Cut(s, \"b\"); ok@ { acc += len(a@) + len(b@) }",
     "if p@ := cell.Load(); p@ != nil { acc += p@.a }",
@@ -110,6 +112,13 @@ _NOTHING = (
     "sinkArray[n&3] = pair{n, 1}",
     "acc += slices.IndexFunc(sorted[:], func(k int) bool { return k == n })",
     "f@ := (*T).Pointer; acc += f@(At)",
+    "defer func() { if r := recover(); r != nil { sinkAny = r } }()",
+    "switch x := any(n); v := x.(type) { case int: acc += v }",
+    "y@ := table; y@[n&7]++; acc += y@[0]",
+    "sinkInts = table[:]",
+    "sinkString = s[:len(s)/2]",
+    "sinkBytes = b[:len(b):len(b)]",
+    "var z@ [1 << 12]int; z@[n&7] = n; acc += z@[n&3]",
 )  # fmt: skip
 _OWN = (
     "sinkInt = new(int)",
@@ -142,11 +151,15 @@ _OWN = (
     "sinkFunc = handed(func() int { return n })",
     "cell.Store(&pair{n, 1})",
     "pool.Put(&pair{n, 1})",
-    "k@ := 0; again@: if k@ < 2 { k@++; sinkInt = new(int); goto again@ }",
+    "{ k@ := 0; again@: if k@ < 2 { k@++; sinkInt = new(int); goto again@ } }",
     "sinkAny = Shape(quietShape{n + 1000})",
     "x@ := &pair{n, 2}; y@ := *x@; sinkPair = &y@",
     "head@ := &pair{n, 1}; held@ := head@; sinkPair = held@",
     "sinkSet = func(p *pair) { p.a = n }",
+    "sinkAny = table[:]",
+    "sinkAny = sorted",
+    "x@ := n; defer func() { sinkInt = &x@ }()",
+    "c@ := make(chan int, 1); c@ <- n; acc += <-c@",
 )  # fmt: skip
 _ROOM = (
     "roomy = append(roomy[:0], n, n)",
@@ -167,6 +180,9 @@ _ROOM = (
     "select { case buffers <- n: acc += <-buffers; case k := <-ready: acc += k }",
     "r@ := append(space[:0], s...); acc += len(r@)",
     "roomy = append(roomy[:0], sorted[:3]...)",
+    "sinkErr = pairErr(n)",
+    "x@ := make([]int, 0, 8); for i := range table { x@ = append(x@, i) }; acc += len(x@)",
+    "if err := quietErr(n); err != nil { sinkErr = fmt.Errorf(\"bad %d: %w\", n, err) }",
     "buffered = binary.BigEndian.AppendUint32(buffered[:0], uint32(n))",
     "select { case <-closed: acc++; case k := <-ready: acc += k }",
     "wide[key{\"ab\", 1}] = n; delete(wide, key{\"ab\", 1}); wide[key{\"ab\", 1}] = 2",
@@ -233,6 +249,14 @@ _CALLS = (
     Ingredient("keepAll(spread...)", calls=True),
     Ingredient("fmt.Fprint(io.Discard, n+1000)", _M.HELPER, calls=True),
     Ingredient("acc += tagged(n)", _M.MAYBE, calls=True),
+    Ingredient("for i := range 3 { f@ := func() int { return i }; acc += f@() }", since=(1, 22)),
+    Ingredient("var f@ [3]func() int; for i := range f@ { f@[i] = func() int { return i } };"
+               " acc += f@[1]()", _M.OWN, dynamic=True),
+    Ingredient("x@ := make([]int, n&3+1); acc += len(x@)", _M.MAYBE),
+    Ingredient("x@ := []int(nil); for i := range table { x@ = append(x@, i) }; acc += len(x@)",
+               _M.MAYBE),
+    Ingredient("var z@ [16]byte; r@ := strconv.AppendInt(z@[:0], int64(n), 10); acc += len(r@)",
+               _M.ROOM, calls=True),
     Ingredient("x@ := &pair{n, 2}; sinkPair = copied(*x@)", _M.CALLEE, calls=True),
     Ingredient("x@ := &pair{n, 2}; sinkPair = copy2(*x@)", _M.HELPER),
     Ingredient("x@ := pair{n, 2}; y@ := &x@; sinkPair = copy2(*y@); acc += y@.a", _M.HELPER),
