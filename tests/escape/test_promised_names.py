@@ -132,3 +132,52 @@ def test_names_with_type_arguments(go: str, tmp_path: Path) -> None:
     report = escape(folder, go=str(toolchain(go)), promises=promises)
     told = dict(zip(wanted, ((a.held, a.known) for a in report.assertions), strict=True))
     assert told == {name: (held, True) for name, held in wanted.items()}
+
+
+_LITERALS = """\
+package main
+
+type P struct{ X, Y int }
+
+var sink *P
+var total int
+
+var held = func(n int) int {
+	total++
+	pass() //goprobe:noalloc
+	return n
+}
+
+var group = map[string]func(int){
+	"a": func(n int) {
+		pass() //goprobe:noalloc
+		total += n
+	},
+	"b": func(n int) {
+		sink = &P{n, n} //goprobe:noalloc
+	},
+}
+
+var dropped = func(n int) {
+	sink = &P{n, n} //goprobe:noalloc
+}
+
+func pass(all ...int) { total += len(all) }
+
+func main() {
+	held(3)
+	for _, f := range group {
+		f(4)
+	}
+}
+"""
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_lines_of_literals_that_stand_in_no_function(go: str, tmp_path: Path) -> None:
+    folder = module(tmp_path, {"main.go": _LITERALS})
+    told = [(a.held, a.known, a.why) for a in escape(folder, go=str(toolchain(go))).assertions]
+    assert [t[:2] for t in told] == [(True, True), (True, True), (False, True), (False, False)], (
+        told
+    )
+    assert told[-1][2].startswith("its code is not in this binary")

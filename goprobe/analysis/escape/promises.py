@@ -39,6 +39,8 @@ _ANOTHER = re.compile(
 _CLAUSE = re.compile(r"\s*(?:case\b.*|default\s*):\s*$")
 _OF_A_LINE = ("heap", "stack")
 _FUNCTION = re.compile(r"func\b")
+_LITERAL = re.compile(r"\bfunc\s*\(")
+_DECLARES = re.compile(r"[^\W\d]")  # what begins with a line is at the package's own level
 _DECLARED = re.compile(
     r"func\s*(?:\(\s*(?:\w+\s+)?(\*?)\s*(\w+)\s*(?:\[[^\]]*\])?\s*\)\s*)?(\w+)\s*[(\[]"
 )
@@ -219,8 +221,11 @@ class _Source:
         return ""
 
     def around(self, number: int) -> tuple[LineRange, ...]:
-        """The function that a line belongs to, () for what belongs to none."""
+        """The function that a line belongs to, or the literal of what stands in none; () for what
+        belongs to neither."""
         first, last = self._function_around(number)
+        if not first:
+            first, last = self._literal_around(number)
         return self._spans(first, last) if first else ()
 
     def is_alone(self, number: int) -> bool:
@@ -241,6 +246,16 @@ class _Source:
             if _FUNCTION.match(self._line(first)):
                 last = self._end_of_function(first)
                 return (first, last) if number <= last else (0, 0)
+        return 0, 0
+
+    def _literal_around(self, number: int) -> tuple[int, int]:
+        """The innermost function literal around a line of a declaration, (0, 0) for none."""
+        for first in range(number, 0, -1):
+            line = self._line(first)
+            if _LITERAL.search(line) and (last := self._end_of_statement(first)) >= number:
+                return first, last
+            if _DECLARES.match(line):
+                break
         return 0, 0
 
     def _end_of_function(self, first: int) -> int:
