@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import goprobe
+from goprobe.analysis.escape.request import EscapeRequest, require_tests
 from goprobe.errors import UsageError
 from goprobe.model.escape import EscapeReport, Site, Verdict
 from goprobe.model.trace import Exit
+from goprobe.toolchain.escapebuild import EscapeBuild, GoPackage
 from tests.escape.hardship import GO, escape, module, program, the_allocation, with_imports
-from tests.support.go import has_gcc, matrix, toolchain
+from tests.support.go import build, has_gcc, matrix, toolchain
 
 
 def at(report: EscapeReport, file: str, line: int) -> list[Site]:
@@ -427,3 +430,18 @@ def test_what_another_method_with_types_of_its_own_makes_is_not_a_promises(tmp_p
     (promise,) = escape(tmp_path).assertions
     assert (promise.held, promise.known) == (False, False)
     assert promise.why == "x (line 18) can allocate, and this code never ran"
+
+
+def test_binaries_are_read_until_a_test_is_found(tmp_path: Path) -> None:
+    """Of many packages their names alone take hundreds of MB."""
+    body = "//go:noinline\nfunc TestOne() {}\n\nfunc main() { TestOne() }\n"
+    package = GoPackage("p", "main", tmp_path, (), ("p",), tmp_path, False)
+    one = EscapeBuild(build(f"package main\n\n{body}"), (), (), tmp_path, package, (package,), 0.0)
+
+    def builds() -> Iterator[EscapeBuild]:
+        yield one
+        raise AssertionError("another binary was asked for")
+
+    require_tests(EscapeRequest(targets=("p",), run="One", bench=""), builds())
+    with pytest.raises(UsageError, match="matches no test of p"):
+        require_tests(EscapeRequest(targets=("p",), run="Two"), (one, one))

@@ -84,13 +84,19 @@ def require_tests(request: EscapeRequest, builds: Iterable[EscapeBuild]) -> None
     from goprobe.binary.elf.elf import ElfFile
     from goprobe.binary.pcln.find import open_line_table
 
-    elves = (ElfFile(build.binary, shown_as=build.program.path) for build in builds)
-    names = [name for elf in elves for name in open_line_table(elf).names()]
-    short = {name.rpartition(".")[2] for name in names}
+    # One binary after the other, and no more than it takes: of many packages the names alone are
+    # some hundred MB.
+    for build in builds:
+        names = open_line_table(ElfFile(build.binary, shown_as=build.program.path)).names()
+        short = {name.rpartition(".")[2] for name in names}
+        for option, (pattern, prefixes) in tuple(asked.items()):
+            if any(name.startswith(prefixes) and _matches(pattern, name) for name in short):
+                del asked[option]
+        if not asked:
+            return
     for option, (pattern, prefixes) in asked.items():
-        if not any(name.startswith(prefixes) and _matches(pattern, name) for name in short):
-            what = "benchmark" if prefixes is _BENCHMARKS else "test"
-            raise UsageError(f"{option} {pattern} matches no {what} of {' '.join(request.targets)}")
+        what = "benchmark" if prefixes is _BENCHMARKS else "test"
+        raise UsageError(f"{option} {pattern} matches no {what} of {' '.join(request.targets)}")
 
 
 def _matches(pattern: str, name: str) -> bool:
