@@ -13,6 +13,8 @@ from scripts.benchmarks.shapes import measure_shapes
 from scripts.benchmarks.timing import Figure
 
 _NOT_BENCHMARKS = {"__main__", "bare", "manytypes", "shapes", "timing"}
+_LONG = {"manypackages"}
+"""They run when they are named."""
 
 
 def names() -> list[str]:
@@ -22,7 +24,9 @@ def names() -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure goprobe.")
-    parser.add_argument("name", nargs="*", choices=[*names(), []], help="default: all")
+    parser.add_argument(
+        "name", nargs="*", choices=[*names(), []], help="default: all but the long ones"
+    )
     parser.add_argument("--runs", type=int, default=5, help="of each alternative (default 5)")
     parser.add_argument(
         "--shapes", nargs="*", metavar="SHAPE", help="heaps of every shape, instead"
@@ -31,7 +35,7 @@ def main() -> int:
     if options.shapes is not None:
         return _told("heaps of every shape", measure_shapes(options.shapes))
     failed = 0
-    for name in options.name or names():
+    for name in options.name or [n for n in names() if n not in _LONG]:
         module = importlib.import_module(f"scripts.benchmarks.{name}")
         failed |= _told(name, module.measure(options.runs))
     return failed
