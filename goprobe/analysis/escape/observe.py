@@ -76,6 +76,11 @@ class Observed(msgspec.Struct, kw_only=True):
         """Whether an instruction that was watched, or counted, was seen to run."""
         return bool(self.executed.get(pc) or self.counts.get(pc))
 
+    def places_that_ran(self) -> frozenset[int]:
+        """All of which `ran_at` says so."""
+        both = (*self.executed.items(), *self.counts.items())
+        return frozenset(pc for pc, times in both if times)
+
     def on_scheduler(self, call: AllocationCall) -> int:
         """Objects made for the call on the scheduler's stack: where that is its affair."""
         on_g0 = self.made.get(call.pc, _NOTHING).on_g0

@@ -34,6 +34,7 @@ class Sites:
         self._static = static
         self._names, self._copies, self._observed = names, copies, observed
         self._request, self._somewhere = request, somewhere
+        self._ran_at = observed.places_that_ran().__contains__
 
     def of(self, plans: Iterable[SitePlan]) -> tuple[Site, ...]:
         return (*self._told(plans), *self._alarms())
@@ -80,7 +81,8 @@ class Sites:
     def _evidence(self, plan: SitePlan) -> Evidence:
         predicted, seen = plan.predicted, self._observed
         elsewhere = () if plan.alive else self._elsewhere(plan.function)
-        line_ran = self._copies.ran(self._copies.starts_of(plan), seen.ran_at)
+        line_ran = self._copies.ran(self._copies.starts_of(plan), self._ran_at)
+        looked_at = self._unwrapped(plan)
         return Evidence(
             prediction=predicted.prediction,
             families=predicted.shape.families,
@@ -98,8 +100,8 @@ class Sites:
             wrapper=plan.wrapper,
             foreign=self._request.deep and not self._names.own(predicted.file),
             witness=bool(plan.witnesses),
-            witnessed=_in_frames(self._unwrapped(plan), seen.witnessed),
-            executed=_in_frames(self._unwrapped(plan), seen.executed),
+            witnessed=_in_frames(looked_at, seen.witnessed),
+            executed=_in_frames(looked_at, seen.executed),
             taken=any(w.taken for w in plan.witnesses),
             saved=all(w.saved for w in plan.witnesses),
             in_part=_in_part(plan, seen.executed),
@@ -165,7 +167,7 @@ class Sites:
             bytes=seen.bytes(call),
             on_scheduler=seen.on_scheduler(call),
             frames=tuple(SourceLine(f.function, canonical(f.file), f.line) for f in call.frames),
-            ran=any(seen.ran_at(pc) for pc in (call.pc, *self._copies.starts_of_line(call))),
+            ran=any(map(self._ran_at, (call.pc, *self._copies.starts_of_line(call)))),
         )
 
 

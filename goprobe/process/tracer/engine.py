@@ -334,12 +334,13 @@ class Engine:
         ended = self._ended
         assert ended is not None
         why = self._why or self._listeners.why
+        remaining = self._traps.remaining() if self._listeners.on_hit is None else ()
         return RunOutcome(
             pid=self.pid,
             bias=self._cave.bias,
             counts=counts,
             made=self._cave.made(),
-            hits=(*self._listeners.hits, *self._traps.remaining()),
+            hits=(*self._listeners.hits, *remaining),
             probes=tuple(self._listeners.probes),
             ran=self._cave.ran(),
             counted=self._cave.counted(),

@@ -69,7 +69,7 @@ def run_counted(
     `on_hit` is called at the return of each inspected call and `on_probe` at each inspected
     execution of a probe, the thread held (all of them with `hold_all`); a call of which it says
     that it has seen enough is inspected no more. Without them the hits
-    are in the outcome, where calls that never returned are in any case. `on_check` is called
+    are in the outcome, those of calls that never returned, too. `on_check` is called
     with everything held each `check_every` hits of whatever site; `on_end` once, with every
     thread at its end and memory still there (not after an exec, nor if SIGKILL came from
     outside). All are called in the tracing thread; what they raise ends the run and is raised
