@@ -111,8 +111,18 @@ def test_the_data_of_an_interface_whose_first_word_is_not_kept(go: str) -> None:
     )
     kind = debug.types.at(held.type)
     stored = [Piece(address=64)]
-    found = list(parts_in_memory(debug.types, "held", kind, stored, held.locations))
+    found = list(parts_in_memory(debug.types, "held", kind, stored, held.locations, {}))
     assert [(part.size, part.type) for part in found] == [(8, None)]
     always = [LocationEntry(0, 1 << 64, b"\x91\x40")]
-    found = list(parts_in_memory(debug.types, "held", kind, stored, always))
+    found = list(parts_in_memory(debug.types, "held", kind, stored, always, {}))
     assert [(part.size, part.type) for part in found] == [(16, kind)]
+
+
+@pytest.mark.parametrize("go", matrix())
+@pytest.mark.parametrize("flags", (BUILDS["plain"], BUILDS["unoptimized"]), ids=("plain", "noopt"))
+def test_the_words_of_a_variable_in_different_places(go: str, flags: tuple[str, ...]) -> None:
+    """Its interface's type word tells what its data word points at, wherever both lie; the compiler
+    itself calls that a *uint8 (Go 1.27 has entries of single words: "x.data")."""
+    told = _told("wordsapart.go", go, flags)
+    assert len(told) == 11
+    assert [(name, what) for name, what in told if name not in what] == []

@@ -75,6 +75,11 @@ class Crowd:
         words: Words = self._words[np.minimum(self._at + index, len(self._words) - 1)]
         return words
 
+    def word_of(self, row: int, index: int) -> int:
+        """A word of the stack of one of them."""
+        at = int(self._at[row]) + index
+        return int(self._words[at]) if at < len(self._words) else 0
+
     def fits(self, template: Template) -> NDArray[np.bool_]:
         """As Template.fits, of each."""
         fit: NDArray[np.bool_] = self.fit.copy()
@@ -132,19 +137,20 @@ def add(
     """
     groups: dict[tuple[int, str, int], int] = {}
     for slot in template.slots:
-        value = crowd.word(slot.index)[rows]
+        variable, value = slot.variable, crowd.word(slot.index)[rows]
         place = crowd.members.sp[rows] + np.uint64(slot.index * _WORD)
         near = (value >= np.uint64(reach[0])) & (value < np.uint64(reach[1]))
         # An address of one's own stack, which lies in the heap's arenas, is no root.
         near &= (value < crowd.members.low[rows]) | (value >= crowd.members.high[rows])
-        shared = near & ~known[rows] if slot.type is None else near & np.bool_(_is_pointer(slot))
+        alike = ~known[rows] if variable.type is None else np.bool_(_is_pointer(slot))
+        shared = near & alike
         if shared.any():
-            key = (slot.cfa, slot.name, slot.low)
+            key = (slot.cfa, variable.name, variable.low)
             if key not in groups:
                 groups[key] = roots.group(
                     RootGroup(
-                        kind=RootKind.VARIABLE, name=slot.name, parent=owner, type=slot.type,
-                        function=slot.function, several=len(rows),
+                        kind=RootKind.VARIABLE, name=variable.name, parent=owner,
+                        type=variable.type, function=slot.function, several=len(rows),
                     )
                 )  # fmt: skip
             count = int(shared.sum())
@@ -155,5 +161,6 @@ def add(
 
 def _is_pointer(slot: PointerSlot) -> bool:
     """Whether the slot is all of a variable, so that nothing beside it tells more."""
-    kind = slot.type.kind if slot.type else GoKind.INVALID
-    return kind in _POINTERS and slot.index * _WORD == slot.cfa + slot.low
+    v = slot.variable
+    kind = v.type.kind if v.type else GoKind.INVALID
+    return kind in _POINTERS and slot.index * _WORD == slot.cfa + v.low

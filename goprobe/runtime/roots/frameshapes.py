@@ -16,6 +16,8 @@ from goprobe.errors import NotGoError, UnreadableError
 from goprobe.runtime.heap.gcprograms import written_by
 from goprobe.runtime.image.code import Spot
 from goprobe.runtime.stacks.unwind import MachineFrame
+from goprobe.runtime.values.localplaces import named_elsewhere
+from goprobe.runtime.values.pieces import is_word_of_another, leaves, named_word_type
 from goprobe.runtime.values.spilled import parts_in_memory
 from goprobe.runtime.world import World
 
@@ -26,13 +28,21 @@ _OVERLAPPING = 7  # variables share one place at most: cmd/compile merges them s
 
 class FrameVariable(msgspec.Struct, frozen=True):
     """A variable at a place of its frame: [low, high) from the CFA. `rtype` is the descriptor of
-    its type where nothing else tells that."""
+    its type where nothing else tells that. `words`, where not empty, are the places of the words of
+    its value (None: nowhere), of which only number `at` lies here."""
 
     low: int
     high: int
     name: str
     type: GoType | None
     rtype: int = 0
+    words: tuple[int | None, ...] = ()
+    at: int = 0
+
+    @property
+    def offset(self) -> int:
+        """How far into a value of its type it begins."""
+        return WORD * self.at
 
 
 class Lead(msgspec.Struct, frozen=True):
@@ -91,7 +101,13 @@ class FrameShapes:
     def variable(self, shape: FrameShape, place: int) -> FrameVariable | None:
         """What a pointer at a place is part of. A variable that has no pointer there is not what
         lies there: another one has taken its place."""
-        return next((v for v in shape.covering(place) if self.fits(v.type, place - v.low)), None)
+        return next((v for v in shape.covering(place) if self._may_be(v, place)), None)
+
+    def _may_be(self, variable: FrameVariable, place: int) -> bool:
+        return self.fits(variable.type, place - variable.low + variable.offset)
+
+    def _tells(self, variable: FrameVariable, place: int) -> bool:
+        return variable.type is not None and self._may_be(variable, place)
 
     def fits(self, kind: GoType | None, offset: int) -> bool:
         """Whether values of a type have a pointer so many bytes from their beginning."""
@@ -121,7 +137,7 @@ class FrameShapes:
             )
         except UnreadableError:
             return FrameShape(False)
-        variables = sorted(self._variables(frame.lookup), key=lambda v: v.low)
+        variables = sorted(self._told(frame.lookup), key=lambda v: v.low)
         return FrameShape(
             True,
             tuple(slots),
@@ -134,7 +150,7 @@ class FrameShapes:
     def _leads(self, variables: list[FrameVariable]) -> Iterator[Lead]:
         types = self._world.program.debug.types
         for v in variables:
-            if v.type is None:
+            if v.type is None or v.words:
                 continue
             if v.type.kind == GoKind.POINTER and v.type.elem:
                 yield Lead(v.low, v.name, types.at(v.type.elem), False)
@@ -156,6 +172,20 @@ class FrameShapes:
             bits = np.unpackbits(raw, count=count, bitorder="little").tobytes()
         return tuple(WORD * i for i, bit in enumerate(bits) if bit)
 
+    def _told(self, lookup: int) -> Iterator[FrameVariable]:
+        """Variables in memory, and words of such that have a name of their own, where nothing else
+        tells what lies there."""
+        types = self._world.program.debug.types
+        words: list[FrameVariable] = []
+        whole: list[FrameVariable] = []
+        for v in self._variables(lookup):
+            (words if is_word_of_another(v.name) else whole).append(v)
+        yield from whole
+        for v in words:
+            if not any(w.low <= v.low < w.high and self._tells(w, v.low) for w in whole):
+                known = named_word_type(types, v.name, v.type) if v.type else None
+                yield FrameVariable(v.low, v.high, v.name, known)
+
     def _variables(self, lookup: int) -> Iterator[FrameVariable]:
         """Variables in memory of the functions, inlined ones too, that cover a pc."""
         program = self._world.program
@@ -169,6 +199,7 @@ class FrameShapes:
             scopes = program.debug.scopes(function, pc)
         except NotGoError:
             return
+        types, every = program.debug.types, [each for scope in scopes for each in scope.locals]
         for scope in scopes:
             for local in scope.locals:
                 entry = next((e for e in local.locations if e.low <= pc < e.high), None)
@@ -179,8 +210,11 @@ class FrameShapes:
                     pieces = evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
                 except UnsupportedExpressionError:
                     continue
-                types, places = program.debug.types, local.locations
-                for part in parts_in_memory(types, local.name, go_type, pieces, places):
+                words = named_elsewhere(local, tuple(leaves(types, go_type)), every)
+                for part in parts_in_memory(
+                    types, local.name, go_type, pieces, local.locations, words
+                ):
                     yield FrameVariable(
-                        part.address, part.address + part.size, part.name, part.type
-                    )
+                        part.address, part.address + part.size, part.name, part.type,
+                        words=part.words, at=part.at,
+                    )  # fmt: skip

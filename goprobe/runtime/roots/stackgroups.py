@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from goprobe.runtime.goroutines.goroutines import Goroutine
-from goprobe.runtime.roots.frameshapes import FrameVariable
+from goprobe.runtime.roots.frameshapes import WORD, FrameVariable
 from goprobe.runtime.roots.groups import RootGroup, RootKind, Roots
+from goprobe.runtime.roots.templates import PointerSlot
+
+SentAt = Callable[[Goroutine, int, int], FrameVariable | None]
 
 
 class StackGroups:
@@ -36,10 +40,24 @@ class StackGroups:
             )
         return self._owner
 
-    def variable(self, cfa: int, variable: FrameVariable, function: str) -> int:
-        """A variable of the frame at `cfa`; a temporary has no type."""
+    def of_slot(
+        self, slot: PointerSlot, place: int, word: Callable[[int], int], sent_at: SentAt
+    ) -> int:
+        """The group of a word of a stack that is like others, at an address. `word` reads a word,
+        counted from sp; `sent_at` is the value at an address that a channel knows of."""
+        sp, variable = self._g.sp, slot.variable
+        cfa = sp + slot.cfa
+        if variable.type is None:
+            variable = sent_at(self._g, place, cfa) or variable
+        return self.variable(cfa, variable, slot.function, lambda at: word((at - sp) // WORD))
+
+    def variable(
+        self, cfa: int, variable: FrameVariable, function: str, word: Callable[[int], int]
+    ) -> int:
+        """A variable of the frame at `cfa`; a temporary has no type. `word` reads a word of the
+        stack."""
         name, low = variable.name, variable.low
-        placed = variable.type or variable.rtype
+        placed = (variable.type or variable.rtype) and not variable.words
         return self.of(
             (cfa, name, low),
             name,
@@ -47,6 +65,8 @@ class StackGroups:
             address=cfa + low if placed else 0,
             type=variable.type,
             rtype=variable.rtype,
+            words=tuple(0 if at is None else word(cfa + at) for at in variable.words),
+            at=variable.at,
         )
 
     def of(self, key: tuple[int, str, int], name: str, **about: Any) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Container, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -112,18 +112,16 @@ class StackRoots:
     ) -> None:
         function = self.began(every[int(rows[0])])
         sent = np.zeros(0, np.uint64)
-        if any(slot.type is None for slot in template.slots):
+        if any(slot.variable.type is None for slot in template.slots):
             sent = self._sent.g
         owner = crowd_group(roots, len(rows), function)
         owned: dict[int, StackGroups] = {}
 
         def alone(row: int, slot: PointerSlot, place: int, value: int) -> None:
-            g, cfa = every[row], every[row].sp + slot.cfa
+            g = every[row]
             groups = owned.setdefault(row, StackGroups(roots, g, function, owner))
-            variable = FrameVariable(slot.low, slot.low, slot.name, slot.type)
-            if slot.type is None:
-                variable = self.sent_at(g, place, cfa) or variable
-            roots.add(groups.variable(cfa, variable, slot.function), place, value)
+            read = partial(crowd.word_of, row)
+            roots.add(groups.of_slot(slot, place, read, self.sent_at), place, value)
 
         add(
             roots, owner, crowd, rows, template,
@@ -145,11 +143,9 @@ class StackRoots:
         for slot in template.slots:
             value = words[slot.index]
             if self._low <= value < self._high and not g.low <= value < g.high:
-                place, cfa = g.sp + slot.index * WORD, g.sp + slot.cfa
-                variable = FrameVariable(slot.low, slot.low, slot.name, slot.type)
-                if slot.type is None:
-                    variable = self.sent_at(g, place, cfa) or variable
-                roots.add(groups.variable(cfa, variable, slot.function), place, value)
+                place = g.sp + slot.index * WORD
+                owner = groups.of_slot(slot, place, words.__getitem__, self.sent_at)
+                roots.add(owner, place, value)
         return True
 
     def began(self, g: Goroutine) -> str:
@@ -235,7 +231,8 @@ class _Stack:
             return None
         slots = tuple(self._slot_at(f, s, place) for f, s in shapes for place in s.slots)
         leads = tuple(self._index(f, lead.place) for f, shape in shapes for lead in shape.leads)
-        if not inside(self._words, (*(s.index for s in slots), *leads)):
+        beside = (index for slot in slots for index in slot.beside)
+        if not inside(self._words, (*(s.index for s in slots), *beside, *leads)):
             return None
         objects = tuple(
             (f.cfa + o.low - self._g.sp, f.cfa + o.low + max(o.size, 1) - self._g.sp)
@@ -247,7 +244,7 @@ class _Stack:
     def _slot_at(self, frame: MachineFrame, shape: FrameShape, place: int) -> PointerSlot:
         v = self._finder.shapes.variable(shape, place) or _TEMPORARY
         index = self._index(frame, place)
-        return PointerSlot(index, frame.cfa - self._g.sp, v.name, v.low, v.type, _function(frame))
+        return PointerSlot(index, frame.cfa - self._g.sp, _function(frame), v)
 
     def _index(self, frame: MachineFrame, place: int) -> int:
         return (frame.cfa + place - self._g.sp) // WORD
@@ -307,7 +304,7 @@ class _Stack:
             variable = self._finder.shapes.variable(shape, address - frame.cfa)
             variable = variable or self._finder.sent_at(self._g, address, frame.cfa)
             variable = variable or self._pointed_at(frame, address) or _TEMPORARY
-            owner = self._groups.variable(frame.cfa, variable, _function(frame))
+            owner = self._groups.variable(frame.cfa, variable, _function(frame), self._word)
             self._roots.add(owner, address, value)
 
     def _pointed_at(self, frame: MachineFrame, address: int) -> FrameVariable | None:

@@ -12,8 +12,8 @@ from itertools import pairwise
 
 import msgspec
 
-from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.runtime.goroutines.goroutines import Goroutine
+from goprobe.runtime.roots.frameshapes import FrameVariable
 from goprobe.runtime.stacks.unwind import MachineFrame, is_hard
 
 _WORD = 8
@@ -22,14 +22,17 @@ _MOST_ALIKE = 8
 
 class PointerSlot(msgspec.Struct, frozen=True):
     """A word that holds a pointer: `index` words from sp, in a frame whose CFA is `cfa` bytes from
-    sp. `low` is where its variable begins, from the CFA; `type` is None where it is none."""
+    sp; `variable` is what it is part of."""
 
     index: int
     cfa: int
-    name: str
-    low: int
-    type: GoType | None
     function: str
+    variable: FrameVariable
+
+    @property
+    def beside(self) -> tuple[int, ...]:
+        """The words of the stack, counted from sp, that are of the same value."""
+        return tuple((self.cfa + at) // _WORD for at in self.variable.words if at is not None)
 
 
 class Template(msgspec.Struct, frozen=True):

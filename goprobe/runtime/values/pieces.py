@@ -24,11 +24,29 @@ _WORD = 8
 _LEAVES_LIMIT = 256
 _LONE_REGISTER = re.compile(rb"[\x50-\x6f]|\x90.", re.DOTALL)  # DW_OP_reg0..31, DW_OP_regx n
 _MOST_PARTS = 4  # MaxStruct
+_NAMED_WORD = re.compile(r".\.(ptr|len|cap|itab|type|data|real|imag)$")
 _SUFFIXES = {
     GoKind.STRING: (".ptr", ".len"),
     GoKind.SLICE: (".ptr", ".len", ".cap"),
     GoKind.INTERFACE: (".itab", ".data"),
 }
+
+
+def is_word_of_another(name: str) -> bool:
+    """Whether an entry is of one word of a variable (Go's own names have no dots in them)."""
+    return _NAMED_WORD.search(name) is not None
+
+
+def named_word_type(types: TypeReader, name: str, go_type: GoType) -> GoType | None:
+    """The type of such an entry's word, None where the one that it has says nothing of what that
+    points at: an interface's data word is a *uint8 to the compiler, whatever it holds, and so is
+    the pointer of a string, whose bytes are no array's (SplitInterface and SplitString of
+    cmd/compile, ssa/func.go, Go 1.27)."""
+    match = _NAMED_WORD.search(name)
+    if match is None or match[1] not in ("ptr", "data"):
+        return go_type
+    elem = types.at(go_type.elem) if go_type.kind is GoKind.POINTER else None
+    return go_type if elem is not None and elem.kind is not GoKind.UINT8 else None
 
 
 class Leaf(msgspec.Struct, frozen=True):
