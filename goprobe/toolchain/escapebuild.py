@@ -329,6 +329,25 @@ def telling_flags(
         )
         pattern = "" if named else f"{package.path}="
         yield f"-gcflags={pattern}{f'{own} {GCFLAGS}'.lstrip()}"
+    if _has_profile(program, given) and all(p.path != _RUNTIME for p in packages):
+        own = flags_for(given, _RUNTIME, program.directory, program.cwd, named=False, standard=True)
+        yield f"-gcflags={_RUNTIME}={f'{own} {_NO_PROFILE}'.lstrip()}"
+
+
+_RUNTIME = "runtime"
+# Of a flag that the compiler is given twice the last one counts: go gives it the profile before
+# what -gcflags says (cmd/go/internal/work/gc.go, gc, Go 1.21 to 1.27). By a profile that knows of
+# much allocation mallocgc is inlined into makeslice and newobject, and calls its parts by a table:
+# nobody could count them. The user's own code is built by the profile.
+_NO_PROFILE = "-pgoprofile="
+
+
+def _has_profile(program: GoPackage, given: Sequence[str]) -> bool:
+    """Whether a program is built by a profile: -pgo is auto where nobody says otherwise (go help
+    build)."""
+    said = [f.lstrip("-").partition("=")[2] for f in given if f.lstrip("-").startswith("pgo=")]
+    asked = said[-1] if said else "auto"
+    return asked != "off" and (asked != "auto" or (program.directory / "default.pgo").exists())
 
 
 def with_symbols(given: Sequence[str]) -> list[str]:
