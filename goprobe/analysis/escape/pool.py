@@ -23,7 +23,14 @@ class Pool:
         self._files: dict[str, str] = {}
         self._texts: dict[str, str] = {}
         self._tuples: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._steps: dict[str, str] = {}
+        self._flows: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._places: dict[SourceLine, SourceLine] = {}
+
+    def begin_package(self) -> None:
+        """A compiler's reasons name places of one package: of the last one's none comes again."""
+        self._steps.clear()
+        self._flows.clear()
 
     def shown(self, studied: Studied) -> Studied:
         return replace(
@@ -48,7 +55,7 @@ class Pool:
             expression=self._text(site.expression),
             reason=self._text(site.reason),
             messages=self._all(site.messages),
-            flow=self._all(tuple(step_with_file(step, self._file) for step in site.flow)),
+            flow=self._flow(tuple(step_with_file(step, self._file) for step in site.flow)),
             calls=tuple(map(self._call, site.calls)),
         )
 
@@ -80,6 +87,13 @@ class Pool:
         if known is None:
             known = tuple(map(self._text, texts))
             self._tuples[known] = known
+        return known
+
+    def _flow(self, steps: tuple[str, ...]) -> tuple[str, ...]:
+        known = self._flows.get(steps)
+        if known is None:
+            known = tuple(self._steps.setdefault(step, step) for step in steps)
+            self._flows[known] = known
         return known
 
     def _text(self, text: str) -> str:

@@ -27,6 +27,7 @@ def studied(
         for number, build in enumerate(builds, 1):
             # What was loaded, and what is told, has no cycles: it is not looked through again.
             gc.freeze()
+            pool.begin_package()
             program = GoProgram(ElfFile(build.binary, shown_as=build.program.path))
             study = EscapeStudy(build, program, go_root, request)
             yield [pool.shown(outcome(study, go_root)) for _ in range(runs)]
