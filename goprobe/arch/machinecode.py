@@ -9,6 +9,7 @@ from goprobe.arch.amd64.machinecode import (
     Reference as Reference,
     StackAddress as StackAddress,
     StaticOperands as StaticOperands,
+    call_before as call_before,
     calls_to as calls_to,
     decode as decode,
     indirect_calls as indirect_calls,

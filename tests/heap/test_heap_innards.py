@@ -126,3 +126,20 @@ def test_the_words_of_a_variable_in_different_places(go: str, flags: tuple[str, 
     told = _told("wordsapart.go", go, flags)
     assert len(told) == 11
     assert [(name, what) for name, what in told if name not in what] == []
+
+
+def test_a_slice_that_is_nowhere() -> None:
+    debug = GoProgram(ElfFile(build(TESTDATA / "wordsapart.go"))).debug
+    kind = debug.type_named("[]main.node")
+    assert list(parts_in_memory(debug.types, "s", kind, (), (), {})) == []
+
+
+@pytest.mark.parametrize("go", matrix())
+@pytest.mark.parametrize("flags", (BUILDS["plain"], BUILDS["unoptimized"]), ids=("plain", "noopt"))
+def test_variables_that_were_in_registers_until_the_call(go: str, flags: tuple[str, ...]) -> None:
+    """While a goroutine waits in a call its variables lie in the frame alone, which the debug
+    information says of the instruction behind the call; but not of one that never returns: what
+    lies there is another path's (`panicking` holds a main.page where that one has a main.row)."""
+    told = _told("heldovercalls.go", go, flags)
+    assert len(told) == 5
+    assert [(name, what) for name, what in told if name not in what] == []

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import iced_x86 as iced
@@ -143,6 +143,15 @@ def is_call(code: bytes, at: int, target: int) -> bool:
     end = at + _REL32_SIZE
     distance = int.from_bytes(code[at + 1 : end], "little", signed=True)
     return 0 <= at <= len(code) - _REL32_SIZE and code[at] == _CALL and end + distance == target
+
+
+def call_before(read: Callable[[int, int], bytes], pc: int) -> int:
+    """Where the CALL leads that `pc` is behind, by what `read` reads of the code; 0 where no CALL
+    of a fixed target seems to be there."""
+    code = read(pc - _REL32_SIZE, _REL32_SIZE)
+    if len(code) != _REL32_SIZE or code[0] != _CALL:
+        return 0
+    return pc + int(_REL32.unpack_from(code, 1)[0])
 
 
 def may_refer(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 import numpy as np
 
-from goprobe.binary.dwarf.expression import UnsupportedExpressionError, evaluate
+from goprobe.arch.machinecode import call_before
+from goprobe.binary.dwarf.expression import Piece, UnsupportedExpressionError, evaluate
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, has_pointer_at, part_at
+from goprobe.binary.dwarf.info import Local
 from goprobe.binary.pcln.stackmap import frame_maps, stack_objects
 from goprobe.counts import counted
 from goprobe.errors import NotGoError, UnreadableError
@@ -23,6 +26,9 @@ from goprobe.runtime.world import World
 
 WORD = 8
 _POINTER_BYTES_LIMIT = 1 << 24
+_NEVER_RETURNS = re.compile(r"runtime\.((go)?[pP]anic\w*|throw\w*|fatal\w*|block)(\.abi0)?")
+"""Calls that the compiler ends a block with (BlockExit, cmd/compile, ssagen/ssa.go, Go 1.21 to
+1.27)."""
 _OVERLAPPING = 7  # variables share one place at most: cmd/compile merges them since Go 1.23
 
 
@@ -137,7 +143,7 @@ class FrameShapes:
             )
         except UnreadableError:
             return FrameShape(False)
-        variables = sorted(self._told(frame.lookup), key=lambda v: v.low)
+        variables = sorted(self._told(frame), key=lambda v: v.low)
         return FrameShape(
             True,
             tuple(slots),
@@ -172,13 +178,13 @@ class FrameShapes:
             bits = np.unpackbits(raw, count=count, bitorder="little").tobytes()
         return tuple(WORD * i for i, bit in enumerate(bits) if bit)
 
-    def _told(self, lookup: int) -> Iterator[FrameVariable]:
+    def _told(self, frame: MachineFrame) -> Iterator[FrameVariable]:
         """Variables in memory, and words of such that have a name of their own, where nothing else
         tells what lies there."""
         types = self._world.program.debug.types
         words: list[FrameVariable] = []
         whole: list[FrameVariable] = []
-        for v in self._variables(lookup):
+        for v in self._variables(frame):
             (words if is_word_of_another(v.name) else whole).append(v)
         yield from whole
         for v in words:
@@ -186,12 +192,13 @@ class FrameShapes:
                 known = named_word_type(types, v.name, v.type) if v.type else None
                 yield FrameVariable(v.low, v.high, v.name, known)
 
-    def _variables(self, lookup: int) -> Iterator[FrameVariable]:
+    def _variables(self, frame: MachineFrame) -> Iterator[FrameVariable]:
         """Variables in memory of the functions, inlined ones too, that cover a pc."""
         program = self._world.program
         if program.stripped:
             return
-        pc = lookup - self._world.bias
+        pc = frame.lookup - self._world.bias
+        behind = self._returns_to(frame)
         function = program.debug.function_at(pc)
         if function is None:
             return
@@ -202,14 +209,13 @@ class FrameShapes:
         types, every = program.debug.types, [each for scope in scopes for each in scope.locals]
         for scope in scopes:
             for local in scope.locals:
-                entry = next((e for e in local.locations if e.low <= pc < e.high), None)
-                if entry is None or not local.name:
+                if not local.name:
                     continue
-                go_type = program.debug.types.at(local.type)
-                try:
-                    pieces = evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
-                except UnsupportedExpressionError:
-                    continue
+                go_type = types.at(local.type)
+                pieces = _pieces(local, pc)
+                if behind and not _in_memory(pieces, all):
+                    later = _pieces(local, behind)
+                    pieces = later if _in_memory(later, any) else pieces
                 words = named_elsewhere(local, tuple(leaves(types, go_type)), every)
                 for part in parts_in_memory(
                     types, local.name, go_type, pieces, local.locations, words
@@ -218,3 +224,38 @@ class FrameShapes:
                         part.address, part.address + part.size, part.name, part.type,
                         words=part.words, at=part.at,
                     )  # fmt: skip
+
+    def _returns_to(self, frame: MachineFrame) -> int:
+        """The link-time address that a frame's call returns to, 0 where it stands at none, or that
+        one may never return: then what stands behind it is another path's.
+
+        While a call runs, what is also in a register is said to be there by the debug information,
+        which speaks of the instruction; behind it only the place in the frame is left, and nothing
+        has run in between.
+        """
+        behind, program = frame.pc - self._world.bias, self._world.program
+        if frame.lookup != frame.pc - 1:
+            return 0
+        try:
+            target = call_before(program.elf.read, behind)
+            called = program.lines.function_at(target) if target else None
+        except (UnreadableError, NotGoError):
+            return 0
+        return 0 if called is not None and _NEVER_RETURNS.fullmatch(called.name) else behind
+
+
+def _pieces(local: Local, pc: int) -> tuple[Piece, ...]:
+    """Where a variable lies at a pc; none where that is not told."""
+    entry = next((e for e in local.locations if e.low <= pc < e.high), None)
+    if entry is None:
+        return ()
+    try:
+        return evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
+    except UnsupportedExpressionError:
+        return ()
+
+
+def _in_memory(pieces: Sequence[Piece], how_many: Callable[[Iterable[bool]], bool]) -> bool:
+    """Whether all pieces of a variable that are anywhere, or any, lie in memory."""
+    there = [p for p in pieces if p.register or p.address is not None]
+    return bool(there) and how_many(p.address is not None for p in there)

@@ -87,7 +87,7 @@ def _some_words(
     }
     for offset, address in homes.items():
         told[address] = _word(types, name, go_type, offset, homes)
-    if go_type.kind is GoKind.SLICE and not homes:
+    if go_type.kind is GoKind.SLICE and pieces and not homes:
         told |= _of_slice(types, name, go_type, pieces)
     for piece in pieces:
         if piece.address is not None:
