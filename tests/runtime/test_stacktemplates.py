@@ -15,6 +15,7 @@ from goprobe.target.live import open_target
 from tests.support.go import build, matrix, running
 
 TESTDATA = Path(__file__).parent.parent.parent / "testdata"
+_CROWDS = 6  # of crowds.go; who has deferred calls, or slices of its own stack, stands alone
 TARGETS = {"targets/heartbeat.go": ("1000", "400", "2"), "heap/zoo.go": ()}
 
 
@@ -66,3 +67,41 @@ def test_a_crowd_whose_pointers_lead_to_their_own_stacks(
     assert pairs[0] == pairs[1]
     assert any(group.several >= 100 for group in crowd.groups)
     assert not any(group.several > 1 for group in walked.groups)
+
+
+@pytest.mark.parametrize("go", matrix())
+@pytest.mark.parametrize("optimised", [True, False], ids=["optimised", "plain"])
+def test_crowds_whose_variables_have_addresses(
+    optimised: bool, go: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Selects, and what leads to values of one's own stack, here and there: each root is that of a
+    walk, and so is what is known of it."""
+    flags = [] if optimised else ["-gcflags=all=-N -l"]
+    binary = build(TESTDATA / "goroutines" / "crowds.go", go=go, flags=flags)
+    with running(binary) as program:
+        snapshot = take(open_target(program.pid))
+        try:
+            world = snapshot.world
+            arenas = snapshot.census.arenas
+            low, high = min(low for low, _ in arenas), max(high for _, high in arenas)
+            crowd = StackRoots(world, Stacks(world), low, high).of(iter(world.goroutines.all))
+            monkeypatch.setattr(Templates, "wanted", lambda _self, _g: False)
+            walked = StackRoots(world, Stacks(world), low, high).of(iter(world.goroutines.all))
+        finally:
+            snapshot.close()
+    ours, theirs = set(known(crowd)), set(known(walked))
+    assert (ours - theirs, theirs - ours) == (set(), set())
+    assert len(crowd.values) == len(walked.values)
+    several = [group.name for group in crowd.groups if group.several >= 100]
+    crowds = [name for name in several if "goroutines in main." in name]
+    assert len(crowds) >= _CROWDS, crowds
+
+
+def known(roots: Roots) -> list[tuple[object, ...]]:
+    """Where each root lies, what it is, and what is known of it."""
+    rows = zip(roots.owners, roots.addresses, roots.values, strict=True)
+    every = [(address, value, roots.groups[owner]) for owner, address, value in rows]
+    return sorted(
+        (address, value, g.name, g.function, g.type.name if g.type else "", g.rtype)
+        for address, value, g in every
+    )

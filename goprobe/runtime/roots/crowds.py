@@ -85,7 +85,9 @@ class Crowd:
         fit: NDArray[np.bool_] = self.fit.copy()
         for index, value in template.returns:
             fit &= self.word(index) == np.uint64(value)
-        for index in template.leading:
+        for index, to in template.pointing:
+            fit &= self.word(index) == self.members.sp + np.uint64(to)
+        for index in template.others:
             word = self.word(index)
             inside = (word >= self.members.low) & (word < self.members.high)
             at = (word - self.members.sp).astype(np.int64)
@@ -128,12 +130,13 @@ def is_many(count: int) -> bool:
 
 def add(
     roots: Roots, owner: int, crowd: Crowd, rows: Ints, template: Template,
-    known: NDArray[np.bool_], reach: tuple[int, int], alone: Alone,
+    known: Callable[[Words, Words], NDArray[np.bool_]], reach: tuple[int, int], alone: Alone,
 ) -> None:  # fmt: skip
     """The roots of those in a crowd whom a template fits, as one group for each variable.
 
-    Variables of several words, and temporaries of goroutines that are `known` to channels, which
-    may tell more of them, are left to `alone`. [low, high) in `reach` is the heap.
+    Variables of several words, and temporaries that are `known` to channels (by the addresses of
+    the g structs, and where they lie), which tell more of them, are left to `alone`. [low, high) in
+    `reach` is the heap.
     """
     groups: dict[tuple[int, str, int], int] = {}
     for slot in template.slots:
@@ -142,8 +145,9 @@ def add(
         near = (value >= np.uint64(reach[0])) & (value < np.uint64(reach[1]))
         # An address of one's own stack, which lies in the heap's arenas, is no root.
         near &= (value < crowd.members.low[rows]) | (value >= crowd.members.high[rows])
-        alike = ~known[rows] if variable.type is None else np.bool_(_is_pointer(slot))
-        shared = near & alike
+        shared = near & np.bool_(variable.type is None or _is_pointer(slot))
+        if variable.type is None and near.any():
+            shared &= ~known(crowd.members.address[rows], place)
         if shared.any():
             key = (slot.cfa, variable.name, variable.low)
             if key not in groups:

@@ -13,6 +13,7 @@ from goprobe.arch.machinecode import call_before
 from goprobe.binary.dwarf.expression import Piece, UnsupportedExpressionError, evaluate
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, has_pointer_at, part_at
 from goprobe.binary.dwarf.info import Local
+from goprobe.binary.pcln.format import shown_name
 from goprobe.binary.pcln.stackmap import frame_maps, stack_objects
 from goprobe.counts import counted
 from goprobe.errors import NotGoError, UnreadableError
@@ -88,6 +89,11 @@ class FrameShape(msgspec.Struct, frozen=True):
         for at in range(last, max(last - _OVERLAPPING, -1), -1):
             if self.variables[at].low <= place < self.variables[at].high:
                 yield self.variables[at]
+
+
+def function_of(frame: MachineFrame) -> str:
+    """What is told of a frame's function."""
+    return shown_name(frame.function) or "code that is not Go's"
 
 
 class FrameShapes:

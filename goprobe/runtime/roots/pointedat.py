@@ -13,12 +13,14 @@ from goprobe.runtime.stacks.unwind import MachineFrame
 
 
 class PointedAt(msgspec.Struct, frozen=True):
-    """A value at [low, high) of a stack; `name` is the variable's that points at it."""
+    """A value at [low, high) of a stack; `name` is the variable's that points at it. `many`: a
+    slice does, whose length says how many there are."""
 
     low: int
     high: int
     name: str
     type: GoType
+    many: bool
 
     def holds(self, address: int, fits: Callable[[GoType, int], bool]) -> bool:
         """Whether a pointer at an address may be a part of it; `fits` says whether a type has one
@@ -56,5 +58,6 @@ def pointed_at(
                 go_type = go_type.repeated(word(frame.cfa + lead.place + 2 * WORD))
             home = bisect_right(homes, (low, stack[1])) - 1
             if home >= 0 and low + go_type.size <= homes[home][1]:
-                values.append(PointedAt(low, low + go_type.size, lead.name, go_type))
+                high = low + go_type.size
+                values.append(PointedAt(low, high, lead.name, go_type, lead.many))
     return values

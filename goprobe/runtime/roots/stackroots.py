@@ -16,7 +16,6 @@ from functools import cached_property, partial
 import numpy as np
 
 from goprobe.arch.registers import GENERAL
-from goprobe.binary.pcln.format import shown_name
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import read_available, u64
 from goprobe.runtime.goroutines.goroutines import Goroutine
@@ -29,6 +28,7 @@ from goprobe.runtime.roots.frameshapes import (
     FrameShape,
     FrameShapes,
     FrameVariable,
+    function_of,
 )
 from goprobe.runtime.roots.groups import Roots
 from goprobe.runtime.roots.heldwords import MAY_BE, Held, add_held, nothing_held
@@ -111,9 +111,6 @@ class StackRoots:
         self, roots: Roots, crowd: Crowd, rows: Ints, template: Template, every: list[Goroutine]
     ) -> None:
         function = self.began(every[int(rows[0])])
-        sent = np.zeros(0, np.uint64)
-        if any(slot.variable.type is None for slot in template.slots):
-            sent = self._sent.g
         owner = crowd_group(roots, len(rows), function)
         owned: dict[int, StackGroups] = {}
 
@@ -123,10 +120,8 @@ class StackRoots:
             read = partial(crowd.word_of, row)
             roots.add(groups.of_slot(slot, place, read, self.sent_at), place, value)
 
-        add(
-            roots, owner, crowd, rows, template,
-            np.isin(crowd.members.address, sent), (self._low, self._high), alone,
-        )  # fmt: skip
+        reach = self._low, self._high
+        add(roots, owner, crowd, rows, template, lambda *at: self._sent.holds(*at), reach, alone)
 
     def _as_before(self, roots: Roots, g: Goroutine) -> bool:
         """Find the roots of a stack that is like one that was walked; False where it is not."""
@@ -181,10 +176,6 @@ _TEMPORARY = FrameVariable(0, 0, TEMPORARY, None)
 _SENT = "a value to send"
 
 
-def _function(frame: MachineFrame) -> str:
-    return shown_name(frame.function) or "code that is not Go's"
-
-
 class _Stack:
     """One goroutine's stack: its words, and the queue of addresses that point into it."""
 
@@ -195,18 +186,19 @@ class _Stack:
         self._g = g
         self._groups = StackGroups(roots, g, finder.began(g))
         self._own: list[MachineFrame] = []
-        self._complete = False
+        self._plain = False
         self._base, self._words = 0, memoryview(b"").cast("Q")
         self._known: Container[tuple[int, int]] = ()
         self._queue: list[int] = []
         self._objects: list[tuple[int, FrameObject, MachineFrame, FrameShape]] = []
+        self._reached: list[tuple[int, FrameObject, MachineFrame, FrameShape]] = []
         self._pointed: list[PointedAt] = []
 
     def run(self) -> None:
         finder, g = self._finder, self._g
         walked = finder._stacks.of_goroutine(g)
         self._own = own = [f for f in walked.frames if g.low <= f.sp < g.high]
-        self._complete = walked.complete and len(own) == len(walked.frames)
+        self._plain = walked.complete and len(own) == len(walked.frames)
         bottom = own[0].sp if own else max(g.sp, g.low)
         self._load(max(min(bottom, g.high), g.low))
         shapes = [(f, finder.shapes.of(f, f.spot)) for f in own if f.spot]
@@ -223,13 +215,16 @@ class _Stack:
     def template(self) -> Template | None:
         """What tells stacks like this one, which was walked, and where they have pointers."""
         frames = self._own
-        returns = returns_of(self._g, frames, self._words) if self._complete else None
+        returns = returns_of(self._g, frames, self._words) if self._plain else None
         if returns is None or any(f.function in _INTERRUPTING for f in frames):
             return None
         shapes = [(f, self._finder.shapes.of(f, f.spot)) for f in frames if f.spot]
-        if not all(shape.exact for _, shape in shapes):
+        if not all(shape.exact for _, shape in shapes) or any(p.many for p in self._pointed):
             return None
-        slots = tuple(self._slot_at(f, s, place) for f, s in shapes for place in s.slots)
+        places = [(f, shape, place) for f, shape in shapes for place in shape.slots]
+        for low, kind, f, shape in self._reached:
+            places += [(f, shape, low - f.cfa + offset) for offset in kind.pointers]
+        slots = tuple(self._slot_at(f, shape, place) for f, shape, place in places)
         leads = tuple(self._index(f, lead.place) for f, shape in shapes for lead in shape.leads)
         beside = (index for slot in slots for index in slot.beside)
         if not inside(self._words, (*(s.index for s in slots), *beside, *leads)):
@@ -239,12 +234,15 @@ class _Stack:
             for f, shape in shapes
             for o in shape.objects
         )
-        return Template(self._g.high - self._g.sp, returns, slots, leads, objects)
+        low, high = self._g.low, self._g.high
+        plain = Template(high - self._g.sp, returns, slots, leads, objects)
+        return plain.with_pointing(self._words, low, high)
 
     def _slot_at(self, frame: MachineFrame, shape: FrameShape, place: int) -> PointerSlot:
-        v = self._finder.shapes.variable(shape, place) or _TEMPORARY
+        v = self._finder.shapes.variable(shape, place)
+        v = v or self._pointed_at(frame, frame.cfa + place) or _TEMPORARY
         index = self._index(frame, place)
-        return PointerSlot(index, frame.cfa - self._g.sp, _function(frame), v)
+        return PointerSlot(index, frame.cfa - self._g.sp, function_of(frame), v)
 
     def _index(self, frame: MachineFrame, place: int) -> int:
         return (frame.cfa + place - self._g.sp) // WORD
@@ -304,7 +302,7 @@ class _Stack:
             variable = self._finder.shapes.variable(shape, address - frame.cfa)
             variable = variable or self._finder.sent_at(self._g, address, frame.cfa)
             variable = variable or self._pointed_at(frame, address) or _TEMPORARY
-            owner = self._groups.variable(frame.cfa, variable, _function(frame), self._word)
+            owner = self._groups.variable(frame.cfa, variable, function_of(frame), self._word)
             self._roots.add(owner, address, value)
 
     def _pointed_at(self, frame: MachineFrame, address: int) -> FrameVariable | None:
@@ -314,7 +312,7 @@ class _Stack:
     def _conservative(self, frame: MachineFrame) -> None:
         self._finder.conservative += 1
         high = max(min(frame.cfa, self._g.high), frame.sp)
-        self._range(frame.sp, high, shown_name(frame.function) or "code that is not Go's")
+        self._range(frame.sp, high, function_of(frame))
 
     def _range(self, low: int, high: int, function: str) -> None:
         """Words of the stack, as far as it was read."""
@@ -356,6 +354,7 @@ class _Stack:
             panicking = u64(memory, self._g.address + layout.offset("g", "_panic"))
             if panicking:
                 self._queue.append(panicking)
+            self._plain &= not (at or panicking)
         except UnreadableError as error:
             self._roots.lose(
                 f"deferred calls of goroutine {self._g.id} may be missing: {error.why}"
@@ -393,5 +392,6 @@ class _Stack:
             if value >= low + max(kind.size, 1):
                 continue
             seen.add(at)
+            self._reached.append(objects[at])
             for offset in kind.pointers:
                 self._slot(frame, shape, low + offset)

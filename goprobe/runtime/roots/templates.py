@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import msgspec
+from msgspec.structs import replace
 
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.roots.frameshapes import FrameVariable
@@ -38,8 +39,9 @@ class PointerSlot(msgspec.Struct, frozen=True):
 class Template(msgspec.Struct, frozen=True):
     """`size` bytes from sp to the stack's high end. `returns` are the words (index, value) that
     make it this stack. `leads` are the words that may point at values on the stack itself, and
-    `objects` where such lie, in bytes from sp, as the compiler lists them: a stack of which
-    a word points at one has to be looked at alone.
+    `objects` where such lie, in bytes from sp, as the compiler lists them. `pointing` are the words
+    that point at one (index, how many bytes from sp), each of which is reached by it: a stack of
+    which other words do, or these elsewhere, is another.
     """
 
     size: int
@@ -47,14 +49,25 @@ class Template(msgspec.Struct, frozen=True):
     slots: tuple[PointerSlot, ...]
     leads: tuple[int, ...]
     objects: tuple[tuple[int, int], ...]
+    pointing: tuple[tuple[int, int], ...] = ()
 
     def fits(self, words: Sequence[int], low: int, high: int) -> bool:
-        """Whether a stack [low, high) with these words from its sp on is such a one, and has
-        nothing that leads to other words of it."""
-        return all(words[i] == value for i, value in self.returns) and not any(
-            low <= words[i] < high and self._at_object(words[i] - high + self.size)
-            for i in self.leading
+        """Whether a stack [low, high) with these words from its sp on is such a one, and leads to
+        the same words of it."""
+        sp = high - self.size
+        if any(words[i] != value for i, value in self.returns):
+            return False
+        if any(words[i] != sp + at for i, at in self.pointing):
+            return False
+        return not any(
+            low <= words[i] < high and self._at_object(words[i] - sp) for i in self.others
         )
+
+    @property
+    def others(self) -> tuple[int, ...]:
+        """The words that may point at values on the stack, and do not."""
+        pointing = {i for i, _ in self.pointing}
+        return tuple(i for i in self.leading if i not in pointing)
 
     @property
     def leading(self) -> tuple[int, ...]:
@@ -63,6 +76,13 @@ class Template(msgspec.Struct, frozen=True):
 
     def _at_object(self, at: int) -> bool:
         return any(begin <= at < end for begin, end in self.objects)
+
+    def with_pointing(self, words: Sequence[int], low: int, high: int) -> Template:
+        """With what points at its objects on the stack that was walked for it."""
+        sp = high - self.size
+        at = {i: words[i] - sp for i in self.leading if low <= words[i] < high}
+        pointing = tuple((i, to) for i, to in at.items() if self._at_object(to))
+        return replace(self, pointing=pointing)
 
 
 class Templates:

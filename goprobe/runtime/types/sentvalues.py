@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import Memory
@@ -45,6 +46,18 @@ class SentValues(msgspec.Struct, frozen=True):
         begin, end = (int(np.searchsorted(self.g, np.uint64(g), side)) for side in _SIDES)
         for row in range(begin, end):
             yield Sent(int(self.low[row]), int(self.high[row]), int(self.rtype[row]))
+
+    def holds(self, g: Words, place: Words) -> NDArray[np.bool_]:
+        """Of places on the stacks of some goroutines whether one of them lies there."""
+        begin, end = (np.searchsorted(self.g, g, side) for side in _SIDES)
+        held = np.zeros(len(g), np.bool_)
+        rows = np.flatnonzero(begin < end)
+        while len(rows):
+            at = begin[rows]
+            held[rows] |= (self.low[at] <= place[rows]) & (place[rows] < self.high[at])
+            begin[rows] += 1
+            rows = rows[begin[rows] < end[rows]]
+        return held
 
 
 def sent_values(
