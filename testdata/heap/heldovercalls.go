@@ -4,6 +4,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime"
+	"sync"
 	"time"
 	"unsafe"
 )
@@ -18,6 +20,19 @@ type row struct {
 	next *row
 }
 
+// Nothing but the types of pointers to them tells these two apart.
+type guarded struct {
+	n    int
+	next *int
+	more [2]int
+}
+
+type open struct {
+	n    int
+	next *int
+	more [2]int
+}
+
 type holder struct {
 	n    int
 	page *page
@@ -25,6 +40,8 @@ type holder struct {
 
 var never chan int
 var total int
+var mu sync.Mutex
+var kept any
 
 //go:noinline
 func one(n int) int { return n }
@@ -71,6 +88,15 @@ func asserted(x any, c chan int) {
 	}
 }
 
+// The mutex's Lock is inlined: the parameter is saved where that has to wait.
+//
+//go:noinline
+func locking(p *guarded, c chan int) {
+	mu.Lock()
+	p.n++
+	mu.Unlock()
+}
+
 // What waits here is a deferred call, in a panic.
 //
 //go:noinline
@@ -93,8 +119,15 @@ func main() {
 	go ofField(&holder{page: made(2)}, never)
 	go loop([]*page{made(3)}, never)
 	go asserted(made(4), never)
+	mu.Lock()
+	g := &guarded{}
+	kept = &open{}
+	tell(unsafe.Pointer(g), "main.guarded")
+	go locking(g, never)
 	go panicking(1, made(5))
 	time.Sleep(20 * time.Millisecond)
+	runtime.GC() // what started the goroutines tells the types of their arguments
+	runtime.GC()
 	fmt.Println("ready")
 	os.Stdin.Read(make([]byte, 1))
 }

@@ -141,5 +141,5 @@ def test_variables_that_were_in_registers_until_the_call(go: str, flags: tuple[s
     information says of the instruction behind the call; but not of one that never returns: what
     lies there is another path's (`panicking` holds a main.page where that one has a main.row)."""
     told = _told("heldovercalls.go", go, flags)
-    assert len(told) == 5
+    assert len(told) == 6
     assert [(name, what) for name, what in told if name not in what] == []

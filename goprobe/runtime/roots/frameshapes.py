@@ -19,6 +19,7 @@ from goprobe.counts import counted
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.runtime.heap.gcprograms import written_by
 from goprobe.runtime.image.code import Spot
+from goprobe.runtime.roots.givenslots import given_slots
 from goprobe.runtime.stacks.unwind import MachineFrame
 from goprobe.runtime.values.localplaces import named_elsewhere
 from goprobe.runtime.values.pieces import is_word_of_another, leaves, named_word_type
@@ -149,7 +150,7 @@ class FrameShapes:
             )
         except UnreadableError:
             return FrameShape(False)
-        variables = sorted(self._told(frame), key=lambda v: v.low)
+        variables = sorted(self._told(frame, _unaddressed(slots, objects)), key=lambda v: v.low)
         return FrameShape(
             True,
             tuple(slots),
@@ -184,7 +185,7 @@ class FrameShapes:
             bits = np.unpackbits(raw, count=count, bitorder="little").tobytes()
         return tuple(WORD * i for i, bit in enumerate(bits) if bit)
 
-    def _told(self, frame: MachineFrame) -> Iterator[FrameVariable]:
+    def _told(self, frame: MachineFrame, slots: Sequence[int]) -> Iterator[FrameVariable]:
         """Variables in memory, and words of such that have a name of their own, where nothing else
         tells what lies there."""
         types = self._world.program.debug.types
@@ -193,10 +194,27 @@ class FrameShapes:
         for v in self._variables(frame):
             (words if is_word_of_another(v.name) else whole).append(v)
         yield from whole
+        yield from self._given(frame, slots, whole)
         for v in words:
             if not any(w.low <= v.low < w.high and self._tells(w, v.low) for w in whole):
                 known = named_word_type(types, v.name, v.type) if v.type else None
                 yield FrameVariable(v.low, v.high, v.name, known)
+
+    def _given(
+        self, frame: MachineFrame, slots: Sequence[int], known: Sequence[FrameVariable]
+    ) -> Iterator[FrameVariable]:
+        """Parameters in pointer slots of which no variable tells."""
+        program, pc = self._world.program, frame.lookup - self._world.bias
+        places = [
+            at
+            for at in slots
+            if at < 0 and not any(v.low <= at < v.high and self._tells(v, at) for v in known)
+        ]
+        function = None if program.stripped or not places else program.debug.function_at(pc)
+        if function is None or frame.lookup != frame.pc - 1:
+            return
+        for each in given_slots(program, function, pc, places):
+            yield FrameVariable(each.place, each.place + WORD, each.name, each.type)
 
     def _variables(self, frame: MachineFrame) -> Iterator[FrameVariable]:
         """Variables in memory of the functions, inlined ones too, that cover a pc."""
@@ -248,6 +266,11 @@ class FrameShapes:
         except (UnreadableError, NotGoError):
             return 0
         return 0 if called is not None and _NEVER_RETURNS.fullmatch(called.name) else behind
+
+
+def _unaddressed(slots: Sequence[int], objects: Sequence[FrameObject]) -> list[int]:
+    """Those that nothing but the function's own code stores to."""
+    return [at for at in slots if not any(o.low <= at < o.low + o.size for o in objects)]
 
 
 def _pieces(local: Local, pc: int) -> tuple[Piece, ...]:
