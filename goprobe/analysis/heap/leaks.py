@@ -79,7 +79,7 @@ def find_leaks(
     if why := _why_nothing_is_sure(graph) or hand.missing:
         unsure |= {c.g.id: why for c in lost if _told(c)}
         lost = []
-    own = {c.g.id: _own_nodes(graph, c) for c in lost}
+    own = _own_nodes(graph, lost)
     live = web.search(unsure, hand.words, own) if lost else marked
     return Leaks(
         blocked=int(by_others.sum()),
@@ -120,10 +120,15 @@ def stuck(
         free |= more
 
 
-def _own_nodes(graph: HeapGraph, candidate: Candidate) -> tuple[int, ...]:
-    addresses = [candidate.g.address, *(wait.sudog for wait in candidate.waits)]
-    nodes, _ = graph.resolve(np.array(addresses, np.uint64))
-    return tuple(node for node in nodes.tolist() if node >= 0)
+def _own_nodes(graph: HeapGraph, lost: Sequence[Candidate]) -> dict[int, tuple[int, ...]]:
+    """By goroutine the objects that are its own: the g, and the sudogs that it waits by."""
+    every = [(c.g.id, at) for c in lost for at in (c.g.address, *(w.sudog for w in c.waits))]
+    nodes, _ = graph.resolve(np.array([at for _, at in every], np.uint64))
+    own: dict[int, tuple[int, ...]] = {c.g.id: () for c in lost}
+    for (number, _), node in zip(every, nodes.tolist(), strict=True):
+        if node >= 0:
+            own[number] += (node,)
+    return own
 
 
 def _told(candidate: Candidate) -> bool:
