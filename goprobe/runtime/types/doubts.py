@@ -40,6 +40,20 @@ class Doubts:
         self._parts = parts
         self.shape = types
         self.sure = sure
+        self._contradicted: list[tuple[Ints, int, int]] = []
+
+    def contradict(self, nodes: Ints, shape: int, other: int) -> None:
+        """Of objects that have a shape something says that they are of another one: pointers that
+        were converted by unsafe, or to another name of the type. Which is right nobody knows."""
+        one, two = self._shapes.row(shape), self._shapes.row(other)
+        both = (shape, other)
+        if (
+            min(one, two) >= 0
+            and all(self._shapes[n].pointers and not self._shapes.is_vague(n) for n in both)
+            and not any(self._shapes.is_array(n) or self._shapes.is_special(n) for n in both)
+            and not self._shapes.begins_with(shape, other)
+        ):
+            self._contradicted.append((nodes, shape, two))
 
     def deduced(self, nodes: Ints) -> list[tuple[int, Ints]]:
         """Shapes of objects that nothing but one can be, by a part of them."""
@@ -81,6 +95,9 @@ class Doubts:
         shape = self.shape[: self._view.n].copy()
         for nodes, number in [*self._doubtful(shape), *self._doubtful_arrays(shape)]:
             shape[nodes] = number
+        for nodes, number, row in self._contradicted:
+            open_ = nodes[(shape[nodes] == number) & ~self.sure[nodes]]
+            shape[open_] = self._shapes.either(number, (row,))
         rows = np.flatnonzero((shape == 0) & (self._parts.shape != 0))
         inner = np.zeros(self._view.n, bool)
         inner[rows] = True

@@ -165,8 +165,11 @@ class Typist:
         other = np.flatnonzero(~take & (have != shape))
         other = other[~self.sure[nodes[other]]]
         for old in numbers(have[other]):
+            rows = other[have[other] == old]
             if sure or self._outranks(shape, old):
-                take[other[have[other] == old]] = True
+                take[rows] = True
+            else:
+                self._doubts.contradict(nodes[rows], old, shape)
         fresh = different(nodes[take], len(self.shape))
         if len(fresh):
             self.shape[fresh] = shape
@@ -245,11 +248,8 @@ class Typist:
         target = self._view.graph.target[edges].astype(np.int64)
         open_ = ~self.sure[target]
         edges, target = edges[open_], target[open_]
-        into = (
-            self._view.graph.into[edges].astype(np.int64)
-            - self._view.lead[self._view.objects.span[target]]
-        )
-        return edges, target, into
+        lead = self._view.lead[self._view.objects.span[target]]
+        return edges, target, self._view.graph.into[edges].astype(np.int64) - lead
 
     def _point(self, rule: Rule, shape: int, edges: Ints, *, sure: bool = False) -> None:
         if not shape:
