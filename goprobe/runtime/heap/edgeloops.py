@@ -108,7 +108,8 @@ def follow_words(
                     to = before[other >> 6] + (((bits * _SUM) >> 56) & 0xFF)
         if to >= 0:
             offset[count], target[count] = word, to
-            into[count] = inside if inside < _OFFSET_LIMIT else _OFFSET_LIMIT
+            if inside > 0:  # most is 0 already, in pages that take no memory as long as they are
+                into[count] = inside if inside < _OFFSET_LIMIT else _OFFSET_LIMIT
             first[source + 1] += 1
             if place > begin or word == 0:
                 far = words[place - 1] - static if word > 0 else -1
@@ -123,7 +124,10 @@ def follow_words(
                     note = words[place + 2] + 1
                     if note <= 0 or note > SECOND:
                         note = SECOND
-                    notes[count] = note + NOUGHT if words[place + 1] == 0 else note
+                    if words[place + 1] == 0:
+                        note += NOUGHT
+                    if note != SECOND:  # pages of notes that say nothing take no memory
+                        notes[count] = note
             count += 1
         elif to != _NOT_HEAP:
             stray_source[lost], stray_offset[lost] = source, word

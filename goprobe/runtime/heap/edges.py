@@ -124,8 +124,8 @@ class _Made:
         self._heap, self._objects, self._resolver = heap, objects, resolver
         room = len(heap.words.words)  # what is not used of it takes no memory
         self._beside = BesideNotes(static, room, len(objects))
-        self._offset, self._into = np.empty(room, np.uint32), np.empty(room, np.uint32)
-        self._target = np.empty(room, np.int32)
+        self._offset, self._target = np.empty(room, np.uint32), np.empty(room, np.int32)
+        self._into = np.zeros(room, np.uint32)
         self._count = self.seen = 0
         self._slots = heap.allocated.first[:-1] * _BITS
         self._spans = self._of_spans()
