@@ -3,6 +3,8 @@ reached, what is kept by whom, what has which type. Each is worked out when it i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 
 import numpy as np
@@ -162,7 +164,24 @@ class HeapGraph:
         nodes = self.nodes
         waits = first_time(len(nodes.target), semi_nca)
         self.progress(f"finding who alone keeps each object{waits}")
-        return dominators(nodes.first, nodes.target, nodes.root)
+        with self.keeping():
+            return dominators(nodes.first, nodes.target, nodes.root)
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """While edges that keep nothing lead to where they come from."""
+        target = self.nodes.target
+        edges, source = self._not_kept_by
+        leads = target[edges]
+        target[edges] = source
+        try:
+            yield
+        finally:
+            target[edges] = leads
+
+    @cached_property
+    def _not_kept_by(self) -> tuple[Ints, Ids]:
+        return self.nodes.not_kept_by()
 
     def forget_referrers(self) -> None:
         """Give back what the tree of who keeps what was made of."""

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from goprobe.errors import CannotWorkError
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.beside import Beside
-from goprobe.runtime.heap.edges import Edges, Strays, longer
-from goprobe.runtime.heap.grouping import distinct
+from goprobe.runtime.heap.edges import Edges, Strays, leading_to, longer, ranges
+from goprobe.runtime.heap.grouping import contained, distinct
 from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver, parts_of
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.roots.groups import RootColumns, RootGroup, Roots
@@ -155,6 +155,20 @@ class Nodes(msgspec.Struct, frozen=True, kw_only=True):
             return int(self.addresses[edge - self.heap_edges])
         return int(self.objects.base[source]) + 8 * int(self.offset[edge])
 
+    def not_kept_by(self) -> tuple[Ints, Ids]:
+        """Edges that keep nothing, and where they come from: a g is its goroutine's own, for as
+        long as that is there, whatever of the runtime's and of its own has it, too."""
+        n, is_g = len(self.objects), np.zeros(len(self), np.bool_)
+        owners = [n + i for i, group in enumerate(self.groups) if group.gs]
+        if not owners:
+            return np.zeros(0, np.int64), np.zeros(0, np.int32)
+        edges, _ = ranges(self.first[owners], self.first[np.array(owners) + 1])
+        own = edges[self.target[edges] < n]
+        is_g[self.target[own]] = True
+        others = leading_to(self.target, is_g)
+        others = others[~contained(others, own)]
+        return others, self.sources_of(others).astype(np.int32)
+
     def sizes(self) -> Ints:
         """Bytes of each node: roots have none."""
         sizes = np.zeros(len(self), np.int64)
@@ -170,6 +184,7 @@ def with_roots(
     n, groups = len(objects), roots.groups
     pointers = _Pointers(roots, resolver)
     parts = [*pointers.parts(), _structure(groups, n), *_through(groups, objects, edges, resolver)]
+    parts += _gs(groups, resolver)
     who = np.concatenate([p[0] for p in parts])
     order = np.argsort(who, kind="stable")
     first = np.zeros(n + len(groups) + 2, np.int64)
@@ -251,6 +266,19 @@ def _structure(groups: list[RootGroup], n: int) -> _Part:
     parent = np.array([g.parent if g.parent >= 0 else count for g in groups], np.int32)
     nowhere, nodes = np.full(count, NO_OFFSET, np.uint32), np.arange(n, n + count, dtype=np.int32)
     return parent, nowhere, nodes, np.zeros(count, np.uint32), np.zeros(count, np.uint64)
+
+
+def _gs(groups: list[RootGroup], resolver: Resolver) -> Iterator[_Part]:
+    """From goroutines to the g structs that they are."""
+    counts = np.array([len(group.gs) for group in groups], np.int64)
+    owners = np.repeat(np.arange(len(groups), dtype=np.int32), counts)
+    addresses = np.frombuffer(b"".join(group.gs.tobytes() for group in groups), np.uint64)
+    for part in parts_of(len(addresses)):
+        node, into = resolver.resolve(addresses[part])
+        good = node >= 0
+        nowhere = np.full(int(good.sum()), NO_OFFSET, np.uint32)
+        none = np.zeros(len(nowhere), np.uint64)
+        yield owners[part][good], nowhere, node[good], _cut(into[good]), none
 
 
 def _through(

@@ -53,7 +53,9 @@ class _Rows(msgspec.Struct, frozen=True):
 def kept_tree(graph: HeapGraph) -> tuple[TreeNode, ...]:
     """The rows below everything that can be reached, those that keep most first."""
     kinds = kinds_of(graph)
-    joint = held_together(graph.nodes.first, graph.nodes.target, graph.dominators, kinds.of)
+    tree = graph.dominators
+    with graph.keeping():
+        joint = held_together(graph.nodes.first, graph.nodes.target, tree, kinds.of)
     graph.forget_referrers()
     rows = _rows(graph, kinds, joint)
     return _Tree(graph, kinds, joint, rows).top()

@@ -5,6 +5,7 @@ What tells that they do is a template of one of them, which was walked (see `tem
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -116,11 +117,13 @@ Alone = Callable[[int, PointerSlot, int, int], None]
 """Takes a root that is like no other: the row of its goroutine, its slot, place and value."""
 
 
-def crowd_group(roots: Roots, count: int, function: str) -> int:
+def crowd_group(roots: Roots, members: Members, function: str) -> int:
     """The group of all roots of goroutines that stand alike."""
+    count = len(members)
     name = f"{counted(count, 'goroutine')} in {function}"
+    gs = array("Q", members.address.tobytes())
     return roots.group(
-        RootGroup(kind=RootKind.GOROUTINE, name=name, function=function, several=count)
+        RootGroup(kind=RootKind.GOROUTINE, name=name, function=function, several=count, gs=gs)
     )
 
 

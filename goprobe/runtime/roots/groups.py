@@ -38,7 +38,8 @@ class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
     `calls` are the closures of cleanups, and `arguments` leads to what each is called with.
     `rtype` is the descriptor of its type, where that alone is known of it. `before` is what stands
     before a lone pointer in a word that is none: an interface's type, say. `several`: it is so many
-    goroutines, or a pointer variable of so many, one root of each; they have no one address.
+    goroutines, or a pointer variable of so many, one root of each; they have no one address. `gs`
+    are the addresses of the g structs of goroutines, which are their own whoever else has them.
     `function` is the frame's of a variable, and the one that a goroutine began with. Of a variable
     in registers, `words` are its words, and its only root is number `at` of them.
     """
@@ -58,6 +59,7 @@ class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
     before: int = 0
     through_rtype: int = 0
     several: int = 1
+    gs: array[int] = msgspec.field(default_factory=lambda: array("Q"))
     words: tuple[int, ...] = ()
     at: int = 0
 

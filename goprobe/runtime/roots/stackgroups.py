@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,7 @@ class StackGroups:
                     address=self._g.address,
                     goroutine=self._g.id,
                     function=self._began,
+                    gs=array("Q", [self._g.address]),
                 )
             )
         return self._owner

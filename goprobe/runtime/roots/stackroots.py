@@ -16,6 +16,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from goprobe.arch.registers import GENERAL
+from goprobe.counts import counted
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import read_available, u64
 from goprobe.runtime.goroutines.goroutines import Goroutine
@@ -76,8 +77,8 @@ class StackRoots:
                     self.templates.learn(g, template)
         if self.conservative:
             roots.notes.append(
-                f"{self.conservative} frames stood where no map says which words are pointers: "
-                "every word in them that could be one was taken for one"
+                f"{counted(self.conservative, 'frame')} stood where no map says which words are "
+                "pointers: every word in them that could be one was taken for one"
             )
         return roots
 
@@ -111,7 +112,7 @@ class StackRoots:
         self, roots: Roots, crowd: Crowd, rows: Ints, template: Template, every: list[Goroutine]
     ) -> None:
         function = self.began(every[int(rows[0])])
-        owner = crowd_group(roots, len(rows), function)
+        owner = crowd_group(roots, crowd.members.take(rows), function)
         owned: dict[int, StackGroups] = {}
 
         def alone(row: int, slot: PointerSlot, place: int, value: int) -> None:
