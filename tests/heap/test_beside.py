@@ -7,11 +7,12 @@ import pytest
 
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.snapshot import take
+from goprobe.runtime.heap.beside import BYTE_NOUGHT, BYTE_SET, STATIC
 from goprobe.target.live import open_target
 from tests.support.go import build, matrix, running
 from tests.support.heap import TESTDATA
 
-_SHAPES = ("large", "chains-any", "chains-funcs", "chains-maps", "chains-kids", "nest")
+_SHAPES = ("large", "syncmap", "chains-any", "chains-funcs", "chains-maps", "chains-kids", "nest")
 
 
 @pytest.mark.parametrize("go", matrix())
@@ -43,12 +44,14 @@ def test_what_is_noted_stands_there(shape: str, go: str) -> None:
             # Where the word before was given back already, nothing is noted.
             assert np.count_nonzero(inside & ~before) <= len(edges) // 1000
             assert not (before & ~inside).any()
-            numbered = np.flatnonzero(nodes.beside.heads)
-            assert len(numbered) or shape not in ("chains-funcs",)
-            rows = objects.span[numbered]
-            heads = start[rows] + (objects.base[numbered] - snapshot.spans.base[rows]).view(
-                np.int64
-            ) // np.int64(8)
-            assert (nodes.beside.told[nodes.beside.heads[numbered] - 1] == words[heads]).all()
+            headed = np.flatnonzero(nodes.beside.heads)
+            rows, heads = objects.span[headed], nodes.beside.heads[headed]
+            into = (objects.base[headed] - snapshot.spans.base[rows]).view(np.int64)
+            head = words[start[rows] + into // np.int64(8)]
+            static = heads <= STATIC
+            assert static.any() or shape != "chains-funcs"
+            assert (nodes.beside.told[heads[static] - 1] == head[static]).all()
+            nought = head[~static] & np.uint64(0xFF) == 0
+            assert (heads[~static] == np.where(nought, BYTE_NOUGHT, BYTE_SET)).all()
         finally:
             snapshot.close()

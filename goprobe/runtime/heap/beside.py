@@ -24,12 +24,15 @@ SECOND = NOUGHT - 1
 """Without STATIC: one more than the word behind that one; all of these bits where that is large.
 A note of 0 says nothing."""
 TOLD_MOST = STATIC
+BYTE_NOUGHT, BYTE_SET = STATIC + 1, STATIC + 2
+"""Of an object whose first word is no static address: whether its first byte is 0."""
 _STATIC_MOST = 1 << 29  # bytes of a program in memory
 
 
 class Beside:
     """`notes` are those of each edge. `told` are static addresses by their numbers. `heads` says of
-    each object the number of its first word, and one more; 0 where that is not known."""
+    each object the number of its first word, and one more, or what its first byte is; 0 where that
+    is not known."""
 
     def __init__(self, notes: Notes, heads: Notes, told: Words) -> None:
         self.notes = notes

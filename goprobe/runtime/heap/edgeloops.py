@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from goprobe.compiled import Row, loop
-from goprobe.runtime.heap.beside import NOUGHT, SECOND, STATIC
+from goprobe.runtime.heap.beside import BYTE_NOUGHT, BYTE_SET, NOUGHT, SECOND, STATIC
 
 # As objects.py has them: numba compiles no names of other files.
 _NOT_HEAP, _FREE_SLOT, _SPAN_TAIL = -1, -4, -5
@@ -79,6 +79,8 @@ def follow_words(
                         known += 1
                         numbers[far >> 3] = known
                     heads[source] = numbers[far >> 3]
+                elif head >= begin:
+                    heads[source] = BYTE_NOUGHT if words[head] & 0xFF == 0 else BYTE_SET
         if source < 0:
             continue
         seen += 1

@@ -6,7 +6,7 @@ All else is put aside for `inference`, which decides what says more.
 from __future__ import annotations
 
 from goprobe.compiled import Row, loop
-from goprobe.runtime.heap.beside import NOUGHT, SECOND, STATIC
+from goprobe.runtime.heap.beside import BYTE_SET, NOUGHT, SECOND, STATIC
 
 # Of shapes: what the loop may do with them.
 UNREAD, READY, GENERIC = 0, 1, 2
@@ -168,8 +168,11 @@ def flow(
                     if rule != _TRIE and (inside != 0 or behind + 8 > slot):
                         nothing = True
                         break
-                    if rule == _FUNC and behind == 0 and heads[to] > 0:
-                        key = ~static[heads[to] - 1]
+                    head = heads[to]
+                    if rule != _CHAN and behind == 0 and 0 < head <= STATIC:
+                        key = ~static[head - 1]
+                    elif rule == _TRIE and behind == 0 and head > STATIC:
+                        key = ~1 if head == BYTE_SET else ~0
                     elif start[at_span] == _ABSENT:
                         put_aside = True
                         break
