@@ -106,6 +106,12 @@ def _note_first(
     first[fresh] = here[fresh]
 
 
+_PARTLY = (
+    "kept by a word that does not tell its whole type: an unsafe.Pointer, generic code's, one to a "
+    "part of it"
+)
+
+
 def untyped(graph: HeapGraph) -> tuple[Untyped, ...]:
     """What has no type, by size and reason."""
     rows = np.flatnonzero(graph.typing.shape == 0)
@@ -147,7 +153,7 @@ def _why_untyped(graph: HeapGraph, source: int) -> str:
             return f"kept by {group.kind} roots without a type"
     elif not graph.typing.shape[source]:
         return "kept by an object without a type"
-    return "kept by an unsafe.Pointer, or by a pointer whose type does not fit its size"
+    return _PARTLY
 
 
 def kept_by_roots(graph: HeapGraph) -> tuple[RootCount, ...]:

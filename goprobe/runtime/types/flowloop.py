@@ -168,11 +168,11 @@ def flow(
                     if rule != _TRIE and (inside != 0 or behind + 8 > slot):
                         nothing = True
                         break
-                    head = heads[to]
-                    if rule != _CHAN and behind == 0 and 0 < head <= STATIC:
-                        key = ~static[head - 1]
-                    elif rule == _TRIE and behind == 0 and head > STATIC:
-                        key = ~1 if head == BYTE_SET else ~0
+                    word_first = heads[to]
+                    if rule != _CHAN and behind == 0 and 0 < word_first <= STATIC:
+                        key = ~static[word_first - 1]
+                    elif rule == _TRIE and behind == 0 and word_first > STATIC:
+                        key = ~1 if word_first == BYTE_SET else ~0
                     elif start[at_span] == _ABSENT:
                         put_aside = True
                         break
