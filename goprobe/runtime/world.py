@@ -196,8 +196,7 @@ class World:
     @property
     def static(self) -> tuple[int, int]:
         """[low, high) of the program itself in the process's memory."""
-        low, high = self.program.image
-        return low + self.bias, high + self.bias
+        return GoImage(self.program, self.bias).span
 
     @cached_property
     def waiting(self) -> WaitingLists:

@@ -106,12 +106,6 @@ def _note_first(
     first[fresh] = here[fresh]
 
 
-_PARTLY = (
-    "kept by a word that does not tell its whole type: an unsafe.Pointer, generic code's, one to a "
-    "part of it"
-)
-
-
 def untyped(graph: HeapGraph) -> tuple[Untyped, ...]:
     """What has no type, by size and reason."""
     rows = np.flatnonzero(graph.typing.shape == 0)
@@ -153,7 +147,10 @@ def _why_untyped(graph: HeapGraph, source: int) -> str:
             return f"kept by {group.kind} roots without a type"
     elif not graph.typing.shape[source]:
         return "kept by an object without a type"
-    return _PARTLY
+    return (
+        "kept by a word that does not tell its whole type: an unsafe.Pointer, generic code's, one "
+        "to a part of it"
+    )
 
 
 def kept_by_roots(graph: HeapGraph) -> tuple[RootCount, ...]:

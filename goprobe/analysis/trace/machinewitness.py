@@ -15,11 +15,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 import msgspec
 
 from goprobe.analysis.trace.assignments import Assignment, Assignments
-from goprobe.analysis.trace.toldplaces import lies_in, pieces_at, pieces_of
+from goprobe.analysis.trace.toldplaces import lies_in
 from goprobe.arch.code import ENTRY, LOST, Definition, FrameSlot, Holder
 from goprobe.binary.dwarf.info import Local
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.values.functionvars import FunctionVariables
+from goprobe.runtime.values.localplaces import pieces_at, pieces_of
 
 _WORD = 8
 

@@ -6,23 +6,9 @@ from collections.abc import Sequence
 
 from goprobe.arch.code import FrameSlot, Holder
 from goprobe.arch.registers import signed
-from goprobe.binary.dwarf.expression import Piece, UnsupportedExpressionError, evaluate
+from goprobe.binary.dwarf.expression import Piece
 from goprobe.binary.dwarf.info import Local
-from goprobe.binary.dwarf.loclist import LocationEntry
-
-
-def pieces_of(entry: LocationEntry) -> tuple[Piece, ...]:
-    """Of a location, with addresses from the CFA."""
-    try:
-        return evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
-    except UnsupportedExpressionError:
-        return ()
-
-
-def pieces_at(local: Local, pc: int) -> tuple[Piece, ...]:
-    """Where the debug information has a variable at a pc."""
-    entry = next((e for e in local.locations if e.low <= pc < e.high), None)
-    return () if entry is None else pieces_of(entry)
+from goprobe.runtime.values.localplaces import pieces_at
 
 
 def shares_place(local: Local, holders: Sequence[Holder], pc: int) -> bool:

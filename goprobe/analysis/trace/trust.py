@@ -28,7 +28,7 @@ from goprobe.analysis.trace.machinewitness import (
     in_words,
 )
 from goprobe.analysis.trace.results import returned_in
-from goprobe.analysis.trace.toldplaces import pieces_at, shares_place
+from goprobe.analysis.trace.toldplaces import shares_place
 from goprobe.analysis.trace.unsourced import SEVERAL, unsourced
 from goprobe.arch.code import LOST, FrameSlot, Holder
 from goprobe.arch.registers import RESUMED_THROUGH, signed
@@ -40,6 +40,7 @@ from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.stacks.bindings import Binding
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.values.functionvars import FunctionVariables
+from goprobe.runtime.values.localplaces import pieces_at
 from goprobe.runtime.values.pieces import is_taken_apart, leaves
 
 Judged = dict[tuple[Local, str, bool, bool, int, FrameView], Doubt | None]

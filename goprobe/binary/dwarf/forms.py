@@ -98,20 +98,21 @@ def _plan(forms: list[int]) -> tuple[int, ...]:
     return tuple(steps)
 
 
-def _how_read(name: int, form: int) -> tuple[int, int]:
+def _how_read(name: int, form: int) -> tuple[int, int, int]:
+    """As Abbrev has it."""
     if name == _HIGH_PC:  # whoever reads it has to know by which form
-        return READ_OTHER, 0
+        return READ_OTHER, name, 0
     width = FIXED.get(form, 0)
     if form in REFERENCES and width:
-        return READ_REFERENCE, width
+        return READ_REFERENCE, name, width
     if form == FORM_STRING:
-        return READ_STRING, 0
+        return READ_STRING, name, 0
     if form in (FORM_UDATA, FORM_STRX, FORM_LOCLISTX, FORM_RNGLISTX):
-        return READ_ULEB, 0
+        return READ_ULEB, name, 0
     of_strings = form in (FORM_STRP, FORM_LINE_STRP)
     if 0 < width <= 8 and not of_strings and form not in ADDRESS_INDEXES:
-        return READ_NUMBER, width
-    return READ_OTHER, 0
+        return READ_NUMBER, name, width
+    return READ_OTHER, name, 0
 
 
 def read_abbrevs(data: bytes, at: int, budget: Budget) -> dict[int, Abbrev]:
@@ -137,8 +138,7 @@ def read_abbrevs(data: bytes, at: int, budget: Budget) -> dict[int, Abbrev]:
                 break
             attributes.append((name, form, constant))
         plan = _plan([form for _, form, _ in attributes])
-        how = ((name, *_how_read(name, form)) for name, form, _ in attributes)
-        reading = tuple((kind, name, width) for name, kind, width in how)
+        reading = tuple(_how_read(name, form) for name, form, _ in attributes)
         table[code] = Abbrev(tag, children, tuple(attributes), plan, reading)
 
 

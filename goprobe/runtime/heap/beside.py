@@ -75,8 +75,8 @@ class BesideNotes:
     def __init__(self, static: tuple[int, int], edges: int, objects: int) -> None:
         """`edges` is how many there may be at most: what is not used of it takes no memory."""
         self.low = static[0]
-        self.size = min(max(static[1] - static[0], 0), _STATIC_MOST)
-        self.numbers: Notes = np.zeros(self.size >> 3, np.uint16)
+        size = min(max(static[1] - static[0], 0), _STATIC_MOST)
+        self.numbers: Notes = np.zeros(size >> 3, np.uint16)
         self.told = np.zeros(TOLD_MOST, np.int64)
         self.notes: Notes = np.zeros(edges, np.uint16)
         self.heads: Notes = np.zeros(objects, np.uint16)

@@ -10,9 +10,8 @@ import msgspec
 import numpy as np
 
 from goprobe.arch.machinecode import call_before
-from goprobe.binary.dwarf.expression import Piece, UnsupportedExpressionError, evaluate
+from goprobe.binary.dwarf.expression import Piece
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, has_pointer_at, part_at
-from goprobe.binary.dwarf.info import Local
 from goprobe.binary.pcln.format import shown_name
 from goprobe.binary.pcln.stackmap import frame_maps, stack_objects
 from goprobe.counts import counted
@@ -21,7 +20,7 @@ from goprobe.runtime.heap.gcprograms import written_by
 from goprobe.runtime.image.code import Spot
 from goprobe.runtime.roots.givenslots import given_slots
 from goprobe.runtime.stacks.unwind import MachineFrame
-from goprobe.runtime.values.localplaces import named_elsewhere
+from goprobe.runtime.values.localplaces import named_elsewhere, pieces_at
 from goprobe.runtime.values.pieces import is_word_of_another, leaves, named_word_type
 from goprobe.runtime.values.spilled import parts_in_memory
 from goprobe.runtime.world import World
@@ -119,8 +118,10 @@ class FrameShapes:
     def _may_be(self, variable: FrameVariable, place: int) -> bool:
         return self.fits(variable.type, place - variable.low + variable.offset)
 
-    def _tells(self, variable: FrameVariable, place: int) -> bool:
-        return variable.type is not None and self._may_be(variable, place)
+    def _is_told(self, variables: Sequence[FrameVariable], place: int) -> bool:
+        """Whether one of some variables, of a known type, has a pointer at a place."""
+        over = (v for v in variables if v.low <= place < v.high and v.type is not None)
+        return any(self._may_be(v, place) for v in over)
 
     def fits(self, kind: GoType | None, offset: int) -> bool:
         """Whether values of a type have a pointer so many bytes from their beginning."""
@@ -196,7 +197,7 @@ class FrameShapes:
         yield from whole
         yield from self._given(frame, slots, whole)
         for v in words:
-            if not any(w.low <= v.low < w.high and self._tells(w, v.low) for w in whole):
+            if not self._is_told(whole, v.low):
                 known = named_word_type(types, v.name, v.type) if v.type else None
                 yield FrameVariable(v.low, v.high, v.name, known)
 
@@ -205,11 +206,7 @@ class FrameShapes:
     ) -> Iterator[FrameVariable]:
         """Parameters in pointer slots of which no variable tells."""
         program, pc = self._world.program, frame.lookup - self._world.bias
-        places = [
-            at
-            for at in slots
-            if at < 0 and not any(v.low <= at < v.high and self._tells(v, at) for v in known)
-        ]
+        places = [at for at in slots if at < 0 and not self._is_told(known, at)]
         function = None if program.stripped or not places else program.debug.function_at(pc)
         if function is None or frame.lookup != frame.pc - 1:
             return
@@ -236,9 +233,9 @@ class FrameShapes:
                 if not local.name:
                     continue
                 go_type = types.at(local.type)
-                pieces = _pieces(local, pc)
+                pieces = pieces_at(local, pc)
                 if behind and not _in_memory(pieces, all):
-                    later = _pieces(local, behind)
+                    later = pieces_at(local, behind)
                     pieces = later if _in_memory(later, any) else pieces
                 words = named_elsewhere(local, tuple(leaves(types, go_type)), every)
                 for part in parts_in_memory(
@@ -271,17 +268,6 @@ class FrameShapes:
 def _unaddressed(slots: Sequence[int], objects: Sequence[FrameObject]) -> list[int]:
     """Those that nothing but the function's own code stores to."""
     return [at for at in slots if not any(o.low <= at < o.low + o.size for o in objects)]
-
-
-def _pieces(local: Local, pc: int) -> tuple[Piece, ...]:
-    """Where a variable lies at a pc; none where that is not told."""
-    entry = next((e for e in local.locations if e.low <= pc < e.high), None)
-    if entry is None:
-        return ()
-    try:
-        return evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
-    except UnsupportedExpressionError:
-        return ()
 
 
 def _in_memory(pieces: Sequence[Piece], how_many: Callable[[Iterable[bool]], bool]) -> bool:

@@ -13,10 +13,10 @@ import msgspec
 
 from goprobe.arch.code import ENTRY, FrameSlot
 from goprobe.binary.dwarf.dieindex import FunctionEntry
-from goprobe.binary.dwarf.expression import UnsupportedExpressionError, evaluate
 from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.binary.dwarf.info import Local
 from goprobe.runtime.image.program import GoProgram
+from goprobe.runtime.values.localplaces import pieces_of
 
 _WORD = 8
 _LONE = (GoKind.POINTER, GoKind.MAP, GoKind.CHAN, GoKind.FUNC)
@@ -63,8 +63,5 @@ def _register(local: Local, pc: int) -> str:
     entry = next((e for e in local.locations if e.low <= pc < e.high), None)
     if entry is None or entry.low != pc:
         return ""
-    try:
-        pieces = evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
-    except UnsupportedExpressionError:
-        return ""
+    pieces = pieces_of(entry)
     return pieces[0].register if len(pieces) == 1 and not pieces[0].size else ""

@@ -8,6 +8,7 @@ and it need not be walked: a template says where they are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import pairwise
 
 import msgspec
@@ -36,7 +37,7 @@ class PointerSlot(msgspec.Struct, frozen=True):
         return tuple((self.cfa + at) // _WORD for at in self.variable.words if at is not None)
 
 
-class Template(msgspec.Struct, frozen=True):
+class Template(msgspec.Struct, frozen=True, dict=True):
     """`size` bytes from sp to the stack's high end. `returns` are the words (index, value) that
     make it this stack. `leads` are the words that may point at values on the stack itself, and
     `objects` where such lie, in bytes from sp, as the compiler lists them. `pointing` are the words
@@ -63,7 +64,7 @@ class Template(msgspec.Struct, frozen=True):
             low <= words[i] < high and self._at_object(words[i] - sp) for i in self.others
         )
 
-    @property
+    @cached_property
     def others(self) -> tuple[int, ...]:
         """The words that may point at values on the stack, and do not."""
         pointing = {i for i, _ in self.pointing}

@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from goprobe.arch.registers import signed
-from goprobe.binary.dwarf.expression import UnsupportedExpressionError, evaluate
+from goprobe.binary.dwarf.expression import Piece, UnsupportedExpressionError, evaluate
 from goprobe.binary.dwarf.info import Local
 from goprobe.binary.dwarf.loclist import LocationEntry
 from goprobe.runtime.values.pieces import Leaf
 
 _ALWAYS = 1 << 64  # behind every pc
+
+
+def pieces_of(entry: LocationEntry) -> tuple[Piece, ...]:
+    """Of a location, with addresses from the CFA; none where it is not told in a way we know."""
+    try:
+        return evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
+    except UnsupportedExpressionError:
+        return ()
+
+
+def pieces_at(local: Local, pc: int) -> tuple[Piece, ...]:
+    """Where the debug information has a variable at a pc."""
+    entry = next((e for e in local.locations if e.low <= pc < e.high), None)
+    return () if entry is None else pieces_of(entry)
 
 
 def in_its_own_statement(local: Local, line: int) -> bool:
@@ -23,10 +37,7 @@ def frame_offset(local: Local) -> int | None:
     """The CFA offset of a variable that lies at one frame place all through its function."""
     if len(local.locations) != 1 or local.locations[0].high < _ALWAYS:
         return None
-    try:
-        pieces = evaluate(local.locations[0].expression, cfa=0, frame_base=0, registers={}, bias=0)
-    except UnsupportedExpressionError:
-        return None
+    pieces = pieces_of(local.locations[0])
     if len(pieces) != 1 or pieces[0].address is None:
         return None
     return signed(pieces[0].address)
@@ -51,8 +62,4 @@ def named_elsewhere(local: Local, words: Sequence[Leaf], others: Sequence[Local]
 
 def _frame_places(entry: LocationEntry) -> list[int | None]:
     """The CFA offset of each piece of a location; None where it lies elsewhere."""
-    try:
-        pieces = evaluate(entry.expression, cfa=0, frame_base=0, registers={}, bias=0)
-    except UnsupportedExpressionError:
-        return []
-    return [None if p.address is None else signed(p.address) for p in pieces]
+    return [None if p.address is None else signed(p.address) for p in pieces_of(entry)]
