@@ -79,7 +79,7 @@ class ObjectTypes:
     ) -> Typing:
         """The type of every object, as far as anything tells it. `graph` has the pointers between
         the objects and from the roots, which are in `groups`; `carriers` are the objects that carry
-        their types, `carried` those."""
+        their types, `carried` those. What stands beside the pointers is given back."""
         self._say(f"finding the objects' types{first_time(len(graph.target), flow)}")
         view = self.view(graph, groups)
         typist = Typist(view, self.shapes)
@@ -92,6 +92,7 @@ class ObjectTypes:
                 typist.known(objects[into == self.lead[self._heap.objects.span[objects]]], shape)
         typist.seed(carriers.astype(np.int64), carried)
         typing = typist.run()
+        graph.beside.forget()
         self._code.keep()
         return typing
 

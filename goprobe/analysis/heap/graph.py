@@ -216,7 +216,6 @@ class HeapGraph:
         nodes = self.nodes
         typing = self._types.find(self._pointers, nodes.groups, nodes.carriers, nodes.carried)
         self.snapshot.words.forget()
-        nodes.beside.forget()
         return typing
 
     @cached_property

@@ -209,7 +209,7 @@ def with_roots(
         offset=places("offset", edges.offset, 1),
         target=behind(edges.target, 2),
         into=places("into", edges.into, 3),
-        beside=edges.beside.longer(len(order)),
+        beside=edges.beside_with(len(order)),
         heap_edges=heap_edges,
         addresses=addresses,
         strays=edges.strays,

@@ -69,6 +69,10 @@ class Edges(msgspec.Struct, frozen=True):
         counts = np.diff(self.first)
         return np.repeat(np.arange(len(counts), dtype=np.int32), counts)
 
+    def beside_with(self, more: int) -> Beside:
+        """What stands beside its pointers and so many more, of which nothing is known."""
+        return self.beside.longer(more)
+
 
 def leading_to(target: Ids, wanted: NDArray[np.bool_]) -> Ints:
     """The numbers of the edges to these `target`s that lead to `wanted` nodes."""
