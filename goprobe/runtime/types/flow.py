@@ -21,7 +21,7 @@ from goprobe.runtime.types.shape import Meaning, Rule
 from goprobe.runtime.types.shapes import Shapes
 
 _WORD_LIMIT = (1 << 63) - 1
-_STATE = 9
+_STATE = 10
 _SHAPES_AT_ONCE = 256
 _NARROW = 64  # nodes at once, for which a loop in Python is faster than arrays are
 _ASIDE = 1 << 16
@@ -57,6 +57,7 @@ class Stream:
         self._queue = np.empty(len(types) + _ASIDE, np.int32)
         self._aside = np.empty((_ASIDE, loop.OF_ASIDE), np.int64)
         self._arrays = np.empty((_ASIDE, loop.OF_ARRAY), np.int64)
+        self._noted = np.empty((_ASIDE, loop.OF_ARRAY), np.int64)
         self._spans = _of_spans(view)
         self._left = np.zeros(0, np.int64)
         self._held = HeldParts(view, parts, types)
@@ -109,8 +110,9 @@ class Stream:
         while state[0] < state[1]:
             most = _EVERYTHING if self._effort else max(_NARROW, len(nodes))
             self._run(state, most)
-            head, tail, aside, arrays, _, at_edge, _, later, _ = state.tolist()
+            head, tail, aside, arrays, _, at_edge, _, later, _, noted = state.tolist()
             self._note_arrays(arrays)
+            self._note_parts(noted)
             yield from self._put_aside(aside)
             waiting = self._queue[head:tail].astype(np.int64)
             put_off = self._put_off.taken(self._later[:later])
@@ -132,7 +134,7 @@ class Stream:
         nodes = np.concatenate((begun, different(nodes[len(begun) :], len(self._shape))))
         self._tables.read_all(numbers(self._shape[nodes]))
         self._queue[: len(nodes)] = nodes
-        state[:] = (0, len(nodes), 0, 0, NOWHERE, at_edge, NOWHERE, 0, 0)
+        state[:] = (0, len(nodes), 0, 0, NOWHERE, at_edge, NOWHERE, 0, 0, 0)
         self._patient = patient if self._put_off.worth_it else _EVERYTHING
 
     def _whole(self, nodes: Ints) -> Ints:
@@ -184,6 +186,7 @@ class Stream:
             tables.shapes.reshape(-1), tables.rules.reshape(-1), *self._keys(),
             self._aside.reshape(-1), self._arrays.reshape(-1),
             self._parts.shape, self._parts.into, self._parts.length, *self._held.columns,
+            self._noted.reshape(-1), int(not tables.generic),
             graph.beside.notes, graph.beside.heads, graph.beside.told.view(np.int64),
             effort=self._effort,
         )  # fmt: skip
@@ -199,6 +202,12 @@ class Stream:
         shape, node, into, length = self._arrays[:count].T.copy()
         for (number,), rows in by_key(shape):
             self._parts.reach(number, node[rows], into[rows], length[rows])
+
+    def _note_parts(self, count: int) -> None:
+        """The loop itself has looked which of its object's parts is the longest."""
+        shape, node, into, length = self._noted[:count].T.copy()
+        for (number,), rows in by_key(shape):
+            self._parts.add(number, node[rows], into[rows], length[rows])
 
     def _put_aside(self, count: int) -> Iterator[tuple[Rule, int, Ints, Ints]]:
         edges, nodes, rule, shape = self._aside[:count].T.copy()
@@ -223,7 +232,7 @@ class _Tables:
 
     def __init__(self, shapes: Shapes) -> None:
         self._shapes = shapes
-        self._generic = True
+        self.generic = True
         self._rules = 0
         self.shapes = np.zeros((1, loop.OF_SHAPE), np.int64)
         self.rules = np.zeros((1, 2), np.int64)
@@ -239,10 +248,12 @@ class _Tables:
             return
         about = self._shapes[shape]
         rules, targets = about.rules
-        generic = self._generic and self._shapes.is_vague(shape)
+        generic = self.generic and self._shapes.is_vague(shape)
         row[loop.KIND] = GENERIC if generic else READY
         row[loop.SIZE], row[loop.LENGTH] = about.size, about.words
         row[loop.POINTERS] = about.pointers
+        any_part = self._shapes.is_array(shape) or self._shapes.is_special(shape)
+        row[loop.COVERS] = loop.LARGEST if any_part else about.size
         if rules.any():
             row[loop.BEGIN], row[loop.COUNT] = self._rules, len(rules)
             end = self._rules + len(rules)
@@ -282,7 +293,7 @@ class _Tables:
                 self.shapes[target, loop.ONE_PART], self.shapes[target, loop.OTHER_PART] = parts
 
     def has_generic(self) -> None:
-        self._generic = False
+        self.generic = False
         kinds = self.shapes[:, loop.KIND]
         kinds[kinds == GENERIC] = READY
 

@@ -19,8 +19,9 @@ _TINY = 16  # maxTinySize, runtime/malloc.go, Go 1.21 to 1.27
 INDIRECT = 1 << 7  # flagIndir, src/reflect/value.go, Go 1.21 to 1.27
 LEADS, IS = 2, 4
 """Added to the type of a reflect.Value's pointer: it leads to the value, or is one itself."""
-_LARGEST = 1 << 47  # user space of x86-64: nothing is longer
 _ABSENT = NOWHERE = -1
+LONGEST = 1 << 31
+"""Nothing is said of parts that reach further into an object (bytes)."""
 LONG, TOLD, LIKE = 1 << 20, 20, 42
 """A key of `held`: what an object is like, the part's shape, how far into the object (less than
 LONG), from these bits on."""
@@ -31,16 +32,18 @@ _MANY = 64  # pointers of a node, for which a shape is read at once
 LEAD, ROOM, BELOW, NOSCAN, SLOT, SPAN_BASE = range(6)
 OF_SPAN = 8
 """Of each span (see HeapView)."""
-KIND, SIZE, LENGTH, POINTERS, BEGIN, COUNT, ONE_PART, OTHER_PART = range(8)
-OF_SHAPE = 8
+KIND, SIZE, LENGTH, POINTERS, BEGIN, COUNT, ONE_PART, OTHER_PART, COVERS = range(9)
+OF_SHAPE = 9
 """Of each shape: what the loop may do with it, its size, its words where it is an array, whether it
 has pointers, where its rules begin, and how many there are. Of a Swiss map's table its directory
-and its groups, of a trie's node its inner nodes and entries."""
+and its groups, of a trie's node its inner nodes and entries. How far parts may reach into an object
+of that shape without telling more of it."""
 EDGE, SOURCE, RULE, SHAPE = range(4)
 OF_ASIDE = 4
 ARRAY_SHAPE, ARRAY_NODE, ARRAY_INTO, ARRAY_LENGTH = range(4)
 OF_ARRAY = 4
-"""Of what was put aside, and of what slices reach."""
+"""Of what was put aside, of what slices reach, and of parts."""
+LARGEST = 1 << 47  # user space of x86-64: nothing is longer
 
 
 @loop
@@ -51,7 +54,7 @@ def flow(
     spans: Row, start: Row, words: Row, there: Row, page_bits: int, element_at: int,
     shapes: Row, rules: Row, known: Row, told_by: Row, aside: Row, arrays: Row,
     part_shape: Row, part_into: Row, part_length: Row, like: Row, held: Row, made_of: Row,
-    notes: Row, heads: Row, static: Row,
+    parts: Row, naming: int, notes: Row, heads: Row, static: Row,
 ) -> int:  # fmt: skip
     """Follows the pointers of the nodes in `queue`, and of what gets a shape on the way.
 
@@ -63,10 +66,13 @@ def flow(
     one), and the complements of closures' code and of channels' elements; each one's rule, shape,
     and whether that is certain, are in `told_by`. Where objects are `like` each other, `held` tells
     of parts what they make of objects of which nothing else is known (see `heldparts`): `made_of`
-    has each part's length, and the whole. Such parts are followed at once. `notes`, `heads` and
-    `static` say what stands beside pointers (see `beside`): other words are looked up. Ends, too,
-    where a word is wanted that is not `there`, or a node of many edges wants a shape that was not
-    read: state[4] is the word's place then, state[6] the shape (else NOWHERE), and state[5] the
+    has each part's length, and the whole. Such parts are followed at once. Where a pointer leads
+    to a part of an object that is of no shape yet, or of one that `COVERS` it, that is all that it
+    tells: such parts are written to `parts` (rows as of `arrays`), state[9] of them, unless types
+    of generic code are `naming` objects, too. `notes`, `heads` and `static` say what stands beside
+    pointers (see `beside`): other words are looked up. Ends, too, where a word is wanted that is
+    not `there`, or a node of many edges wants a shape that was not read: state[4] is the word's
+    place then, state[6] the shape (else NOWHERE), and state[5] the
     edge to go on with. Nodes from the place `patient` in the queue on that want a word of their
     own, and have not very many edges, are put into `later` instead, behind state[7] others.
 
@@ -76,6 +82,7 @@ def flow(
     head, tail, asides, reached = state[0], state[1], state[2], state[3]
     at_edge, missing, unread, put_off, full = state[5], _ABSENT, _ABSENT, state[7], False
     most_aside, most_reached, seen = len(aside) // OF_ASIDE, len(arrays) // OF_ARRAY, 0
+    noted, most_noted = state[9], len(parts) // OF_ARRAY
     while head < tail and tail - head <= most and missing < 0 and unread < 0 and not full:
         node = queue[head]
         edges, begins_at = first[node + 1] - first[node], max(at_edge, first[node])
@@ -85,7 +92,7 @@ def flow(
         if own == 0 and node < n and len(like) > 0:
             own, skipped = part_shape[node], part_into[node] >> 3
         own_length = shapes[own * OF_SHAPE + LENGTH]
-        words_before, place, last, of_own = 0, _ABSENT, _LARGEST, False
+        words_before, place, last, of_own = 0, _ABSENT, LARGEST, False
         if node < n:
             at_span = span[node]
             about = at_span * OF_SPAN
@@ -107,7 +114,10 @@ def flow(
             if to < n:
                 seen += shape[to] + sure[to] + span[to] + extent[to]
         for edge in range(begins_at, first[node + 1]):
-            if asides == most_aside or reached == most_reached or tail == len(queue):
+            if (
+                asides == most_aside or reached == most_reached
+                or noted == most_noted or tail == len(queue)
+            ):  # fmt: skip
                 full = True
                 break
             to, word = target[edge], offset[edge]
@@ -269,8 +279,8 @@ def flow(
                             missing, of_own = place + word + 2, True
                             break
                         elements = words[place + word + 2]
-                    if elements < 0 or elements > _LARGEST // each:
-                        elements = _LARGEST // each
+                    if elements < 0 or elements > LARGEST // each:
+                        elements = LARGEST // each
                     end = inside + elements * each
                     if inside < 0 or elements == 0 or end > room:
                         continue
@@ -315,6 +325,24 @@ def flow(
                             tail += 1
                         put_aside = False
 
+            if put_aside and rule == _ONE and long > 0 and inside + long < LONGEST and not naming:
+                covers, have = 0, shape[to]
+                if have != 0 and (have + 1) * OF_SHAPE <= len(shapes):
+                    covers = shapes[have * OF_SHAPE + COVERS]
+                if have == 0 or inside + long <= covers:
+                    put_aside = False
+                    extent[to] = max(extent[to], inside + long)
+                    known_of = part_length[to] == long and part_into[to] == inside
+                    if have == 0 and not (known_of and part_shape[to] == told):
+                        put = noted * OF_ARRAY
+                        parts[put + ARRAY_SHAPE], parts[put + ARRAY_NODE] = told, to
+                        parts[put + ARRAY_INTO], parts[put + ARRAY_LENGTH] = inside, long
+                        noted += 1
+                        if long > part_length[to] or (
+                            long == part_length[to] and inside < part_into[to]
+                        ):
+                            part_shape[to], part_into[to], part_length[to] = told, inside, long
+
             if taken:
                 old = shape[to]
                 if old == 0 or (certain and old != told):
@@ -340,5 +368,5 @@ def flow(
             at_edge = edge
     state[0], state[1], state[2], state[3] = head, tail, asides, reached
     state[4], state[5], state[6], state[7] = missing, at_edge, unread, put_off
-    state[8] = seen
+    state[8], state[9] = seen, noted
     return tail - head

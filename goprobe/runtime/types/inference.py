@@ -25,7 +25,7 @@ from goprobe.runtime.types.flow import HELD_NOWHERE, Stream
 from goprobe.runtime.types.heapview import HeapView
 from goprobe.runtime.types.lonewords import alone, closures, interfaces, type_of_itab
 from goprobe.runtime.types.mapheaders import map_headers
-from goprobe.runtime.types.parts import ObjectParts
+from goprobe.runtime.types.parts import ObjectParts, by_elements
 from goprobe.runtime.types.reflected import reflected
 from goprobe.runtime.types.shape import Rule
 from goprobe.runtime.types.shapes import Shapes
@@ -114,7 +114,8 @@ class Typist:
         vague, self._vague = self._vague or [], None
         self._stream.has_generic()
         for carriers, number in vague:
-            self._assign(carriers, number)
+            for some, told in by_elements(self._shapes, self._parts, carriers, number):
+                self._assign(some, told)
         self._settle()
         return Typing(*self._doubts.told())
 
@@ -179,8 +180,7 @@ class Typist:
 
     def _assign_surely(self, nodes: Ints, shapes: Ids) -> None:
         """Give each of some objects a shape of its own, which says enough and is certain."""
-        have = self.shape[nodes]
-        fresh = (have != shapes) & ((have == 0) | ~self.sure[nodes])
+        fresh = (self.shape[nodes] != shapes) & ((self.shape[nodes] == 0) | ~self.sure[nodes])
         self.shape[nodes[fresh]] = shapes[fresh]
         self._wait(nodes[fresh])
         self.sure[nodes[self.shape[nodes] == shapes]] = True

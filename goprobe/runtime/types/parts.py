@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from goprobe.runtime.heap.grouping import contained, distinct
+from goprobe.runtime.heap.grouping import contained, distinct, numbers
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.types.flowloop import LONGEST
+from goprobe.runtime.types.shapes import Shapes
 
-_MOST = (1 << 31) - 1
+_MOST = LONGEST - 1
 
 Part = tuple[int, Ints, Ints, Ints]
 """A shape, and of each object that holds it: its number, how far into it, how many bytes."""
@@ -24,9 +27,9 @@ _Length = TypeVar("_Length", np.int32, np.int64)
 
 
 class ObjectParts:
-    """The parts of all objects. `shape`, `into` and `length` are those of each object's longest,
-    `extent` is how far any of them reaches. (Pages of them that nothing is written to take no
-    memory.)"""
+    """The parts of all objects. `shape`, `into` and `length` are those of each object's longest (of
+    several of them the first), `extent` is how far any of them reaches. (Pages of them that nothing
+    is written to take no memory.)"""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -58,9 +61,16 @@ class ObjectParts:
             best = order[np.diff(nodes[order], append=-1) != 0]
         np.maximum.at(self.extent, nodes, np.minimum(into + long, _MOST).astype(np.int32))
         self._fresh.append((shape, key, long.astype(np.int32)))
-        best = best[long[best] > self.length[nodes[best]]]
+        have, at = self.length[nodes[best]], self.into[nodes[best]]
+        best = best[(long[best] > have) | (long[best] == have) & (into[best] < at)]
         at = nodes[best]
         self.shape[at], self.into[at], self.length[at] = shape, into[best], long[best]
+
+    def add(self, shape: int, nodes: Ints, into: Ints, length: Ints) -> None:
+        """The same of parts of which it is noted already how far they reach, and of each object
+        which is the longest."""
+        key, long = _longest(nodes << 32 | into, length)
+        self._fresh.append((shape, key, long.astype(np.int32)))
 
     def reach(self, shape: int, nodes: Ints, into: Ints, length: Ints) -> None:
         """An array, as a slice says, goes to the end of each of some objects."""
@@ -88,6 +98,22 @@ class ObjectParts:
             both = key if have is None else np.sort(np.concatenate((have, key)), kind="stable")
             self._seen[shape] = both
         return taken
+
+
+def by_elements(
+    shapes: Shapes, parts: ObjectParts, nodes: Ints, vague: int
+) -> Iterator[tuple[Ints, int]]:
+    """Objects of a shape that generic code has a name of its own for, and what they are told to be.
+    Of arrays those are of another type's elements where a value of such a type, of the same layout,
+    lies at the place of one."""
+    about, held = shapes[vague], parts.shape[nodes]
+    for part in numbers(held[held != 0]) if shapes.is_array(vague) else ():
+        own, rtype = shapes[part], shapes.rtype(part)
+        alike = own.size == about.size and np.array_equal(own.rules[0], about.rules[0])
+        if rtype and alike and not shapes.is_array(part):
+            whole = parts.into[nodes] % max(own.size, 1) == 0
+            yield nodes[(held == part) & whole], shapes.array_of_rtype(rtype)
+    yield nodes, vague
 
 
 def _together(parts: list[_Noted]) -> tuple[Ints, Ids]:
