@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 import goprobe
 from goprobe import compiled
+from goprobe.analysis.heap import tree
 from goprobe.analysis.heap.dominators import dominators
-from goprobe.analysis.heap.tree import held_together
+from goprobe.analysis.heap.tree import held_together, holders_of
 from goprobe.model.codec import from_json
 from goprobe.model.heap import GraphSummary, HeapReport, TreeNode
 from tests.heap.test_dominators import Graph, graphs, rows_of
@@ -30,6 +31,7 @@ def _reached(edges: Graph, without: set[int]) -> set[int]:
     return seen
 
 
+@pytest.mark.parametrize("room", [1, 1 << 14])
 @pytest.mark.parametrize("fast", [True, False])
 @settings(
     max_examples=300,
@@ -38,14 +40,16 @@ def _reached(edges: Graph, without: set[int]) -> set[int]:
 )
 @given(edges=graphs(), kinds=st.lists(st.integers(0, 3), min_size=24, max_size=24))
 def test_holders_are_those_that_it_is_reached_from_without_the_others(
-    fast: bool, edges: Graph, kinds: list[int], monkeypatch: pytest.MonkeyPatch
+    fast: bool, room: int, edges: Graph, kinds: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if fast and not compiled.installed():
         pytest.skip("numba is not installed")
+    monkeypatch.setattr(tree, "_SETS", room)
     monkeypatch.setattr(compiled, "_WORTH_IT", 0 if fast else 1 << 62)
     first, target = rows_of(edges)
     found = dominators(first, target, 0)
-    joint = held_together(first, target, found, np.array(kinds, np.int32))
+    holders = holders_of(first, target, found)
+    joint = held_together(holders, found.order, np.array(kinds, np.int32), 4)
     parent = found.parent.tolist()
     for node, place in zip(found.order.tolist()[1:], joint.place.tolist()[1:], strict=True):
         above = parent[node]

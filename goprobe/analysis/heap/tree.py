@@ -8,8 +8,11 @@ below which something points at it, or at what holds it together with others.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from goprobe.analysis.heap import treeloops as loops
 from goprobe.analysis.heap.dominators import Dominators
@@ -17,11 +20,14 @@ from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.kinds import Kinds, kinds_of
 from goprobe.model.address import Address
 from goprobe.model.heap import REST, SEVERAL, TreeNode
+from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.objects import Ids, parts_of
 from goprobe.runtime.heap.spantable import Ints
 
 _DEEPEST = 6
 _MOST_ROWS = 1 << 15
+_RANK_BITS = 31
+_SETS, _MORE = 1 << 14, 4  # of holders, for which there is room at first; more of it, if not enough
 _ROOM = 9  # kinds that hold something together, as far as they are told apart
 _MOST_ROOTS, _MOST_CHILDREN = 200, 20
 _LEAST = 2000  # a row of which there go so many into the whole is not told by itself
@@ -53,52 +59,67 @@ class _Rows(msgspec.Struct, frozen=True):
 def kept_tree(graph: HeapGraph) -> tuple[TreeNode, ...]:
     """The rows below everything that can be reached, those that keep most first."""
     kinds = kinds_of(graph)
-    tree = graph.dominators
     with graph.keeping():
-        joint = held_together(graph.nodes.first, graph.nodes.target, tree, kinds.of)
+        holders = holders_of(graph.nodes.first, graph.nodes.target, graph.dominators)
     graph.forget_referrers()
+    joint = held_together(holders, graph.dominators.order, kinds.of, len(kinds.every))
+    del holders
     rows = _rows(graph, kinds, joint)
     return _Tree(graph, kinds, joint, rows).top()
 
 
-def held_together(first: Ints, target: Ids, dominators: Dominators, kind: Ids) -> Joint:
-    """Which ranks nobody holds alone, and who does so together; `kind` is of each node."""
-    place, sets = _holders(first, target, dominators, kind)
-    number = np.zeros(len(sets), np.int32)
-    if not len(sets):
-        return Joint(place, number, sets)
-    room = np.full(1 << (2 * len(sets)).bit_length(), _NONE, np.int32)
-    different = loops.number_sets(sets.reshape(-1), _ROOM, room, number)
-    example = np.zeros(different, np.int64)
-    example[number] = np.arange(len(sets))
-    return Joint(place, number, sets[example])
+class Holders(msgspec.Struct, frozen=True):
+    """`joint` are the ranks that nobody holds alone; of each, what holds it are the `ranks` before
+    `until`: ranks beside it, -1 for what comes from below itself."""
+
+    joint: Ids
+    until: NDArray[np.signedinteger[Any]]
+    ranks: Ids
 
 
-def _holders(first: Ints, target: Ids, dominators: Dominators, kind: Ids) -> tuple[Ids, Ids]:
-    """The place of each rank among those that nobody holds alone, and the set of each one's
-    holders."""
-    order, above = dominators.order, dominators.above
-    referrers = dominators.referrers(first, target)
+def holders_of(first: Ints, target: Ids, dominators: Dominators) -> Holders:
+    """Who holds what nobody holds alone."""
+    above, referrers = dominators.above, dominators.referrers(first, target)
     # A dominator's rank is the lowest of all that leads there, if it does so itself.
     begins = referrers.begin
-    some = np.flatnonzero(referrers.sources[begins[1:-1]] != above[1:]).astype(np.int32)
+    some = np.flatnonzero(referrers.sources[begins[1:-1]] != above[1:])
     some += 1
-    place = np.full(len(order), _NONE, np.int32)
-    place[some] = np.arange(len(some), dtype=np.int32)
-    sets = np.full((len(some), _ROOM), _ABOVE, np.int32)
-    if not len(some):
-        return place, sets
-    joint = some[np.argsort(-above[some], kind="stable")]
+    some -= above[some].astype(np.int64) << _RANK_BITS  # the last dominators first
+    some.sort()
+    joint = (some & ((1 << _RANK_BITS) - 1)).astype(np.int32)
+    del some
     until = np.cumsum(begins[joint + 1] - begins[joint], dtype=begins.dtype)
-    holders = np.empty(int(until[-1]), np.int32)
-    loops.beside(joint, above, begins, referrers.sources, above.copy(), holders)
-    begin, follow = np.zeros(len(some) + 2, begins.dtype), np.empty(len(holders), np.int32)
-    queue, waits = np.zeros(len(some), np.int32), np.zeros(len(some), np.uint8)
-    loops.spread(
-        joint, place, until, holders, kind[order], begin, follow, _ROOM, sets.reshape(-1), queue,
-        waits,
-    )  # fmt: skip
-    return place, sets
+    ranks = np.empty(int(until[-1]) if len(until) else 0, np.int32)
+    loops.beside(joint, above, begins, referrers.sources, above.copy(), ranks)
+    return Holders(joint, until, ranks)
+
+
+def held_together(holders: Holders, order: Ids, kind: Ids, kinds: int) -> Joint:
+    """Who holds together what nobody holds alone, by the node of each rank, and the `kind` of each
+    node: one of so many `kinds`."""
+    joint, ranks, count = holders.joint, holders.ranks, len(holders.joint)
+    place = np.full(len(order), _NONE, np.int32)
+    place[joint] = np.arange(count, dtype=np.int32)
+    follow, begin = np.empty(len(ranks), np.int32), np.empty(count + 2, holders.until.dtype)
+    number, queue, waits = (
+        np.empty(count, np.int32),
+        np.empty(count, np.int32),
+        np.empty(count, bool),
+    )
+    room, found = kinds + _SETS, -1
+    while found < 0 and count:
+        sets = np.full((room, _ROOM), _ABOVE, np.int32)
+        table = np.full(1 << (2 * room).bit_length(), _NONE, np.int32)
+        begin[:], number[:], waits[:] = 0, 0, False
+        found = loops.spread(
+            joint, place, holders.until, ranks, order, kind, kinds, begin, follow, _ROOM, number,
+            sets.reshape(-1), table, queue, waits,
+        )  # fmt: skip
+        room *= _MORE
+    if not count:
+        return Joint(place, number, np.zeros((0, _ROOM), np.int32))
+    used = distinct(number)
+    return Joint(place, np.searchsorted(used, number).astype(np.int32), sets[used])
 
 
 def _rows(graph: HeapGraph, kinds: Kinds, joint: Joint) -> _Rows:

@@ -42,21 +42,28 @@ def spread(
     place: Row,
     until: Row,
     holders: Row,
+    order: Row,
     kind: Row,
+    kinds: int,
     begin: Row,
     follow: Row,
     room: int,
+    number: Row,
     sets: Row,
+    table: Row,
     queue: Row,
     waits: Row,
 ) -> int:
-    """Puts into `sets`, `room` places for each joint rank, the kinds of the direct ranks that hold
-    it, through other joint ones, too: the lowest ones, ascending.
+    """Finds of each joint rank the kinds of the direct ranks that hold it, through other joint
+    ones, too: the `number` of a set in `sets`, which has `room` places, for the lowest ones,
+    ascending. Returns how many sets there are, -1 where there is no room for them.
 
     `place` is that of each rank among the joint ones, -1 for others; `joint` are their ranks in the
-    order of `holders`, of each the ones before `until`. `sets` is all above every kind, `waits` 0,
-    `begin` (two more than there are joint ones) 0 in the beginning; `follow` and `queue` are room
-    for the holders and the joint ones.
+    order of `holders`, of each the ones before `until`; `order` is the node of each rank, whose
+    `kind` is less than `kinds`. `sets` is all above every kind, `table` (a power of two long, and
+    longer than there is room for sets) -1 throughout, `begin` (two more than there are joint ones),
+    `waits` and `number` 0 in the beginning; `follow` and `queue` are room for the holders and the
+    joint ones.
     """
     size = len(queue)
     for i in range(len(holders)):
@@ -66,80 +73,79 @@ def spread(
                 begin[source + 2] += 1
     for i in range(2, size + 2):
         begin[i] += begin[i - 1]
-    waiting, at = 0, 0
+    at = 0
     for i in range(len(joint)):
-        to = place[joint[i]]
-        base = to * room
         while at < until[i]:
-            holder = holders[at]
+            source = place[holders[at]] if holders[at] >= 0 else -1
             at += 1
-            if holder < 0:
-                continue
-            source = place[holder]
             if source >= 0:
-                follow[begin[source + 1]] = to
+                follow[begin[source + 1]] = i
                 begin[source + 1] += 1
-                continue
-            value, j = kind[holder], 0
-            while j < room and sets[base + j] < value:
-                j += 1
-            if j < room and sets[base + j] != value:
-                for k in range(room - 1, j, -1):
-                    sets[base + k] = sets[base + k - 1]
-                sets[base + j] = value
-                if waits[to] == 0:
-                    waits[to] = 1
-                    queue[waiting] = to
+    # Set 0 is empty, the following are those of one kind each.
+    count, at, step, begins, waiting = 1, 0, 0, 0, 0
+    while step < kinds + len(joint) or waiting > 0:
+        into, end = 0, at + 1
+        if step < kinds:
+            at = 0
+            end = 1
+        elif step < kinds + len(joint):
+            into = step - kinds
+            at = until[into - 1] if into > 0 else 0
+            end = until[into]
+        else:
+            source = queue[begins]
+            begins = (begins + 1) % size
+            waiting -= 1
+            waits[source] = 0
+            at, end = begin[source], begin[source + 1]
+        while at < end:
+            had, have = 0, 0
+            if step >= kinds + len(joint):
+                into = follow[at]
+                have = number[source]
+            elif step >= kinds and holders[at] >= 0 and place[holders[at]] < 0:
+                have = kind[order[holders[at]]] + 1
+            at += 1
+            result = have
+            if step >= kinds:
+                had = number[into]
+                if have == 0 or have == had:
+                    continue
+            if had != 0 or step < kinds:
+                base, one, other, mixed = count * room, had * room, have * room, 0
+                if base + room > len(sets):
+                    return -1
+                if step < kinds:
+                    sets[base] = step
+                for j in range(room):
+                    if step >= kinds:
+                        lowest = min(sets[one], sets[other])
+                        one += 1 if sets[one] == lowest else 0
+                        other += 1 if sets[other] == lowest else 0
+                        sets[base + j] = lowest
+                    mixed = (mixed * 1000003 + sets[base + j]) & 0x7FFFFFFF
+                where = mixed & (len(table) - 1)
+                while True:
+                    result = table[where]
+                    if result < 0:
+                        result = count
+                        table[where] = count
+                        count += 1
+                        break
+                    same = True
+                    for j in range(room):
+                        if sets[result * room + j] != sets[base + j]:
+                            same = False
+                    if same:
+                        break
+                    where = (where + 1) & (len(table) - 1)
+            if step >= kinds and result != had:
+                number[into] = result
+                if waits[into] == 0:
+                    waits[into] = 1
+                    queue[(begins + waiting) % size] = into
                     waiting += 1
-    begins = 0
-    while waiting > 0:
-        source = queue[begins]
-        begins = (begins + 1) % size
-        waiting -= 1
-        waits[source] = 0
-        for i in range(begin[source], begin[source + 1]):
-            to = follow[i]
-            changed, base = False, to * room
-            for n in range(room):
-                value, j = sets[source * room + n], 0
-                while j < room and sets[base + j] < value:
-                    j += 1
-                if j < room and sets[base + j] != value:
-                    for k in range(room - 1, j, -1):
-                        sets[base + k] = sets[base + k - 1]
-                    sets[base + j] = value
-                    changed = True
-            if changed and waits[to] == 0:
-                waits[to] = 1
-                queue[(begins + waiting) % size] = to
-                waiting += 1
-    return 0
-
-
-@loop
-def number_sets(sets: Row, room: int, table: Row, numbers: Row) -> int:
-    """Numbers the sets, equal ones alike; returns how many there are. `table` is -1 throughout, a
-    power of two long and longer than there are sets."""
-    count = 0
-    for i in range(len(numbers)):
-        mixed = 0
-        for k in range(room):
-            mixed = (mixed * 1000003 + sets[i * room + k]) & 0x7FFFFFFF
-        place = mixed & (len(table) - 1)
-        while True:
-            other = table[place]
-            if other < 0:
-                table[place], numbers[i] = i, count
-                count += 1
-                break
-            same = True
-            for k in range(room):
-                if sets[i * room + k] != sets[other * room + k]:
-                    same = False
-            if same:
-                numbers[i] = numbers[other]
-                break
-            place = (place + 1) & (len(table) - 1)
+        step += 1
     return count
 
 
