@@ -112,7 +112,9 @@ def flow(
         for edge in range(begins_at, min(begins_at + ahead, first[node + 1])):
             to = target[edge]
             if to < n:
-                seen += shape[to] + sure[to] + span[to] + extent[to]
+                seen += shape[to]
+                if shape[to] == 0:
+                    seen += sure[to] + span[to] + extent[to]
         for edge in range(begins_at, first[node + 1]):
             if (
                 asides == most_aside or reached == most_reached
@@ -121,7 +123,7 @@ def flow(
                 full = True
                 break
             to, word = target[edge], offset[edge]
-            if to >= n or word == _NO_OFFSET or word < words_before or sure[to]:
+            if to >= n or word == _NO_OFFSET or word < words_before:
                 continue
             at = word - words_before
             if at >= last:
@@ -131,7 +133,9 @@ def flow(
             if at >= rule_count:
                 continue
             rule, told = rules[2 * (rule_at + at)], rules[2 * (rule_at + at) + 1]
-            if rule == _NOTHING:
+            if rule == _NOTHING or (rule == _ONE and shape[to] == told and into[edge] == 0):
+                continue
+            if sure[to]:
                 continue
             asked, wanted = rule, told
             at_span = span[to]
