@@ -9,6 +9,7 @@ it waits on, so that one search finds all of that.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set as AbstractSet
 from types import MappingProxyType
 
@@ -28,13 +29,16 @@ from goprobe.analysis.heap.waits import Waits
 from goprobe.model.attached import TypeHeld
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.goroutines.goroutines import Goroutine
-from goprobe.runtime.heap.edges import ranges
+from goprobe.runtime.heap.edges import leading_to, ranges
 from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.roots.groups import RootKind
 
 _MAIN = 1
+_BITS = 32  # into an object
 _NO_CASES = "select (no cases)"
+_WEAKLY = "what can run has a weak pointer by which it may come to what it waits on"
 
 Doubt = Callable[[Sequence[Candidate]], Mapping[int, str]]
 """Of some lost goroutines, by their ids, why they may be reached by what is not looked at."""
@@ -72,7 +76,7 @@ def find_leaks(
     while True:
         marked = web.search(unsure, hand.words)
         lost = [candidates.at(row) for row in np.flatnonzero(~marked[web.n :]).tolist()]
-        more = doubt(lost) if lost else {}
+        more = {**web.weakly(marked, lost, unsure, hand.words), **doubt(lost)} if lost else {}
         if not more:
             break
         unsure |= more
@@ -177,9 +181,10 @@ class _Web:
         unsure: Mapping[int, str],
         hand: Words,
         ends: Mapping[int, tuple[int, ...]] = MappingProxyType({}),
+        also: Ids | None = None,
     ) -> NDArray[np.bool_]:
         """What may run leads to, and what threads have in `hand`: objects, and goroutines behind
-        them. The objects of `ends` lead no further."""
+        them; with what `also` objects lead to. The objects of `ends` lead no further."""
         nodes, stacks = self._graph.nodes, self._stacks
         awake = self._awake
         if unsure:
@@ -188,6 +193,8 @@ class _Web:
         marked = np.zeros(len(self._queue), np.bool_)
         for start in (stacks.others, held[held >= 0], self.n + awake):
             marked[start] = True
+        if also is not None:
+            marked[also] = True
         begin = np.flatnonzero(marked)
         self._queue[: len(begin)] = begin
         about = self._about
@@ -199,6 +206,63 @@ class _Web:
             stacks.first, stacks.targets, marked, self._queue, len(begin),
         )  # fmt: skip
         return marked
+
+    def weakly(
+        self,
+        marked: NDArray[np.bool_],
+        lost: Sequence[Candidate],
+        unsure: Mapping[int, str],
+        hand: Words,
+    ) -> dict[int, str]:
+        """Which lost goroutines something that is `marked` may come to by a weak pointer: they
+        themselves keep what that leads to. (The collector's detector calls them leaked.)"""
+        weak = _Weak.of(self._graph)
+        weak = weak.where(~marked[weak.objects])
+        if not len(weak.objects):
+            return {}
+        had = weak.had(self._graph.nodes, marked, {c.g.id for c in lost})
+        again = self.search(unsure, hand, also=weak.objects[had])
+        rows = self._candidates.rows
+        return {c.g.id: _WEAKLY for c in lost if again[self.n + rows[c.g.id]]}
+
+
+class _Weak(msgspec.Struct, frozen=True):
+    """What weak pointers have instead of `objects`: places in other objects, `into` these. (They
+    are small, so that several may lie in one: weak.Make, Go 1.24 to 1.27.)"""
+
+    handles: Ids
+    into: Ints
+    objects: Ids
+
+    @classmethod
+    def of(cls, graph: HeapGraph) -> _Weak:
+        weak = [group for group in graph.nodes.groups if group.kind is RootKind.WEAK]
+        handles, into = graph.resolve(_joined(group.handles for group in weak))
+        objects, _ = graph.resolve(_joined(group.about for group in weak))
+        return cls(handles, into.astype(np.int64), objects).where((handles >= 0) & (objects >= 0))
+
+    def where(self, kept: NDArray[np.bool_]) -> _Weak:
+        return _Weak(self.handles[kept], self.into[kept], self.objects[kept])
+
+    def had(
+        self, nodes: Nodes, marked: NDArray[np.bool_], lost: AbstractSet[int]
+    ) -> NDArray[np.bool_]:
+        """Whether something has each that may run, other than the runtime."""
+        wanted, live = np.zeros(len(nodes), np.bool_), np.zeros(len(nodes), np.bool_)
+        wanted[self.handles] = True
+        edges, n = leading_to(nodes.target, wanted), len(nodes.objects)
+        sources = nodes.sources_of(edges)
+        live[:n] = marked[:n]
+        for node in distinct(sources[sources >= n]).tolist():
+            group = nodes.group(node)
+            live[node] = group.kind is not RootKind.WEAK and group.goroutine not in lost
+        edges = edges[live[sources]]
+        places = nodes.target[edges].astype(np.int64) << _BITS | nodes.into[edges]
+        return np.isin(self.handles.astype(np.int64) << _BITS | self.into, places)
+
+
+def _joined(addresses: Iterable[array[int]]) -> Words:
+    return np.frombuffer(b"".join(part.tobytes() for part in addresses), np.uint64)
 
 
 def _hidden(nodes: Nodes, hidden: tuple[Ids, Ids]) -> Ints:

@@ -106,12 +106,12 @@ def held_together(holders: Holders, order: Ids, kind: Ids, kinds: int) -> Joint:
         np.empty(count, np.int32),
         np.empty(count, bool),
     )
-    room, found = kinds + _SETS, -1
-    while found < 0 and count:
+    room, made = kinds + _SETS, -1
+    while made < 0 and count:
         sets = np.full((room, _ROOM), _ABOVE, np.int32)
         table = np.full(1 << (2 * room).bit_length(), _NONE, np.int32)
         begin[:], number[:], waits[:] = 0, 0, False
-        found = loops.spread(
+        made = loops.spread(
             joint, place, holders.until, ranks, order, kind, kinds, begin, follow, _ROOM, number,
             sets.reshape(-1), table, queue, waits,
         )  # fmt: skip

@@ -40,6 +40,7 @@ class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
     before a lone pointer in a word that is none: an interface's type, say. `several`: it is so many
     goroutines, or a pointer variable of so many, one root of each; they have no one address. `gs`
     are the addresses of the g structs of goroutines, which are their own whoever else has them.
+    `handles` are what weak pointers have instead of the addresses `about` objects.
     `function` is the frame's of a variable, and the one that a goroutine began with. Of a variable
     in registers, `words` are its words, and its only root is number `at` of them.
     """
@@ -60,6 +61,8 @@ class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
     through_rtype: int = 0
     several: int = 1
     gs: array[int] = msgspec.field(default_factory=lambda: array("Q"))
+    handles: array[int] = msgspec.field(default_factory=lambda: array("Q"))
+    about: array[int] = msgspec.field(default_factory=lambda: array("Q"))
     words: tuple[int, ...] = ()
     at: int = 0
 

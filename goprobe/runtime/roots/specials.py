@@ -124,6 +124,8 @@ def _groups(roots: Roots, noted: _Noted) -> Ids:
     calls, arguments = none, none
     if what is RootKind.CLEANUP and len(noted.words) == len(_CLEANUP):
         calls, arguments = (np.concatenate([none, *(p[i] for p in noted.values)]) for i in (1, 2))
+    weak = what is RootKind.WEAK
+    handles = np.concatenate([none, *(p[0] for p in noted.values)]) if weak else none
     for (rtype,), rows in by_key(rtypes):
         for some in [rows] if len(rows) > _MANY else rows[:, np.newaxis]:
             one = len(some) == 1
@@ -138,6 +140,8 @@ def _groups(roots: Roots, noted: _Noted) -> Ids:
                 through_rtype=rtype,
                 calls=array("Q", calls[some].tobytes() if len(calls) else b""),
                 arguments=array("Q", arguments[some].tobytes() if len(calls) else b""),
+                handles=array("Q", handles[some].tobytes() if weak else b""),
+                about=array("Q", about[some].tobytes() if weak else b""),
             )
             owner[some] = roots.group(group)
     return owner

@@ -148,7 +148,8 @@ class Wholes:
         return mask is None or self._has_mask(whole, slot, mask)
 
     def has_larger(self, row: int) -> bool:
-        """Whether any larger type that may get the same slot begins with a value of this one."""
+        """Whether any type that is larger, or has nothing else in it, and may get the same slot
+        begins with a value of this one."""
         return row in self._larger
 
     def larger(self, row: int, slot: SizeBounds, mask: int | None) -> tuple[int, ...]:
@@ -180,10 +181,12 @@ class Wholes:
         slots, noscan = slot_sizes(catalog.size), catalog.pointer_bytes == 0
         every = np.arange(len(catalog))
         larger: dict[int, list[int]] = {}
+        is_struct = catalog.kind == _STRUCT
         before, now = every, catalog.beginnings
         for _ in range(DEPTH_LIMIT):
             near = (now != before) & (slots[now] == slots) & (noscan[now] == noscan)
-            near &= catalog.size[now] < catalog.size
+            # Of the same size are only structs told: strings, say, have any number of names.
+            near &= (catalog.size[now] < catalog.size) | (is_struct[now] & is_struct)
             for part, whole in zip(now[near].tolist(), every[near].tolist(), strict=True):
                 larger.setdefault(part, []).append(whole)
             before, now = now, catalog.beginnings[now]
