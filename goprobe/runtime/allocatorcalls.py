@@ -106,8 +106,9 @@ class Allocator(msgspec.Struct, frozen=True):
         slots = self.slots
         in_registers = all(slot.register for slot in slots.values())
         slices = any(f"{name}.cap" in slots for name in self.passes)
-        # A map in the frame is looked into.
-        return in_registers and not slices and self.family is not Family.MAP
+        # A map in the frame, which the caller hands over, is looked into.
+        map_handed = self.family is Family.MAP and bool(slots)
+        return in_registers and not slices and not map_handed
 
     @property
     def symbol(self) -> str:

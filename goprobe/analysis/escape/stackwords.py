@@ -27,6 +27,8 @@ _MOST = 32 << 20
 """Bytes: of more the graph is as quick."""
 _MOST_WORDS = 1 << 12
 _MOST_SPECIALS = 1 << 12
+_PAGE = 11
+"""As a power of two: no stack is smaller (stackMin, runtime/stack.go, Go 1.21 to 1.27)."""
 _SPECIAL = 64
 """No kind of special is longer (mheap.go, mfinal.go, mcleanup.go: Go 1.21 to 1.27)."""
 _FIELDS = ("startAddr", "npages", "state", "spanclass", "elemsize", "specials")
@@ -72,12 +74,15 @@ class _Stacks:
         stacks = sorted({(g.low, g.high) for g in world.goroutines.known if g.low})
         self.lows = [low for low, _ in stacks]
         self._highs = [high for _, high in stacks]
+        self._pages = frozenset(
+            page for low, high in stacks for page in range(low >> _PAGE, (high - 1 >> _PAGE) + 1)
+        )
 
     def among(self, words: bytes, own: int) -> list[int]:
         """Which of these words lead into one, but for the one at `own`."""
-        low, high = self.lows[0], max(self._highs)
-        different = set(memoryview(words).cast("Q"))
-        return [v for v in different if low <= v < high and self._lead(v, own)]
+        pages = self._pages
+        near = [v for v in set(memoryview(words).cast("Q")) if v >> _PAGE in pages]
+        return [v for v in near if self._lead(v, own)]
 
     def _lead(self, value: int, own: int) -> bool:
         at = bisect_right(self.lows, value) - 1
