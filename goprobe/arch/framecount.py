@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from goprobe.arch.amd64.framecount import FrameCount as FrameCount, frame_count as frame_count
+from goprobe.arch.amd64.framecount import frame_count as frame_count

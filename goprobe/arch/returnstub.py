@@ -13,8 +13,6 @@ from goprobe.arch.amd64.returnstub import (
     RETURN_RECORD as RETURN_RECORD,
     SP_AT as SP_AT,
     WHOLE_AT as WHOLE_AT,
-    ReturnStub as ReturnStub,
     gate as gate,
     noting_returns as noting_returns,
-    return_stub as return_stub,
 )

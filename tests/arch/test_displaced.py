@@ -8,7 +8,8 @@ from hypothesis import example, given, strategies as st
 from iced_x86 import Decoder
 
 from goprobe.arch.amd64 import registers
-from goprobe.arch.displaced import CallByHand, CodeCopy, Jump, NotDisplaceableError, displace
+from goprobe.arch.displaced import displace
+from goprobe.arch.elsewhere import CallByHand, CodeCopy, Jump, NotDisplaceableError
 
 AT, SLOT = 0x40_1000, 0x7000_2000
 

@@ -16,6 +16,7 @@ from goprobe.analysis.escape.request import FEW_HITS, EscapeRequest
 from goprobe.analysis.escape.results import CallResults, Results
 from goprobe.analysis.escape.siteplan import SitePlan
 from goprobe.analysis.escape.stackwords import may_lead_into_stacks
+from goprobe.analysis.escape.studycache import KeptArming
 from goprobe.errors import GoprobeError, UnreadableError
 from goprobe.model.escape import BenchmarkRun, DanglingPointer
 from goprobe.model.location import Kind
@@ -190,6 +191,7 @@ def observe(
         env=env,
         allocator=replace(watch.allocator, owners=owners),
         sweeps=watch.sweeps,
+        kept=KeptArming(),
     )
     return _observed(watch, outcome, results, sweeps, benchmarks)
 

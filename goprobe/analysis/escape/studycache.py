@@ -1,4 +1,5 @@
-"""The static study of a binary, kept on disk: reading its code takes longer than most tests do.
+"""The static study of a binary, kept on disk: reading its code takes longer than most tests do. And
+what is put into it to be counted: making that takes a tenth of a second.
 
 Keyed by the very bytes of the binary, by what the compiler said, and by what was asked. An entry
 names the source files that it was made of, and is used only while these are as they were; and only
@@ -16,11 +17,12 @@ from goprobe.analysis.escape.sources import are_as_read
 from goprobe.analysis.escape.staticstudy import StaticStudy
 from goprobe.arch.machinecode import is_call
 from goprobe.binary.cache import load, room_of_folders, store
+from goprobe.process.tracer.armed import Armed
 from goprobe.runtime.image.program import GoProgram
 from goprobe.toolchain.escapebuild import EscapeBuild
 
-_MOST_KEPT = 300
-"""As many as builds: each has up to some MB."""
+_MOST_KEPT = 600
+"""Twice as many as builds: each has up to some MB."""
 _CODE = (
     "analysis/escape", "arch/amd64", "binary", "binary/dwarf", "binary/elf", "binary/pcln", "model",
     "process/tracer", "runtime", "runtime/image", "runtime/layout", "runtime/types", "toolchain",
@@ -48,6 +50,16 @@ def kept_study(key: str, program: GoProgram) -> StaticStudy | None:
 
 def keep_study(key: str, study: StaticStudy) -> None:
     store(room(), key, study, most=_MOST_KEPT)
+
+
+class KeptArming:
+    """What is put into binaries to be counted, beside their studies."""
+
+    def load(self, key: str) -> Armed | None:
+        return load(room(), f"armed {key}", Armed)
+
+    def keep(self, key: str, armed: Armed) -> None:
+        store(room(), f"armed {key}", armed, most=_MOST_KEPT)
 
 
 def _holds(study: StaticStudy, program: GoProgram) -> bool:

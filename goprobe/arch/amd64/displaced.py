@@ -9,88 +9,27 @@ x86-64 only; iced-x86 decodes.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-import msgspec
 from iced_x86 import Decoder, FlowControl, Instruction, OpKind, Register
 
 from goprobe.arch.amd64.controlflow import CALLS
-from goprobe.arch.amd64.registers import PC_WORD, SP, SP_WORD, WORD, WORDS, Words
+from goprobe.arch.amd64.elsewhere import (
+    CallByHand,
+    CodeCopy,
+    Displaced,
+    Jump,
+    NotDisplaceableError,
+)
+from goprobe.arch.amd64.registers import SP, WORDS
 
-MAX_INSTRUCTION = 15  # bytes; Intel SDM volume 2, 2.3.11
 _REL32 = struct.Struct("<i")
-_ALL = 1 << 64  # addresses wrap there
-
 _REGISTERS = {
     getattr(Register, name.upper()): index
     for name, index in WORDS.items()
     if name not in ("orig_rax", "rip", "cs", "eflags")
 }
 _LINEAR = {FlowControl.NEXT, FlowControl.INDIRECT_BRANCH, FlowControl.RETURN}
-
-
-class NotDisplaceableError(Exception):
-    """The instruction cannot be run elsewhere (a loop instruction, an interrupt, no code)."""
-
-
-class CodeCopy(msgspec.Struct, frozen=True):
-    """To be run at `slot`: `code`, whose first `length` bytes are the instruction, or several that
-    can be begun again after a part of them. After it comes a jump back to `next`. What comes before
-    it in the cave (`arch/amd64/once.py`) can be run again."""
-
-    address: int
-    slot: int
-    code: bytes
-    length: int
-    next: int
-
-    def original(self, pc: int) -> int:
-        """Where in the program a thread stands that stands at `pc` in the slot."""
-        return self.address if pc < self.slot + self.length else self.next
-
-
-class Jump(msgspec.Struct, frozen=True):
-    """To be done by hand: go to `target`."""
-
-    target: int
-
-
-class CallByHand(msgspec.Struct, frozen=True):
-    """To be done by hand: push `back`, go to where `instruction` says."""
-
-    instruction: Instruction
-    back: int
-
-    def made(self, words: Words, word_at: Callable[[int], int]) -> tuple[int, int]:
-        """Make the registers those of a thread that has made the call; returns the word to be put
-        into memory for it: address and value."""
-        target = self.target(words)
-        words[PC_WORD] = word_at(self.operand(words)) if target is None else target
-        words[SP_WORD] -= WORD
-        return words[SP_WORD], self.back
-
-    def target(self, words: Sequence[int]) -> int | None:
-        """The callee where it is known without memory, else None: read it at `operand`."""
-        kind = self.instruction.op0_kind
-        if kind == OpKind.NEAR_BRANCH64:
-            return int(self.instruction.near_branch_target)
-        if kind == OpKind.REGISTER:
-            return words[_REGISTERS[self.instruction.op0_register]]
-        return None
-
-    def operand(self, words: Sequence[int]) -> int:
-        """The address of the pointer that is called."""
-        instruction = self.instruction
-
-        def value(register: int) -> int:
-            if register == Register.RIP:
-                return self.back
-            return words[_REGISTERS[register]] if register in _REGISTERS else 0
-
-        if instruction.is_ip_rel_memory_operand:
-            return int(instruction.ip_rel_memory_address)
-        address = instruction.memory_displacement + value(instruction.memory_base)
-        return (address + value(instruction.memory_index) * instruction.memory_index_scale) % _ALL
 
 
 def followers(
@@ -107,7 +46,7 @@ def followers(
         return frozenset((word_at(registers[SP]),))
     if flow in CALLS or flow == FlowControl.INDIRECT_BRANCH:
         words = [registers.get(name, 0) for name in WORDS]
-        call = CallByHand(ins, ins.next_ip)
+        call = _call_by_hand(ins)
         target = call.target(words)
         return frozenset((word_at(call.operand(words)) if target is None else target,))
     if flow == FlowControl.UNCONDITIONAL_BRANCH:
@@ -115,9 +54,6 @@ def followers(
     if flow == FlowControl.CONDITIONAL_BRANCH:
         return frozenset((ins.near_branch_target, ins.next_ip))
     return frozenset((ins.next_ip,))
-
-
-Displaced = CodeCopy | Jump | CallByHand
 
 
 def displace(code: bytes, address: int, slot: int) -> Displaced:
@@ -131,7 +67,7 @@ def displace(code: bytes, address: int, slot: int) -> Displaced:
         raise NotDisplaceableError(f"no instruction at {address:#x}")
     flow = instruction.flow_control
     if flow in CALLS and not instruction.is_call_far:
-        return CallByHand(instruction, instruction.next_ip)
+        return _call_by_hand(instruction)
     if flow == FlowControl.UNCONDITIONAL_BRANCH:
         return Jump(instruction.near_branch_target)
     if instruction.is_jcc_short_or_near:
@@ -143,6 +79,30 @@ def displace(code: bytes, address: int, slot: int) -> Displaced:
         at = decoder.get_constant_offsets(instruction).displacement_offset
         raw[at : at + 4] = _distance(instruction.ip_rel_memory_address - (slot + instruction.len))
     return _copy(instruction, slot, bytes(raw))
+
+
+def _call_by_hand(call: Instruction) -> CallByHand:
+    back = int(call.next_ip)
+    if call.op0_kind == OpKind.NEAR_BRANCH64:
+        return CallByHand(back, callee=int(call.near_branch_target))
+    if call.op0_kind == OpKind.REGISTER:
+        return CallByHand(back, register=_word_of(call.op0_register))
+    if call.is_ip_rel_memory_operand:
+        return CallByHand(back, distance=int(call.ip_rel_memory_address))
+    return CallByHand(
+        back,
+        base=_word_of(call.memory_base),
+        index=_word_of(call.memory_index),
+        times=int(call.memory_index_scale),
+        distance=int(call.memory_displacement),
+    )
+
+
+def _word_of(register: int) -> int:
+    """Which word of a thread's a register is, -1 where it is none."""
+    if register not in _REGISTERS and register != Register.NONE:
+        raise NotDisplaceableError("it calls by a part of a register")
+    return _REGISTERS.get(register, -1)
 
 
 def _distance(distance: int) -> bytes:

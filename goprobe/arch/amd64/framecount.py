@@ -15,43 +15,24 @@ from __future__ import annotations
 
 import struct
 
-from goprobe.arch.amd64.displaced import CodeCopy, NotDisplaceableError, displace
+from goprobe.arch.amd64.displaced import displace
+from goprobe.arch.amd64.elsewhere import CodeCopy, FrameCount, NotDisplaceableError
 from goprobe.arch.amd64.ledgerstub import Routine
 from goprobe.arch.amd64.once import JUMP_SIZE
 from goprobe.arch.amd64.patches import imm32
-from goprobe.arch.amd64.registers import PC_WORD, SP_WORD, WORDS, Words
+from goprobe.arch.amd64.registers import WORDS
 
 _REL32, _SIGNED8 = struct.Struct("<i"), struct.Struct("<b")
 _NAMES = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12",
           "r13", "r14", "r15")  # fmt: skip
-_MASK = (1 << 64) - 1
-
-
-class FrameCount(CodeCopy, frozen=True):
-    """`patch` covers the instruction, which makes its `register` (a word of the thread's) RSP plus
-    `distance`; all of `code` lies at `begin`. In the ranges `uncounted` nothing is counted yet."""
-
-    register: int
-    distance: int
-    uncounted: tuple[tuple[int, int], ...]
-    patch: bytes
-
-    def leave(self, words: Words) -> None:
-        """Put a thread that is in the slot to where it would be in the program."""
-        pc = words[PC_WORD]
-        if any(low <= pc < high for low, high in self.uncounted):
-            words[PC_WORD] = self.address
-            return
-        if pc < self.slot + self.length:
-            words[self.register] = words[SP_WORD] + self.distance & _MASK
-        words[PC_WORD] = self.next
 
 
 def frame_count(
     code: bytes, address: int, slot: int, inside: int, offset: int, most: int
-) -> FrameCount | None:
-    """For the instruction that `code` begins with; None where it is none of these. Two words begin
-    at `inside`; what lies `offset` above the stack pointer is looked at, the first `most` times."""
+) -> tuple[bytes, FrameCount] | None:
+    """What covers the instruction that `code` begins with, and what is done in its place (all of
+    its code lies at `slot`); None where it is none of these. Two words begin at `inside`; what lies
+    `offset` above the stack pointer is looked at, the first `most` times."""
     if code[0] not in (0x48, 0x4C) or code[1] != 0x8D or code[3:4] != b"\x24":
         return None
     short, long = code[2] & 0xC7 == 0x44, code[2] & 0xC7 == 0x84
@@ -71,7 +52,7 @@ def frame_count(
         return None
     distance = (_SIGNED8 if short else _REL32).unpack_from(code, 4)[0]
     first, second = slot + a.labels["counted"], slot + a.labels["out"]
-    return FrameCount(
+    return patch, FrameCount(
         address,
         at,
         body + copy.code,
@@ -80,7 +61,6 @@ def frame_count(
         WORDS[_NAMES[number]],
         distance,
         ((slot, first), (second, at)),
-        patch,
     )
 
 

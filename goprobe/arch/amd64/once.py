@@ -21,7 +21,8 @@ import msgspec
 from iced_x86 import Decoder
 
 from goprobe.arch.amd64.callstub import Assembler, run_elsewhere
-from goprobe.arch.amd64.displaced import CodeCopy, NotDisplaceableError, displace
+from goprobe.arch.amd64.displaced import displace
+from goprobe.arch.amd64.elsewhere import CodeCopy, NotDisplaceableError
 
 JUMP_SIZE = 5  # jmp rel32: Intel SDM volume 2
 # Bytes from a slot's start.
@@ -70,3 +71,25 @@ def _several(code: bytes, address: int, at: int) -> CodeCopy:
     length, after = len(a.code), address + len(code)
     a("e9", after)
     return CodeCopy(address, at, bytes(a.code), length, after)
+
+
+class ReturnStub(msgspec.Struct, frozen=True):
+    """`patch` covers the instruction at which a call returns, `code` lies in the stub that notes it
+    (`returnstub.py`), `action` is as of a breakpoint there."""
+
+    patch: bytes
+    code: bytes
+    action: CodeCopy
+
+
+def return_stub(code: bytes, address: int, stub: int, on: int) -> ReturnStub | None:
+    """For the instruction that `code` begins with, at `address`; None where it cannot be covered.
+    `code` of the answer lies `on` bytes behind the stub's start."""
+    try:
+        action = displace(code, address, stub + on)
+    except NotDisplaceableError:
+        return None
+    if not isinstance(action, CodeCopy) or action.next - address < JUMP_SIZE:
+        return None
+    patch = b"\xe9" + _REL32.pack(stub - (address + JUMP_SIZE))
+    return ReturnStub(patch, action.code, action)

@@ -21,11 +21,7 @@ from __future__ import annotations
 
 import struct
 
-import msgspec
-
-from goprobe.arch.amd64.displaced import CodeCopy, NotDisplaceableError, displace
 from goprobe.arch.amd64.ledgerstub import Routine
-from goprobe.arch.amd64.once import JUMP_SIZE
 from goprobe.arch.amd64.patches import imm32
 from goprobe.arch.amd64.registers import R12, R13
 from goprobe.arch.amd64.stub import store
@@ -39,16 +35,6 @@ SP_AT, G_AT, HIGH_AT, BEGUN_AT, WHOLE_AT = 9, 10, 11, 12, 15
 CLAIM_WORD, RECORD_WORD = R13, R12
 """Where a thread has its claim (bytes), and then the address of its record."""
 _NOTED = ("rax", "rbx", "rcx", "rdi", "rsi", "r8", "r9", "r10", "r11", "rsp", "r14")
-_REL32 = struct.Struct("<i")
-
-
-class ReturnStub(msgspec.Struct, frozen=True):
-    """`patch` covers the instruction at which a call returns, `code` lies at the stub, `action` is
-    as of a breakpoint there."""
-
-    patch: bytes
-    code: bytes
-    action: CodeCopy
 
 
 def noting_returns(records: int) -> Routine:
@@ -86,19 +72,6 @@ def noting_returns(records: int) -> Routine:
     a.code.extend(b"\xcc" * (-len(a.code) % 16))
     a.label("on")
     return a
-
-
-def return_stub(code: bytes, address: int, stub: int, on: int) -> ReturnStub | None:
-    """For the instruction that `code` begins with, at `address`; None where it cannot be covered.
-    `code` of the answer lies `on` bytes behind the stub's start."""
-    try:
-        action = displace(code, address, stub + on)
-    except NotDisplaceableError:
-        return None
-    if not isinstance(action, CodeCopy) or action.next - address < JUMP_SIZE:
-        return None
-    patch = b"\xe9" + _REL32.pack(stub - (address + JUMP_SIZE))
-    return ReturnStub(patch, action.code, action)
 
 
 def gate() -> Routine:

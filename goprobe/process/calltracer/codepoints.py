@@ -15,14 +15,14 @@ from typing import Generic, TypeVar
 import msgspec
 
 from goprobe.arch.byhand import Done, PutWord, WordAt, by_hand
-from goprobe.arch.displaced import (
+from goprobe.arch.displaced import displace
+from goprobe.arch.elsewhere import (
     MAX_INSTRUCTION,
     CallByHand,
     CodeCopy,
     Displaced,
     Jump,
     NotDisplaceableError,
-    displace,
 )
 from goprobe.arch.patches import BREAKPOINT
 from goprobe.arch.registers import PC_WORD, Words

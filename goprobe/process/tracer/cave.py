@@ -9,19 +9,13 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import struct
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 
 from msgspec.structs import replace
 
 from goprobe.arch import patches, systemcalls
-from goprobe.arch.displaced import (
-    MAX_INSTRUCTION,
-    CodeCopy,
-    Displaced,
-    NotDisplaceableError,
-    displace,
-)
+from goprobe.arch.elsewhere import CodeCopy, Displaced, FrameCount, NotDisplaceableError
 from goprobe.arch.registers import Words
 from goprobe.arch.stub import (
     CLAIMED,
@@ -31,7 +25,6 @@ from goprobe.arch.stub import (
     MODE,
     RECORD,
     RECORD_SIZE,
-    RECORDS,
     StubLayout,
     make_stub,
     ring_size,
@@ -40,15 +33,15 @@ from goprobe.counts import counted
 from goprobe.errors import CannotWorkError, UsageError
 from goprobe.process.proc.maps import read_maps
 from goprobe.process.tracer import inject
+from goprobe.process.tracer.armed import Armed, KeptArmed, key_of
 from goprobe.process.tracer.events import CountedCall, ProbeSite
 from goprobe.process.tracer.later import LaterReturns
 from goprobe.process.tracer.ledger import AllocatorCalls, Ledger, Made
 from goprobe.process.tracer.noted import NotedProbes
 from goprobe.process.tracer.points import Point, plan_points
-from goprobe.process.tracer.stretches import COVERED, located, runs_of
+from goprobe.process.tracer.stretches import COVERED, runs_of
 
 _TEXT_LIMIT = 1 << 30
-_REL32 = struct.Struct("<i")
 
 
 class Cave:
@@ -62,13 +55,15 @@ class Cave:
         check_every: int,
         allocator: AllocatorCalls | None = None,
         sweeps: Collection[tuple[int, int]] = (),
+        kept: KeptArmed | None = None,
     ) -> None:
         self.sites, self.probes, self.inspect = sites, probes, inspect
+        self._kept, self._check_every = kept, check_every
         self.ledger = ledger = Ledger(allocator or AllocatorCalls())
         self.later = later = LaterReturns(sites, sweeps, inspect)
         self.bias = 0
-        self.callees: list[int] = []
-        self.targets: list[int] = []
+        self.callees: Sequence[int] = ()
+        self.targets: Sequence[int] = ()
         self.points: dict[int, Point] = {}
         self.returns: dict[int, Point] = {}
         self._plan = plan_points(sites, probes, inspect)
@@ -84,8 +79,7 @@ class Cave:
             more_code=ledger.code_size + later.code_size,
             more_data=ledger.data_size + later.data_size,
         )
-        self._by_number: list[Point] = []
-        self._noted = NotedProbes(self._plan, layout, memoryview(b"").cast("Q"))
+        self._armed: Armed | None = None
         self._originals: list[tuple[int, bytes]] = []
         self._uncounted = [0] * len(sites)
         self._memory = -1
@@ -100,7 +94,6 @@ class Cave:
                 f"no memory for the counters of {counted(len(sites), 'call')}: {error}"
             ) from None
         self._words = memoryview(self._data).cast("Q")
-        self._words[0] = check_every  # the countdown comes first, see `stub.py`
 
     def close(self) -> None:
         self.later.words.release()
@@ -162,102 +155,77 @@ class Cave:
         runs = runs_of(addresses)
         if any(start < low or end > high + COVERED for start, end in runs):
             raise UsageError("an address to trace lies outside the program")
-        texts = [(start, bytearray(self._read(start, end - start))) for start, end in runs]
-        self._originals = [(start, bytes(text)) for start, text in texts]
-        where, starts = dict(texts), [start for start, _ in runs]
+        texts = [(start, self._read(start, end - start)) for start, end in runs]
+        self._originals = texts
         # All is checked and made in copies; the program's own code is written last, in one go.
-        self.callees = self._redirect(where, starts)
-        self._redirect_allocator(where, starts)
-        self._arm(where, starts)
-        self._write(self.layout.code, self.layout.assemble(self.callees) + self._noted.slots)
-        begun = [self.layout.control(n) + 8 * CLAIMED for n in range(len(self.sites))]
-        routines = self.ledger.assemble() + self.later.assemble(begun.__getitem__)
-        self._write(self.layout.more_code_at, routines)
-        self.ledger.fill(self._ledger_words, self._ledger_words.cast("B"))
-        for start, text in texts:
+        armed = self._armed = self._kept_or_made(texts)
+        self._know(armed)
+        self._write(self.layout.code, armed.code)
+        for (start, _), text in zip(texts, armed.texts, strict=True):
             self._write(start, text)
+
+    def _kept_or_made(self, texts: Sequence[tuple[int, bytes]]) -> Armed:
+        layout, key = self.layout, ""
+        if self._kept:
+            asked = (
+                (self.sites, self.probes, self.inspect, self._check_every, self.bias),
+                (self.ledger.calls, self.later.gates, [start for start, _ in texts]),
+                (layout.code, layout.data, layout.ring),
+            )
+            key = key_of(asked, *(text for _, text in texts))
+            if kept := self._kept.load(key):
+                return kept
+        # Brings the decoder of instructions along.
+        from goprobe.process.tracer.arming import Arming
+
+        armed = Arming(
+            self.sites,
+            self.probes,
+            self._plan,
+            layout,
+            texts,
+            self.ledger,
+            self.later,
+            [self.wanted(probe) for probe in range(len(self.probes))],
+            self._check_every,
+        ).made()
+        if self._kept:
+            self._kept.keep(key, armed)
+        return armed
+
+    def _know(self, armed: Armed) -> None:
+        """What is known from now on, and what the shared memory begins with."""
+        layout = self.layout
+        self.callees, self.targets = armed.callees, armed.targets
+        self.points = {point.address: point for point in armed.points}
+        self.returns = {point.site: point for point in armed.points if point.returning}
+        returns = self.returns.items()
+        self.later.note(
+            {n: p.action for n, p in returns if not p.inserted and isinstance(p.action, CodeCopy)}
+        )
+        self._data[: len(armed.control)] = armed.control
+        at = layout.slot_words_at - layout.data
+        self._data[at : at + len(armed.slot_words)] = armed.slot_words
+        self.ledger.fill(armed.places, self._ledger_words, self._ledger_words.cast("B"))
 
     @property
     def _ledger_words(self) -> memoryview:
         return self._words[(self.layout.more_data_at - self.layout.data) // 8 :]
-
-    def _redirect_allocator(self, where: Mapping[int, bytearray], starts: Sequence[int]) -> None:
-        """Turn the runtime's own calls of its allocator to the ledger's routines, and those that
-        begin to sweep to the gates."""
-        enters = [(pc, to, self.ledger.enters(to)) for pc, to in self.ledger.calls.calls]
-        enters += [(pc, to, self.later.gate(n)) for n, (pc, to) in enumerate(self.later.gates)]
-        for link, callee, routine in enters:
-            pc = link + self.bias
-            text, at = located(where, starts, pc)
-            if patches.callee(text, at, link) != callee:
-                raise UsageError(f"the program has no call to {callee:#x} at {link:#x}")
-            patches.set_callee(text, at, pc, routine)
-
-    def _redirect(self, where: Mapping[int, bytearray], starts: Sequence[int]) -> list[int]:
-        """Turn the calls to their stubs; returns where these go on to."""
-        callees: list[int] = []
-        for number, site in enumerate(self.sites):
-            pc = site.pc + self.bias
-            text, at = located(where, starts, pc)
-            callee = patches.callee(text, at, pc)
-            if callee is None or site.callee not in (0, callee - self.bias):
-                raise UsageError(f"the program has no call to {site.callee:#x} at {site.pc:#x}")
-            patches.set_callee(text, at, pc, self.layout.enter(number))
-            self.targets.append(callee)
-            callees.append(self.ledger.enters(callee - self.bias) or callee)
-            returns = site.pc + patches.CALL_SIZE in self._plan.returns
-            control = (number + 1) * CONTROL_WORDS
-            self._set_mode(number, self.layout.stub.record if returns else self.layout.stub.count)
-            self._words[control + CLAIMED] = FIRST_CLAIM
-            self._words[control + RECORDS] = self.layout.records_of(number)
-        return callees
-
-    def _arm(self, where: Mapping[int, bytearray], starts: Sequence[int]) -> None:
-        plan = self._plan
-        self._noted = NotedProbes(plan, self.layout, self._words)
-        for number, link in enumerate(plan.returns | plan.probes):
-            address = link + self.bias
-            text, at = located(where, starts, address)
-            point = Point(address=address, number=number, original=text[at])
-            self._by_number.append(point)
-            if link in plan.probes:
-                point.probe = plan.probes[link]
-                point.probe_left = most = self.wanted(point.probe)
-                site = self.probes[point.probe]
-                if link not in plan.returns and self._noted.cover(point, site, most, text, at):
-                    point.probe_left = 0
-                    continue
-            # Behind a call that never returns stands a trap of the compiler's, or other code.
-            if link in plan.returns and not text.startswith(patches.NEVER_REACHED, at):
-                point.site, point.returning = plan.returns[link], True
-                self.returns[point.site] = point
-            if point.returning or point.probe_left:
-                self.points[address] = point
-                if not (point.returning and self._notes_returns(point, text, at)):
-                    text[at] = patches.BREAKPOINT
-
-    def _notes_returns(self, point: Point, text: bytearray, at: int) -> bool:
-        """Whether the program is made to note the returns itself that come to a point."""
-        if point.probe_left and not self.probes[point.probe].only_whether:
-            return False
-        code = bytes(text[at : at + MAX_INSTRUCTION])
-        if not (covered := self.later.cover(point.site, code, point.address)):
-            return False
-        patch, point.action = covered
-        text[at : at + len(patch)] = patch
-        point.original, point.inserted, point.probe_left = patch[0], False, 0
-        return True
 
     # While it runs
 
     def ran(self) -> frozenset[int]:
         """The ids of the probes that told by themselves that they ran."""
         come = (p.probe for n, p in self.returns.items() if p.probe >= 0 and self.later.ran(n))
-        return frozenset((*self._noted.ran(), *(self.probes[each].probe_id for each in come)))
+        return frozenset((*self._noted().ran(), *(self.probes[each].probe_id for each in come)))
 
     def counted(self) -> dict[int, tuple[int, int]]:
         """As of NotedProbes."""
-        return self._noted.counted()
+        return self._noted().counted()
+
+    def _noted(self) -> NotedProbes:
+        noted = self._armed.noted if self._armed else ()
+        return NotedProbes(noted, self.probes, self.wanted, self.layout, self._words)
 
     def wanted(self, probe: int) -> int:
         """How many executions of a probe are looked at."""
@@ -311,19 +279,22 @@ class Cave:
     def countdown(self, hits: int) -> None:
         self._words[0] = hits
 
-    def point_of_slot(self, pc: int) -> Point:
-        return self._by_number[(pc - self.layout.slots_at) // self.layout.SLOT_SIZE]
+    def action_of_slot(self, pc: int) -> CodeCopy | FrameCount | None:
+        """What is done in the slot where a thread stands."""
+        number = (pc - self.layout.slots_at) // self.layout.SLOT_SIZE
+        if action := self._slots.get(number):
+            return action
+        found = next((p.action for p in self.points.values() if p.number == number), None)
+        return found if isinstance(found, CodeCopy) else None
+
+    @cached_property
+    def _slots(self) -> Mapping[int, CodeCopy | FrameCount]:
+        return self._armed.slots() if self._armed else {}
 
     def action(self, point: Point) -> Displaced:
         """What to do in place of a point's instruction. NotDisplaceableError."""
         if point.action is None:
-            code = os.pread(self._memory, MAX_INSTRUCTION, point.address)
-            if not code:
-                raise NotDisplaceableError("unreadable")
-            slot = self.layout.slot(point.number)
-            point.action = displace(bytes((point.original,)) + code[1:], point.address, slot)
-            if isinstance(point.action, CodeCopy):
-                self._rewrite(slot, point.action.code)
+            raise NotDisplaceableError("it does not run elsewhere")
         return point.action
 
     def insert(self, point: Point) -> None:

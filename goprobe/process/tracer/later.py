@@ -10,11 +10,11 @@ notes are read before gcSweep is called, when a site has enough of them, and at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
-from goprobe.arch.displaced import CodeCopy
+from goprobe.arch.elsewhere import CodeCopy
 from goprobe.arch.registers import PC_WORD, SP_WORD, WORD, Words
 from goprobe.arch.returnstub import (
     BEGUN_AT,
@@ -29,7 +29,6 @@ from goprobe.arch.returnstub import (
     WHOLE_AT,
     gate,
     noting_returns,
-    return_stub,
 )
 from goprobe.process.tracer.events import CountedCall
 
@@ -62,7 +61,6 @@ class LaterReturns:
         self._sites = tuple(wanted)
         self._records = inspect
         self._stub, self._gate = noting_returns(max(inspect, 1)), gate()
-        self._codes: dict[int, bytes] = {}
         self._actions: dict[int, CodeCopy] = {}
         self._read: dict[int, int] = {}
         self._open: set[int] = set()
@@ -88,23 +86,25 @@ class LaterReturns:
 
     # Putting it there
 
-    def cover(self, number: int, code: bytes, address: int) -> tuple[bytes, CodeCopy] | None:
-        """What to write over the instruction at which a site returns, and what is done in its
-        place; None where returns there are not noted."""
-        if number not in self._places:
-            return None
-        made = return_stub(code, address, self._stub_at(number), self._stub.labels["on"])
-        if made is None:
-            return None
-        self._codes[number], self._actions[number] = made.code, made.action
-        self._read[number] = 0
-        self._open.add(number)
-        return made.patch, made.action
+    def is_wanted(self, number: int) -> bool:
+        """Whether returns of a site are to be noted, where that can be."""
+        return number in self._places
 
-    def assemble(self, begun_at: Callable[[int], int]) -> bytes:
-        """All code; `begun_at` says where a site has its word of calls that have begun."""
+    def stub_of(self, number: int) -> tuple[int, int]:
+        """Where the stub of a site begins, and how far in it lies what is covered."""
+        return self._stub_at(number), self._stub.labels["on"]
+
+    def note(self, actions: Mapping[int, CodeCopy]) -> None:
+        """The sites whose returns are noted, and what was covered for that."""
+        self._actions = dict(actions)
+        self._read = dict.fromkeys(actions, 0)
+        self._open = set(actions)
+
+    def assemble(self, covered: Mapping[int, bytes], begun_at: Callable[[int], int]) -> bytes:
+        """All code, with what is covered at the returns of sites; `begun_at` says where a site has
+        its word of calls that have begun."""
         out = bytearray(self.code_size)
-        for number, tail in self._codes.items():
+        for number, tail in covered.items():
             start = self._stub_at(number)
             records = self._records_at(number)
             targets = {
@@ -212,4 +212,4 @@ class LaterReturns:
 
     def ran(self, number: int) -> bool:
         """Whether the instruction at which a site returns was come to."""
-        return number in self._codes and self._returned(number) > 0
+        return number in self._actions and self._returned(number) > 0

@@ -138,12 +138,21 @@ class Ledger:
             out += self._routine.at(start, targets)
         return bytes(out)
 
-    def fill(self, words: memoryview, raw: memoryview) -> None:
-        """Write the table and the bitmap to where our side of the memory has them."""
+    def places(self) -> list[int]:
+        """Where in the table each owner has its entry."""
+        taken: dict[int, int] = {}
+        places = []
         for owner in self._owners:
-            slot = self._slot(owner + self.bias, lambda slot: words[slot * _WORDS])
-            words[slot * _WORDS + _KEY] = owner + self.bias
-            self._entries[owner] = slot
+            place = self._slot(owner + self.bias, lambda slot: taken.get(slot, 0))
+            taken[place] = owner + self.bias
+            places.append(place)
+        return places
+
+    def fill(self, places: Sequence[int], words: memoryview, raw: memoryview) -> None:
+        """Write the table and the bitmap to where our side of the memory has them."""
+        self._entries = dict(zip(self._owners, places, strict=True))
+        for owner, place in self._entries.items():
+            words[place * _WORDS + _KEY] = owner + self.bias
         raw[ENTRY_SIZE << self._bits : self.data_size] = self._bitmap
 
     def made(self, words: memoryview) -> dict[int, Made]:

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 import msgspec
 
 from goprobe.arch import patches
-from goprobe.arch.displaced import (
-    Displaced,
-)
+from goprobe.arch.elsewhere import Displaced
 from goprobe.process.tracer.events import CountedCall, ProbeSite
 
 
-class Point(msgspec.Struct, kw_only=True):
+class Point(msgspec.Struct, kw_only=True, array_like=True):
     """A breakpoint: after a call that is inspected, at a probed instruction, or both.
 
     `returning` while more returns of `site` are to be seen, `probe_left` how many hits of `probe`

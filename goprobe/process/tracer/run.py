@@ -20,6 +20,7 @@ import os
 import threading
 from collections.abc import Collection, Mapping, Sequence
 
+from goprobe.process.tracer.armed import KeptArmed
 from goprobe.process.tracer.cave import Cave
 from goprobe.process.tracer.engine import Engine
 from goprobe.process.tracer.events import CallHit, CountedCall, ProbeHit, ProbeSite, RunOutcome
@@ -63,6 +64,7 @@ def run_counted(
     randomize: bool = False,
     allocator: AllocatorCalls | None = None,
     sweeps: Collection[tuple[int, int]] = (),
+    kept: KeptArmed | None = None,
 ) -> RunOutcome:
     """Run `binary` to its end, counting `sites` and inspecting the first `inspect` hits of each.
 
@@ -77,7 +79,8 @@ def run_counted(
 
     With `allocator` what the runtime allocates is counted for those in whose calls it does.
     `sweeps` are its calls of runtime.gcSweep, and what each calls: without them no site's results
-    are looked at `later`, nor where all is held, or checks are made.
+    are looked at `later`, nor where all is held, or checks are made. What is put into the program
+    may be `kept` for the next run.
 
     After `timeout` seconds, or Ctrl-C, the program is killed and the outcome is `partial`.
     The program gets the three descriptors and our environment or `env`; children that it starts
@@ -89,7 +92,7 @@ def run_counted(
     if not 0 <= inspect <= MOST_INSPECTED or check_every < 0:
         raise ValueError(f"inspect is a count up to {MOST_INSPECTED:,}, check_every a count")
     sweeps = () if hold_all or check_every else sweeps
-    cave = Cave(sites, probes, inspect, check_every, allocator, sweeps)
+    cave = Cave(sites, probes, inspect, check_every, allocator, sweeps, kept)
     launch = {
         "stdin": stdin,
         "stdout": stdout,

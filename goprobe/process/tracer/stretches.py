@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
-from goprobe.arch.displaced import MAX_INSTRUCTION
+from goprobe.arch.elsewhere import MAX_INSTRUCTION
 from goprobe.arch.patches import CALL_SIZE
 
 COVERED = CALL_SIZE - 1 + MAX_INSTRUCTION

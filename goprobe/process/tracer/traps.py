@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import signal
 
-from goprobe.arch.displaced import CallByHand, CodeCopy, Jump, NotDisplaceableError
-from goprobe.arch.framecount import FrameCount
+from goprobe.arch.elsewhere import CallByHand, CodeCopy, Jump, NotDisplaceableError
 from goprobe.arch.patches import BREAKPOINT_SIZE
 from goprobe.arch.registers import GOROUTINE_WORD, PC, PC_WORD, RESULT_WORDS, SP_WORD, WORDS
 from goprobe.arch.stub import CLAIM_WORD, RECORD_SIZE, RECORD_WORD, RECORDED_WORDS, StubPhase
@@ -226,11 +225,8 @@ class Traps:
         if layout.in_stub(pc):
             self._leave_stub(layout.site_of(pc), layout.place(pc))
         elif layout.in_slot(pc):
-            action = self._cave.point_of_slot(pc).action
-            if isinstance(action, FrameCount):
+            if action := self._cave.action_of_slot(pc):
                 action.leave(words)
-            elif isinstance(action, CodeCopy):
-                words[PC_WORD] = action.original(pc)
                 self._remember(words[PC_WORD])
         elif self._cave.later.holds(pc):
             self._cave.later.leave(words)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from goprobe.arch.byhand import by_hand
-from goprobe.arch.displaced import MAX_INSTRUCTION
+from goprobe.arch.elsewhere import MAX_INSTRUCTION
 from goprobe.arch.patches import PADDING
 from goprobe.process.calltracer.plan import Room
 from goprobe.runtime.image.program import GoProgram
