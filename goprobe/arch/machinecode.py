@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from goprobe.arch.amd64.machinecode import (
-    Constant as Constant,
-    DirectCall as DirectCall,
-    Known as Known,
-    Reference as Reference,
-    StackAddress as StackAddress,
     StaticOperands as StaticOperands,
     call_before as call_before,
     calls_to as calls_to,
     decode as decode,
     indirect_calls as indirect_calls,
-    is_call as is_call,
     known_at as known_at,
     may_refer as may_refer,
     references as references,

@@ -7,7 +7,8 @@ are link-time addresses.
 
 from __future__ import annotations
 
-from goprobe.arch.machinecode import Constant, references
+from goprobe.arch.machinecode import references
+from goprobe.arch.machinefacts import Constant
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.pcln.table import LineTable
 from goprobe.errors import UnreadableError

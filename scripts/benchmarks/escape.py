@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from goprobe.analysis.escape.calls import CALL_SIZE, CodeMap
+from goprobe.analysis.escape.allocationcall import CALL_SIZE
+from goprobe.analysis.escape.calls import CodeMap
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.errors import NoGdbError
 from goprobe.process.gdb.controller import Gdb

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from goprobe.arch.machinecode import (
-    Constant,
-    Known,
-    StackAddress,
-    calls_to,
-    decode,
-    known_at,
-    references,
-)
+from goprobe.arch.machinecode import calls_to, decode, known_at, references
+from goprobe.arch.machinefacts import Constant, Known, StackAddress
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.pcln.find import open_line_table
 from tests.support.go import build

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from goprobe.analysis.escape.codeplaces import Static, StaticKind
 from goprobe.analysis.escape.evidence import CallEvidence, Evidence
-from goprobe.analysis.escape.linefacts import Static, StaticKind
 from goprobe.analysis.escape.verdict import judge
 from goprobe.model.address import Address
 from goprobe.model.escape import NOTHING, Outcome, Prediction, Verdict

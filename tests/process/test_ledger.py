@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, strategies as st
 from iced_x86 import Decoder
 
-from goprobe.analysis.escape.calls import CALL_SIZE, CodeMap
+from goprobe.analysis.escape.allocationcall import CALL_SIZE
+from goprobe.analysis.escape.calls import CodeMap
 from goprobe.arch.amd64 import registers
 from goprobe.arch.ledgerstub import ENTRY_SIZE
 from goprobe.binary.elf.elf import ElfFile
@@ -59,7 +60,7 @@ def test_every_owner_has_an_entry_of_its_own(owners: set[int]) -> None:
     book = ledger(tuple(owners))
     memory = bytearray(book.data_size)
     words = memoryview(memory).cast("Q")
-    book.fill(words, memoryview(memory))
+    book.fill(book.places(), words, memoryview(memory))
     keys = [words[at // 8] for at in range(0, book.data_size - len(memory) % 8, ENTRY_SIZE)]
     assert owners <= set(keys)
     assert book.made(words) == {}
@@ -110,7 +111,7 @@ def test_what_a_thread_had_left_to_do_is_done_for_it(
     book = ledger()
     memory = bytearray(book.data_size)
     words = memoryview(memory).cast("Q")
-    book.fill(words, memoryview(memory))
+    book.fill(book.places(), words, memoryview(memory))
     stack = _Stack(*backs, on_g0=on_g0)
     thread = memoryview(bytearray(27 * 8)).cast("Q")
     for index, value in enumerate(stack.registers):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from goprobe.analysis.escape.allocationcall import AllocationCall
 from goprobe.analysis.escape.boxes import Box, fits
-from goprobe.analysis.escape.calls import AllocationCall
 from goprobe.analysis.escape.expressions import ExpressionShape, same_type
 from goprobe.analysis.escape.predictions import Predicted
 from goprobe.analysis.escape.score import STRONG

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
-from goprobe.analysis.escape.calls import AllocationCall
-from goprobe.analysis.escape.linefacts import MOST_STARTS, CodeStartTable, Copy, Starts
+from goprobe.analysis.escape.allocationcall import AllocationCall
+from goprobe.analysis.escape.codeplaces import MOST_STARTS, CodeStartTable, Copy, Starts
 from goprobe.analysis.escape.promises import LineRange
 from goprobe.analysis.escape.siteplan import SitePlan
 

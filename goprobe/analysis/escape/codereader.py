@@ -9,18 +9,15 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from goprobe.analysis.escape.allocationcall import AllocationCall, seen_call
 from goprobe.analysis.escape.boxes import Boxes
 from goprobe.analysis.escape.callgraph import CallGraph
-from goprobe.analysis.escape.calls import AllocationCall, CodeMap
+from goprobe.analysis.escape.calls import CodeMap
 from goprobe.analysis.escape.codecopies import Copies
+from goprobe.analysis.escape.codeplaces import CodeStartTable, LineFacts
 from goprobe.analysis.escape.declared import Declared
 from goprobe.analysis.escape.join import Joiner
-from goprobe.analysis.escape.linefacts import (
-    CodeLines,
-    CodeStartTable,
-    LineFacts,
-    places_of_inlining,
-)
+from goprobe.analysis.escape.linefacts import CodeLines, places_of_inlining
 from goprobe.analysis.escape.movedformals import Doubt, MovedFormals, doubt_of
 from goprobe.analysis.escape.predictions import Predictions, predict
 from goprobe.analysis.escape.promisedplaces import PromisedPlaces, is_literal, is_named, is_part
@@ -191,8 +188,8 @@ class CodeReader:
     def _may(self) -> tuple[AllocationCall, ...]:
         """Calls of the runtime by which nothing asks for memory, but which may allocate; those by
         an address that may lead to it, too."""
-        direct = (self._code.call_at(pc, target) for pc, target in self._others.items())
-        others = (self._code.call_at(pc, 0) for pc in self._by_address)
+        direct = (seen_call(self._program, pc, target) for pc, target in self._others.items())
+        others = (seen_call(self._program, pc, 0) for pc in self._by_address)
         own = (c for c in others if any(self._names.is_own(f.file) for f in c.frames))
         return (
             *filter(self._runtime.direct, direct),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
-from goprobe.analysis.escape.linefacts import FunctionLines
+from goprobe.analysis.escape.codeplaces import FunctionLines
 from goprobe.analysis.escape.promisedplaces import is_literal, is_of_package, without_part
 from goprobe.analysis.escape.promises import declared_in
 from goprobe.analysis.escape.sources import Sources

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from goprobe.analysis.escape.linefacts import Static
+from goprobe.analysis.escape.codeplaces import Static
 from goprobe.model.escape import Outcome, Prediction
 from goprobe.runtime.allocatorcalls import Allocator, Family
 

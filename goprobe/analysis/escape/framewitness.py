@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from goprobe.analysis.escape.linefacts import LineFacts, StackWitness
+from goprobe.analysis.escape.codeplaces import LineFacts, StackWitness
 
 _PARTS, _USES = 6, 3
 

@@ -13,11 +13,11 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
-from goprobe.analysis.escape.calls import AllocationCall
+from goprobe.analysis.escape.allocationcall import AllocationCall
 from goprobe.analysis.escape.calltypes import BY_ORDER, BoxesOf, CallTypes
+from goprobe.analysis.escape.codeplaces import LineFacts
 from goprobe.analysis.escape.expressions import CLOSURE
 from goprobe.analysis.escape.linecode import LineCode, literals_on, relevant
-from goprobe.analysis.escape.linefacts import LineFacts
 from goprobe.analysis.escape.predictions import Predicted, Predictions, inlined_by
 from goprobe.analysis.escape.score import (
     HINT,

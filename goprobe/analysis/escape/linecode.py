@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from goprobe.analysis.escape.codeplaces import LineFacts, StaticKind
 from goprobe.analysis.escape.framewitness import used_below, uses_of_the_frame
-from goprobe.analysis.escape.linefacts import LineFacts, StaticKind
 from goprobe.analysis.escape.predictions import inlined_by
 from goprobe.analysis.escape.score import (
     same_function,

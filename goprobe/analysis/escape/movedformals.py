@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from goprobe.analysis.escape.calls import AllocationCall
+from goprobe.analysis.escape.allocationcall import AllocationCall
 from goprobe.analysis.escape.methods import method_name
 from goprobe.analysis.escape.predictions import Predicted, Predictions, inlined_by
 from goprobe.analysis.escape.promisedplaces import PromisedPlaces

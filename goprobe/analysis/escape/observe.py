@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from signal import Signals
 
 import msgspec
 from msgspec.structs import replace
 
+from goprobe.analysis.escape.allocationcall import CALL_SIZE, AllocationCall, seen_call
 from goprobe.analysis.escape.benchmarks import Benchmarks
-from goprobe.analysis.escape.calls import CALL_SIZE, AllocationCall
 from goprobe.analysis.escape.evidence import CallEvidence
 from goprobe.analysis.escape.request import FEW_HITS, EscapeRequest
 from goprobe.analysis.escape.results import CallResults, Results
@@ -36,10 +36,10 @@ from goprobe.target.goprocess import GoProcess
 
 class WatchPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What is looked at in a run. `others` are calls of the runtime (pc and target), besides those
-    of the plans, that are to be held responsible for what it allocates, and `call_at` tells of
-    such a one; of the instructions `watched` it is asked whether they ran at all. `allocator` are
-    the runtime's own calls of its allocator, of no owners yet, `sweeps` those by which its
-    collector begins to sweep; `rooms` are as in a CodeStartTable."""
+    of the plans, that are to be held responsible for what it allocates; of the instructions
+    `watched` it is asked whether they ran at all. `allocator` are the runtime's own calls of its
+    allocator, of no owners yet, `sweeps` those by which its collector begins to sweep; `rooms` are
+    as in a CodeStartTable."""
 
     program: GoProgram
     plans: Sequence[SitePlan]
@@ -49,7 +49,6 @@ class WatchPlan(msgspec.Struct, frozen=True, kw_only=True):
     allocator: AllocatorCalls
     rooms: Mapping[int, int]
     sweeps: Sequence[tuple[int, int]]
-    call_at: Callable[[int, int], AllocationCall]
 
 
 class Observed(msgspec.Struct, kw_only=True):
@@ -148,7 +147,8 @@ def observe(
         for plan in watch.plans
         for _, group in groupby(plan.witnesses, lambda w: w.entry)
     }
-    watched = [pc for pc in watch.watched if pc not in offsets]
+    # Sorted: what is put into the program is kept, and is to be the same next time.
+    watched = [pc for pc in sorted(watch.watched) if pc not in offsets]
     results = Results(watch.program, calls, offsets, sampled=few)
     sweeps = _Sweeps(watch.program)
     benchmarks = Benchmarks(watch.program)
@@ -265,7 +265,7 @@ def _observed(
         counts=counts,
         made=made,
         besides=tuple(
-            watch.call_at(pc, watch.others.get(pc, 0))
+            seen_call(watch.program, pc, watch.others.get(pc, 0))
             for pc, objects in made.items()
             if objects.objects and (pc in watch.others or pc in watch.by_address)
         ),

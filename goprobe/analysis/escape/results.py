@@ -13,7 +13,7 @@ from functools import cached_property
 
 import msgspec
 
-from goprobe.analysis.escape.calls import AllocationCall
+from goprobe.analysis.escape.allocationcall import AllocationCall
 from goprobe.analysis.locate.locator import Locator
 from goprobe.arch.registers import GOROUTINE, INTEGER_ARGUMENTS, SP
 from goprobe.errors import UnreadableError

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
+from goprobe.analysis.escape.allocationcall import AllocationCall
 from goprobe.analysis.escape.callgraph import CallEdge, CallGraph
-from goprobe.analysis.escape.calls import AllocationCall, CodeMap, has_runtime_name
+from goprobe.analysis.escape.calls import CodeMap, has_runtime_name
 from goprobe.analysis.escape.methods import method_name
 from goprobe.analysis.escape.proof import Prover, Question
 from goprobe.arch.machinecode import static_operands

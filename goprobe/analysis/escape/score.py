@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from goprobe.analysis.escape.calls import AllocationCall
+from goprobe.analysis.escape.allocationcall import AllocationCall
 from goprobe.analysis.escape.expressions import CLOSURE
 from goprobe.analysis.escape.predictions import Predicted
-from goprobe.arch.machinecode import Constant, StackAddress
+from goprobe.arch.machinefacts import Constant, StackAddress
 from goprobe.binary.pcln.format import shown_name
 from goprobe.model.escape import Prediction
 from goprobe.runtime.allocatorcalls import Family

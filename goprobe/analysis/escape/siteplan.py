@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from goprobe.analysis.escape.calls import AllocationCall
-from goprobe.analysis.escape.linefacts import StackWitness, Static
+from goprobe.analysis.escape.allocationcall import AllocationCall
+from goprobe.analysis.escape.codeplaces import StackWitness, Static
 from goprobe.analysis.escape.predictions import Predicted
 from goprobe.runtime.allocatorcalls import Family
 from goprobe.runtime.types.statictypes import MapParts

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
-from goprobe.analysis.escape.calls import AllocationCall
+from goprobe.analysis.escape.allocationcall import AllocationCall
 from goprobe.analysis.escape.codecopies import Copies
+from goprobe.analysis.escape.codeplaces import StackWitness
 from goprobe.analysis.escape.evidence import Evidence
-from goprobe.analysis.escape.linefacts import StackWitness
 from goprobe.analysis.escape.observe import Observed
 from goprobe.analysis.escape.request import EscapeRequest
 from goprobe.analysis.escape.siteplan import SitePlan

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from goprobe.analysis.escape.calls import CALL_SIZE
-from goprobe.arch.machinecode import Reference, StackAddress, references
+from goprobe.analysis.escape.allocationcall import CALL_SIZE
+from goprobe.arch.machinecode import references
+from goprobe.arch.machinefacts import Reference, StackAddress
 from goprobe.binary.pcln.format import Function
 from goprobe.binary.pcln.table import LineTable
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from goprobe.analysis.escape.calls import AllocationCall
-from goprobe.analysis.escape.linefacts import CodeStartTable
+from goprobe.analysis.escape.allocationcall import AllocationCall
+from goprobe.analysis.escape.codeplaces import CodeStartTable
 from goprobe.analysis.escape.promises import Promise
 from goprobe.analysis.escape.siteplan import SitePlan
 from goprobe.model.escape import Proof

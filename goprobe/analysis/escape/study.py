@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from goprobe.analysis.escape.calls import CodeMap
 from goprobe.analysis.escape.codecopies import Copies
 from goprobe.analysis.escape.observe import WatchPlan
 from goprobe.analysis.escape.promisedplaces import PromisedPlaces
@@ -75,7 +74,6 @@ class EscapeStudy:
             allocator=static.allocator,
             sweeps=static.sweeps,
             rooms=static.starts.rooms,
-            call_at=CodeMap(self.program).call_at,
         )
 
     @cached_property

@@ -15,7 +15,7 @@ from pathlib import Path
 from goprobe.analysis.escape.request import EscapeRequest
 from goprobe.analysis.escape.sources import are_as_read
 from goprobe.analysis.escape.staticstudy import StaticStudy
-from goprobe.arch.machinecode import is_call
+from goprobe.arch.machinefacts import is_call
 from goprobe.binary.cache import load, room_of_folders, store
 from goprobe.process.tracer.armed import Armed
 from goprobe.runtime.image.program import GoProgram

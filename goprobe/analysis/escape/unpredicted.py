@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from goprobe.analysis.escape.calls import AllocationCall
+from goprobe.analysis.escape.allocationcall import AllocationCall
 from goprobe.analysis.escape.expressions import CLOSURE, ExpressionShape
 from goprobe.analysis.escape.predictions import Predicted
 from goprobe.analysis.escape.score import described

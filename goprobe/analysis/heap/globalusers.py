@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import PurePosixPath
 
 from goprobe.analysis.ownership import is_own_code, package_of
-from goprobe.arch.machinecode import Constant, may_refer, references
+from goprobe.arch.machinecode import may_refer, references
+from goprobe.arch.machinefacts import Constant
 from goprobe.binary.pcln.format import Function
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.runtime.roots.groups import RootGroup, RootKind

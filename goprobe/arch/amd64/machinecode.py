@@ -16,6 +16,13 @@ from typing import Any
 import iced_x86 as iced
 import msgspec
 
+from goprobe.arch.amd64.machinefacts import (
+    Constant,
+    DirectCall,
+    Known,
+    Reference,
+    StackAddress,
+)
 from goprobe.arch.amd64.operands import immediate
 from goprobe.arch.amd64.registers import GENERAL, signed
 
@@ -46,44 +53,6 @@ _GOES_ON = frozenset((_FLOW.NEXT, _FLOW.CONDITIONAL_BRANCH))
 _BRANCHES = frozenset((_FLOW.CONDITIONAL_BRANCH, _FLOW.UNCONDITIONAL_BRANCH))
 _READING = frozenset((_M.CMP, _M.TEST, _M.PUSH, _M.NOP, _M.BT))
 _ZEROING = frozenset((_M.XOR, _M.SUB))
-
-
-class DirectCall(msgspec.Struct, frozen=True):
-    """A CALL (or JMP) with a fixed target, at link-time addresses."""
-
-    pc: int
-    target: int
-    jump: bool = False
-
-
-class Constant(msgspec.Struct, frozen=True, tag=True):
-    """A number or a link-time address (`address`: it was taken relative to the code)."""
-
-    value: int
-    address: bool = False
-
-
-class StackAddress(msgspec.Struct, frozen=True, tag=True):
-    """The address `offset` above the stack pointer at that point."""
-
-    offset: int
-
-
-Known = dict[str, Constant | StackAddress]
-"""What is known of registers; those that are missing may hold anything."""
-
-
-class Reference(msgspec.Struct, frozen=True):
-    """An instruction that takes an address: of static data, or of its own frame.
-
-    Once the instruction has run (at `after`), `register` holds it; "" where the instruction only
-    reads or writes there.
-    """
-
-    pc: int
-    after: int
-    register: str
-    what: Constant | StackAddress
 
 
 def calls_to(sections: Iterable[tuple[bytes, int]], targets: Collection[int]) -> list[DirectCall]:
@@ -136,13 +105,6 @@ def indirect_calls(sections: Iterable[tuple[bytes, int]]) -> Iterator[tuple[int,
     for code, address in sections:
         for match in _INDIRECT.finditer(code):
             yield match.start() + address, match.end() + address
-
-
-def is_call(code: bytes, at: int, target: int) -> bool:
-    """Whether a CALL of `target` stands in code at `at`, both counted from where that begins."""
-    end = at + _REL32_SIZE
-    distance = int.from_bytes(code[at + 1 : end], "little", signed=True)
-    return 0 <= at <= len(code) - _REL32_SIZE and code[at] == _CALL and end + distance == target
 
 
 def call_before(read: Callable[[int, int], bytes], pc: int) -> int:
