@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from iced_x86 import Decoder
+from iced_x86 import Decoder, FlowControl
 
 from goprobe.arch.codestarts import CodeStarts
 from goprobe.binary.elf.elf import ElfFile
@@ -133,22 +134,66 @@ func main() {
 """
 
 
+def _long(binary: Path, pattern: str) -> list[int]:
+    """The instructions of functions that a jump covers, and that run elsewhere."""
+    elf, found = ElfFile(binary), list[int]()
+    by_hand = (FlowControl.CALL, FlowControl.UNCONDITIONAL_BRANCH)
+    for function in functions(binary, pattern):
+        decoder = Decoder(64, elf.read(function.address, function.size), ip=function.address)
+        found += [i.ip for i in decoder if i.len >= 5 and i.flow_control not in by_hand]
+    return found
+
+
 @releases
 @pytest.mark.parametrize("most", [20, 10_000_000])
-def test_addresses_of_the_frame_are_counted_each_time(go: str, most: int) -> None:
+def test_uses_of_the_frame_are_counted_each_time(go: str, most: int) -> None:
+    """While a profiler interrupts the program, and stacks grow."""
     binary = build(FRAMES, go=go)
-    code = _starts(binary, r"^main\.frame$")
-    (pc,) = (pc for pc, starts in code.items() if starts.covering.counts(pc))
+    code = _long(binary, r"^main\.frame$")
     frame, beyond = (
-        trace(binary, probes=[ProbeSite(pc, 7, most, counts=True, above=above)])
+        trace(binary, probes=[ProbeSite(pc, pc, most, counts=True, above=above) for pc in code])
         for above in (16, 1 << 30)
     )
+    times = min(most, 400_000)
     for run in (frame, beyond):
         done(run)
         assert run.out == "[5003200000 5003200000 5003200000 5003200000]\n".replace(
             "5003200000", str(sum(i + 1 + i % 64 for i in range(100000)))
         )
         assert run.outcome.stops == 0
-    times = min(most, 400_000)
-    assert frame.outcome.counted == {7: (times, times)}
-    assert beyond.outcome.counted == {7: (times, 0)}
+        ran = sorted(ran for ran, _ in run.outcome.counted.values())
+        # The others run where the stack grows.
+        assert ran[4:] == [times] * (len(ran) - 4) and len(ran) > 8
+    assert all(ran == inside for ran, inside in frame.outcome.counted.values())
+    assert all(inside == 0 for _, inside in beyond.outcome.counted.values())
+
+
+@releases
+def test_what_is_counted_is_what_breakpoints_tell(go: str) -> None:
+    binary = build(STEPS, go=go)
+    plain = subprocess.run([binary], capture_output=True, text=True).stdout
+    code = _long(binary, r"^main\.(work|alloc|through|main)$")
+    most = 3_000
+    counted = trace(binary, probes=[ProbeSite(pc, pc, most, counts=True) for pc in code])
+    stopped = trace(binary, probes=[ProbeSite(pc, pc, most) for pc in code])
+    for run in (counted, stopped):
+        done(run)
+        assert run.out == plain
+    hits = Counter(hit.site.probe_id for hit in stopped.outcome.probes)
+    told = counted.outcome.counted
+    # Once: where the scheduler wants a goroutine to stop.
+    often = {pc: ran for pc, (ran, _) in told.items() if ran > 1}
+    assert len(often) > 10
+    assert often == {pc: hits[pc] for pc in told if hits[pc] > 1}
+
+
+@releases
+def test_what_is_counted_by_several_threads_that_take_signals(go: str) -> None:
+    """The program compares its results with what it stored, and its profiler interrupts it."""
+    binary = build(MANY, go=go)
+    code = _long(binary, r"^main\.(alloc|main\.func\d+)$")
+    probes = [ProbeSite(pc, pc, 10_000_000, counts=True) for pc in code]
+    run = trace(binary, "4", "400000", "profile", probes=probes)
+    done(run)
+    assert run.said() == 4 * 400000
+    assert any(ran == 4 * 400000 for ran, _ in run.outcome.counted.values())

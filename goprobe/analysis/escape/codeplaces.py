@@ -37,8 +37,7 @@ class StackWitness(msgspec.Struct, frozen=True):
     """An instruction that uses memory of its own frame: when it is about to run, that lies at
     the stack pointer plus `offset`. `taken`: its address is taken right there. `entry` is that of
     the machine function. `saved`: that memory may be a register's, put by. `moved`: the optimiser
-    may have put the instruction where the line is not reached, or as often. `counts`: it can be
-    counted without a stop."""
+    may have put the instruction where the line is not reached, or as often."""
 
     pc: int
     offset: int
@@ -46,7 +45,6 @@ class StackWitness(msgspec.Struct, frozen=True):
     entry: int = 0
     saved: bool = False
     moved: bool = False
-    counts: bool = False
 
     @property
     def part(self) -> tuple[int, int]:

@@ -206,7 +206,6 @@ class _FrameObjects:
             entry,
             saved=offset in self._code.saved,
             moved=not (taken or self._code.writes(reference.pc)),
-            counts=self._code.covering.counts(reference.pc),
         )
 
 

@@ -140,7 +140,6 @@ def observe(
         for pc, call in calls.items()
     ]
     offsets = {w.pc: w.offset for plan in watch.plans for w in plan.witnesses}
-    counting = {w.pc for plan in watch.plans for w in plan.witnesses if w.counts}
     # What runs in a function besides the first needs to be seen once only.
     often = {
         next(group).pc
@@ -160,7 +159,7 @@ def observe(
             looked if pc in often else 1,
             only_whether=pc not in offsets,
             room=watch.rooms.get(pc, 0),
-            counts=pc in counting,
+            counts=pc in offsets,
             above=offsets.get(pc, 0),
         )
         for pc in (*offsets, *watched)

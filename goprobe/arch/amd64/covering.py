@@ -1,6 +1,6 @@
-"""Which instructions of a function can be noted, or counted, by code elsewhere that does them in
-their place (`once.py`, `framecount.py`): what has to be seen of the whole function for that.
-x86-64 only; iced-x86 decodes.
+"""Which instructions of a function can be noted, several as one, by code elsewhere that does them
+in their place (`once.py`): what has to be seen of the whole function for that. x86-64 only;
+iced-x86 decodes.
 """
 
 from __future__ import annotations
@@ -11,15 +11,11 @@ from iced_x86 import (
     FlowControl,
     Instruction,
     InstructionInfoFactory,
-    Mnemonic,
     OpAccess,
-    OpKind,
-    Register,
     RegisterExt,
 )
 
 from goprobe.arch.amd64.callstub import JUMP_SIZE, PLAIN, harmless
-from goprobe.arch.amd64.controlflow import CALLS
 
 _MEMORY, _FLAGS = -1, -2
 """Besides the numbers of registers: what instructions read and write."""
@@ -27,9 +23,6 @@ _READS = frozenset({OpAccess.READ, OpAccess.READ_WRITE, OpAccess.COND_READ,
                     OpAccess.READ_COND_WRITE, OpAccess.COND_WRITE})  # fmt: skip
 _WRITES = frozenset({OpAccess.WRITE, OpAccess.READ_WRITE, OpAccess.COND_WRITE,
                      OpAccess.READ_COND_WRITE})  # fmt: skip
-_ARITHMETIC = 0x8D5  # OF SF ZF AF PF CF: EFLAGS, Intel SDM volume 1, 3.4.3
-_STEPS = 16
-_ENDS = CALLS | {FlowControl.RETURN}
 
 
 class Covering:
@@ -99,34 +92,3 @@ class Covering:
         if ins.rflags_modified:
             writes.add(_FLAGS)
         return reads, writes
-
-    def counts(self, pc: int) -> bool:
-        """Whether an instruction takes an address of the frame, is as long as a jump, and no flags
-        are wanted there: so that its own register, and they, are free for counting."""
-        ins = self._instructions.get(pc)
-        if ins is None or ins.mnemonic != Mnemonic.LEA or ins.len < JUMP_SIZE:
-            return False
-        plain = ins.memory_base == Register.RSP and ins.memory_index == Register.NONE
-        register = RegisterExt.is_gpr64(ins.op0_register) and ins.op0_register not in _KEPT
-        return plain and register and self._flags_free(ins.next_ip)
-
-    def _flags_free(self, pc: int) -> bool:
-        """Whether what the flags are is seen to be overwritten before it is used."""
-        for _ in range(_STEPS):
-            ins = self._instructions.get(pc)
-            if ins is None or ins.rflags_read & _ARITHMETIC:
-                return False
-            if ins.flow_control in _ENDS:  # calls keep none: abi-internal.md
-                return True
-            if ins.rflags_modified & _ARITHMETIC == _ARITHMETIC:
-                return True
-            if ins.flow_control == FlowControl.UNCONDITIONAL_BRANCH:
-                pc = ins.near_branch_target if ins.op0_kind == OpKind.NEAR_BRANCH64 else 0
-            elif ins.flow_control == FlowControl.NEXT:
-                pc = ins.next_ip
-            else:
-                return False
-        return False
-
-
-_KEPT = (Register.RSP, Register.RBP, Register.R14)

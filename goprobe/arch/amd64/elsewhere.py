@@ -8,10 +8,24 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from goprobe.arch.amd64.registers import PC_WORD, SP_WORD, WORD, Words
+from goprobe.arch.amd64.registers import (
+    EFLAGS,
+    GOROUTINE_WORD,
+    PC_WORD,
+    RAX,
+    SP_WORD,
+    WORD,
+    Words,
+)
 
 MAX_INSTRUCTION = 15  # bytes; Intel SDM volume 2, 2.3.11
 _ALL = 1 << 64  # addresses wrap there
+RAX_BY, FLAGS_BY = 16, 24
+"""How far below the stack pointer code that counts puts them by."""
+_LAHF, _OVERFLOW = 0xD5, 11  # SF ZF AF PF CF; the bit of OF: EFLAGS, Intel SDM volume 1, 3.4.3
+_ARITHMETIC = _LAHF | 1 << _OVERFLOW
+
+WordAt = Callable[[int], int]
 
 
 class NotDisplaceableError(Exception):
@@ -33,27 +47,41 @@ class CodeCopy(msgspec.Struct, frozen=True, tag=True):
         """Where in the program a thread stands that stands at `pc` in the slot."""
         return self.address if pc < self.slot + self.length else self.next
 
-    def leave(self, words: Words) -> None:
+    def leave(self, words: Words, word_at: WordAt) -> None:
         """Put a thread that is in the slot to where it would be in the program."""
         words[PC_WORD] = self.original(words[PC_WORD])
 
 
-class FrameCount(CodeCopy, frozen=True, tag=True):
-    """An instruction that makes its `register` (a word of the thread's) RSP plus `distance`, behind
-    code that counts (`framecount.py`). In the ranges `uncounted` nothing is counted yet."""
+class FrameCount(CodeCopy, frozen=True, tag=True, kw_only=True):
+    """An instruction behind code that counts (`framecount.py`): what lies `offset` above the stack
+    pointer. From `rax_by` up to the instruction RAX is put by, from `flags_by` on the flags are. In
+    the ranges `counted` it is counted, where more are wanted, but has not run."""
 
-    register: int
-    distance: int
-    uncounted: tuple[tuple[int, int], ...]
+    offset: int
+    rax_by: int
+    flags_by: int
+    counted: tuple[tuple[int, int], ...]
 
-    def leave(self, words: Words) -> None:
-        pc = words[PC_WORD]
-        if any(low <= pc < high for low, high in self.uncounted):
-            words[PC_WORD] = self.address
-            return
-        if pc < self.slot + self.length:
-            words[self.register] = (words[SP_WORD] + self.distance) % _ALL
-        words[PC_WORD] = self.next
+    def leave(self, words: Words, word_at: WordAt) -> None:
+        pc, sp = words[PC_WORD], words[SP_WORD]
+        if self.flags_by <= pc < self.slot:
+            words[EFLAGS] = words[EFLAGS] & ~_ARITHMETIC | _flags(word_at(sp - FLAGS_BY))
+        if self.rax_by <= pc < self.slot:
+            words[RAX] = word_at(sp - RAX_BY)
+        words[PC_WORD] = self.original(pc)
+
+    def has_counted(self, pc: int) -> bool:
+        return any(low <= pc < high for low, high in self.counted)
+
+    def is_inside(self, words: Words, word_at: WordAt) -> bool:
+        """Which of the two it has counted: whether the frame lies in the goroutine's own stack."""
+        g, at = words[GOROUTINE_WORD], (words[SP_WORD] + self.offset) % _ALL
+        return word_at(g) <= at < word_at(g + WORD)
+
+
+def _flags(put_by: int) -> int:
+    """The flags as LAHF and SETO AL have them in RAX (Intel SDM volume 2)."""
+    return put_by >> 8 & _LAHF | (put_by & 1) << _OVERFLOW
 
 
 class Jump(msgspec.Struct, frozen=True, tag=True):
@@ -75,7 +103,7 @@ class CallByHand(msgspec.Struct, frozen=True, tag=True):
     times: int = 1
     distance: int = 0
 
-    def made(self, words: Words, word_at: Callable[[int], int]) -> tuple[int, int]:
+    def made(self, words: Words, word_at: WordAt) -> tuple[int, int]:
         """Make the registers those of a thread that has made the call; returns the word to be put
         into memory for it: address and value."""
         target = self.target(words)

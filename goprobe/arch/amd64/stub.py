@@ -191,7 +191,7 @@ class StubLayout(msgspec.Struct, frozen=True, kw_only=True):
 
     Code: a stub for each site, a slot for each displaced instruction, then `more_code` for the
     ledger. Data: a first line for `countdown`, a control line for each site, the records of each
-    site, two words for each slot, then `more_data` for the ledger.
+    site, three words for each slot, then `more_data` for the ledger.
     """
 
     stub: Stub
@@ -204,9 +204,9 @@ class StubLayout(msgspec.Struct, frozen=True, kw_only=True):
     code: int = 0
     data: int = 0
 
-    SLOT_SIZE: ClassVar[int] = 96
-    """What notes that it ran (13 bytes) or how often (75), what is displaced (24), a jump back."""
-    SLOT_WORDS: ClassVar[int] = 2
+    SLOT_SIZE: ClassVar[int] = 160
+    """What notes that it ran (13 bytes) or how often (128), what is displaced, a jump back."""
+    SLOT_WORDS: ClassVar[int] = 3
 
     @property
     def code_size(self) -> int:

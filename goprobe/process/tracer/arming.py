@@ -29,7 +29,7 @@ from goprobe.process.tracer.armed import Armed
 from goprobe.process.tracer.events import CountedCall, ProbeSite
 from goprobe.process.tracer.later import LaterReturns
 from goprobe.process.tracer.ledger import Ledger
-from goprobe.process.tracer.noted import COUNTS, Noted
+from goprobe.process.tracer.noted import MODE_WORD, MORE, Noted
 from goprobe.process.tracer.points import Plan, Point
 from goprobe.process.tracer.stretches import COVERED, located
 
@@ -158,20 +158,22 @@ class Arming:
             if not (once := noting(code, point.address, slot, word, site.room)):
                 return False
             patch, body, action, begins = once.patch, once.code, once.action, once.word
+            begins_at = word
         elif site.counts:
-            counts = frame_count(code, point.address, slot, word, site.above, point.probe_left)
+            most = point.probe_left + MORE
+            counts = frame_count(code, point.address, slot, word, site.above, most)
             if not counts:
                 return False
-            patch, action = counts
-            body, begins = action.code, COUNTS
+            patch, begins, action = counts
+            body, begins_at = action.code, word + 8 * MODE_WORD
         else:
             return False
         if len(body) > layout.SLOT_SIZE:
             return False
         text[at : at + len(patch)] = patch
         self._fill(slot, body)
-        _WORD.pack_into(self._slot_words, word - layout.slot_words_at, begins)
-        self._noted.append((point.number, point.probe, begins))
+        _WORD.pack_into(self._slot_words, begins_at - layout.slot_words_at, begins)
+        self._noted.append((point.number, point.probe, begins, site.counts))
         self._moved[point.number] = replace(action, code=b"")
         return True
 

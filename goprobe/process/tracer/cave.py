@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 
 from msgspec.structs import replace
 
 from goprobe.arch import patches, systemcalls
 from goprobe.arch.elsewhere import CodeCopy, Displaced, FrameCount, NotDisplaceableError
-from goprobe.arch.registers import Words
+from goprobe.arch.registers import PC_WORD, Words
 from goprobe.arch.stub import (
     CLAIMED,
     CONTROL_WORDS,
@@ -80,6 +80,7 @@ class Cave:
             more_data=ledger.data_size + later.data_size,
         )
         self._armed: Armed | None = None
+        self._noted: NotedProbes | None = None
         self._originals: list[tuple[int, bytes]] = []
         self._uncounted = [0] * len(sites)
         self._memory = -1
@@ -97,6 +98,8 @@ class Cave:
 
     def close(self) -> None:
         self.later.words.release()
+        if self._noted:
+            self._noted.words.release()
         self._words.release()
         self._data.close()
         os.close(self.file)
@@ -206,6 +209,7 @@ class Cave:
         self._data[: len(armed.control)] = armed.control
         at = layout.slot_words_at - layout.data
         self._data[at : at + len(armed.slot_words)] = armed.slot_words
+        self._noted = NotedProbes(armed.noted, self.probes, self.wanted, layout, self._words)
         self.ledger.fill(armed.places, self._ledger_words, self._ledger_words.cast("B"))
 
     @property
@@ -217,15 +221,12 @@ class Cave:
     def ran(self) -> frozenset[int]:
         """The ids of the probes that told by themselves that they ran."""
         come = (p.probe for n, p in self.returns.items() if p.probe >= 0 and self.later.ran(n))
-        return frozenset((*self._noted().ran(), *(self.probes[each].probe_id for each in come)))
+        noted = self._noted.ran() if self._noted else ()
+        return frozenset((*noted, *(self.probes[each].probe_id for each in come)))
 
     def counted(self) -> dict[int, tuple[int, int]]:
         """As of NotedProbes."""
-        return self._noted().counted()
-
-    def _noted(self) -> NotedProbes:
-        noted = self._armed.noted if self._armed else ()
-        return NotedProbes(noted, self.probes, self.wanted, self.layout, self._words)
+        return self._noted.counted() if self._noted else {}
 
     def wanted(self, probe: int) -> int:
         """How many executions of a probe are looked at."""
@@ -279,13 +280,19 @@ class Cave:
     def countdown(self, hits: int) -> None:
         self._words[0] = hits
 
-    def action_of_slot(self, pc: int) -> CodeCopy | FrameCount | None:
-        """What is done in the slot where a thread stands."""
-        number = (pc - self.layout.slots_at) // self.layout.SLOT_SIZE
-        if action := self._slots.get(number):
-            return action
-        found = next((p.action for p in self.points.values() if p.number == number), None)
-        return found if isinstance(found, CodeCopy) else None
+    def leave_slot(self, words: Words, word_at: Callable[[int], int]) -> bool:
+        """Put a thread that is in a slot to where it would be in the program; False where there is
+        nothing in it."""
+        number = (words[PC_WORD] - self.layout.slots_at) // self.layout.SLOT_SIZE
+        action: Displaced | None = self._slots.get(number)
+        if action is None:
+            action = next((p.action for p in self.points.values() if p.number == number), None)
+        if not isinstance(action, CodeCopy):
+            return False
+        if isinstance(action, FrameCount) and action.has_counted(words[PC_WORD]) and self._noted:
+            self._noted.put_off(number, inside=action.is_inside(words, word_at))
+        action.leave(words, word_at)
+        return True
 
     @cached_property
     def _slots(self) -> Mapping[int, CodeCopy | FrameCount]:

@@ -225,8 +225,7 @@ class Traps:
         if layout.in_stub(pc):
             self._leave_stub(layout.site_of(pc), layout.place(pc))
         elif layout.in_slot(pc):
-            if action := self._cave.action_of_slot(pc):
-                action.leave(words)
+            if self._cave.leave_slot(words, self._machine.word):
                 self._remember(words[PC_WORD])
         elif self._cave.later.holds(pc):
             self._cave.later.leave(words)
