@@ -342,7 +342,7 @@ class Engine:
             made=self._cave.made(),
             hits=(*self._listeners.hits, *remaining),
             probes=tuple(self._listeners.probes),
-            ran=self._cave.ran(),
+            ran=self._cave.ran() | self._traps.ran,
             counted=self._cave.counted(),
             exit_code=ended.code,
             signal=ended.signal,

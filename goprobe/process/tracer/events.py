@@ -28,9 +28,9 @@ class CountedCall(msgspec.Struct, frozen=True):
 class ProbeSite(msgspec.Struct, frozen=True):
     """Any instruction at whose first executions the registers are wanted: `limit` of them, or as
     many as are inspected of calls (0). `pc` is link-time. `only_whether`: it is enough to know that
-    it ran; then its thread is stopped for that, once, only where it cannot be noted otherwise, for
-    `room` bytes from it on perhaps (`arch/amd64/covering.py`). `counts`: it is enough to know how
-    often it ran and `above` the stack pointer was the goroutine's own stack."""
+    it ran, and nobody is told; its thread is stopped for that, once, only where it cannot be noted
+    otherwise, for `room` bytes from it on perhaps (`arch/amd64/covering.py`). `counts`: it is
+    enough to know how often it ran and `above` the stack pointer was the goroutine's own stack."""
 
     pc: int
     probe_id: int
@@ -85,8 +85,8 @@ class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
     `counts`: calls begun, by site_id, exact. `made`: what was allocated for each owner asked
     about, by its link-time return address; exact. `hits` (the first calls of each site to return,
     and some that never did where too few returned) and `probes` in the order of their ends;
-    `ran` are the ids of probes of which it was noted that they ran, and nobody was told; `counted`
-    says of others how often that was noted (up to their limits), and how often in the own stack.
+    `ran` are the ids of probes that were asked only whether they run, and did; `counted` says of
+    others how often that was noted (up to their limits), and how often in the own stack.
     `exit_code`, or the `signal` that killed it (0: none).
     `partial`: it was not followed to its end, and `why` is the one sentence that says so.
     `bias`: what was added to link-time addresses. `stops`: how often it was held for us; `moved`:

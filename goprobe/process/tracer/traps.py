@@ -32,7 +32,7 @@ _MOST_STRAYS = 50
 
 class Traps:
     """The breakpoints of one run. `stops`: how often a thread was held for us; `moved`: how often
-    one had to be moved out of our code."""
+    one had to be moved out of our code; `ran` are the ids of probes that were only to tell that."""
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Traps:
         self._inspected = InspectedCalls(cave)
         self._check_every, self._stop_all = check_every, hold_all
         self._replays: set[tuple[int, int, int]] = set()
+        self.ran: set[int] = set()
         self.stops = self.moved = 0
 
     def remaining(self) -> tuple[CallHit, ...]:
@@ -96,7 +97,10 @@ class Traps:
     def _inspect(self, tid: int, point: Point) -> None:
         self.stops += 1
         others = self._tracees.stop_others(tid) if self._stop_all else []
-        if point.probe_left and not self._is_replay(point):
+        if point.probe_left and self._cave.probes[point.probe].only_whether:
+            point.probe_left = 0
+            self.ran.add(self._cave.probes[point.probe].probe_id)
+        elif point.probe_left and not self._is_replay(point):
             self._probe(tid, point)
         wanted = point.probe_left > 0
         if point.returning:
