@@ -9,7 +9,14 @@ from iced_x86 import Decoder
 
 from goprobe.arch.amd64 import registers
 from goprobe.arch.displaced import displace
-from goprobe.arch.elsewhere import CallByHand, CodeCopy, Jump, NotDisplaceableError
+from goprobe.arch.elsewhere import (
+    CallByHand,
+    CodeCopy,
+    Jump,
+    NotDisplaceableError,
+    SeveralCopy,
+)
+from goprobe.arch.once import noting
 
 AT, SLOT = 0x40_1000, 0x7000_2000
 
@@ -101,3 +108,34 @@ def test_any_bytes_are_copied_within_a_slot_or_refused(code: bytes) -> None:
     if isinstance(found, CodeCopy):
         assert found.length < len(found.code) <= 32
         assert AT < found.next <= AT + 15
+
+
+def test_registers_that_change_are_given_back_where_several_instructions_begin_again() -> None:
+    code = bytes.fromhex("4889ca4889d9")  # mov rdx, rcx; mov rcx, rbx
+    made = noting(code.ljust(24, b"\x90"), AT, SLOT, SLOT + 0x1000, several=6)
+    assert made and isinstance(made.action, SeveralCopy)
+    action = made.action
+    steps = list(Decoder(64, action.code, ip=action.slot))
+    assert [str(step) for step in steps[:3]] == ["mov [rsp-10h],rcx", "mov rdx,rcx", "mov rcx,rbx"]
+    assert action.put_by == (registers.RCX,) and steps[3].near_branch_target == AT + 6
+    put_by = {0x7000 - 16: 0x111}
+    # Before each step RCX is as the program had it, or has changed.
+    for step, rcx in zip(steps, (0x111, 0x111, 0x111, 0x222), strict=True):
+        words = memoryview(bytearray(27 * 8)).cast("Q")
+        words[registers.RSP], words[registers.RCX] = 0x7000, rcx
+        words[registers.RIP] = step.ip
+        action.leave(words, lambda at: put_by.get(at, 0))
+        done = step is steps[3]
+        assert words[registers.RIP] == (AT + 6 if done else AT)
+        assert words[registers.RCX] == (0x222 if done else 0x111)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "4883c4185d90",  # add rsp, 24; pop rbp: the stack pointer finds what is put by
+        "488b08488918",  # mov rcx, [rax]; mov [rax], rbx: memory is not put by
+    ],
+)
+def test_what_cannot_begin_again_is_not_covered(code: str) -> None:
+    assert noting(bytes.fromhex(code).ljust(24, b"\x90"), AT, SLOT, SLOT + 64, several=6) is None

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from goprobe.analysis.escape.allocationcall import CALL_SIZE
 from goprobe.analysis.escape.calls import CodeMap
+from goprobe.arch.codestarts import CodeStarts
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.process.tracer.run import (
     CallHit,
@@ -47,7 +49,16 @@ def noted_later(binary: Path, sites: Sequence[CountedCall]) -> dict[str, Any]:
     """What `trace` is to be asked, that the program notes the returns of these calls itself."""
     sweeps = CodeMap(GoProgram(ElfFile(binary))).sweeps()
     assert sweeps
-    return {"sites": [replace(site, later=True) for site in sites], "sweeps": sweeps}
+    noted = [replace(s, later=True, room=_room(binary, s.pc + CALL_SIZE)) for s in sites]
+    return {"sites": noted, "sweeps": sweeps}
+
+
+def _room(binary: Path, pc: int) -> int:
+    """How many bytes there can be run elsewhere as one."""
+    elf = ElfFile(binary)
+    function = next(s for s in elf.symbols if s.address <= pc < s.address + s.size)
+    code = elf.read(function.address, function.size)
+    return CodeStarts(code, function.address).covering.room(pc)
 
 
 class Traced:

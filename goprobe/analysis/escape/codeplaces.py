@@ -79,8 +79,8 @@ class CodeStartTable(msgspec.Struct, frozen=True):
     """Where the code of lines and of functions begins: `by_line` by (file, line) in each copy, and
     `functions` by name. Of all these starts `acting` are those with code that acts, and `begins`
     those where the debug information says that a statement does; `marked`: it says so anywhere.
-    `rooms`: how many bytes from a start on can be run elsewhere as one, where more than one
-    instruction has to be."""
+    `rooms`: how many bytes from a start (or from where an allocator's call returns) on can be run
+    elsewhere as one, where more than one instruction has to be."""
 
     by_line: dict[tuple[str, int], dict[Copy, Starts]]
     functions: dict[str, FunctionLines]

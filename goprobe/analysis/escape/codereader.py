@@ -90,7 +90,9 @@ class CodeReader:
     def _read_lines(self) -> tuple[Mapping[tuple[str, int], list[LineFacts]], CodeStartTable]:
         program = self._program
         statements = program.statements(self._functions)
-        lines = CodeLines(program.elf, program.lines, statements, self._is_optimised)
+        lines = CodeLines(
+            program.elf, program.lines, statements, self._is_optimised, self._code.allocators
+        )
         by_line: dict[tuple[str, int], list[LineFacts]] = {}
         for (file, line), facts in lines.facts(self._functions).items():
             by_line.setdefault((self._names.canonical(file), line), []).extend(facts)

@@ -7,7 +7,7 @@ line of the outermost call, which is where the compiler reports what it says of 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from goprobe.analysis.escape.codeplaces import (
@@ -40,7 +40,7 @@ class CodeLines:
     where the line is not reached: it begins where its code acts, if that does; else where the debug
     information says that a statement does (`statements`, sorted addresses), if anywhere. What only
     makes and moves values, in code that is `optimised`, proves nothing. (`entry`: of a machine
-    function.)
+    function.) It has room as well where calls of the `allocators` return.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class CodeLines:
         lines: LineTable,
         statements: Sequence[int] = (),
         optimised: Callable[[int], bool] = lambda entry: True,
+        allocators: Container[int] = (),
     ) -> None:
         self._lines = lines
         self._optimised = optimised
@@ -59,6 +60,7 @@ class CodeLines:
         self._statements, self._begins = statements, frozenset(statements)
         self._weights: dict[int, Weight] = {}
         self._rooms: dict[int, int] = {}
+        self._allocators = allocators
 
     def facts(self, functions: Collection[Function]) -> dict[tuple[str, int], list[LineFacts]]:
         by_line: dict[tuple[str, int], list[LineFacts]] = {}
@@ -76,10 +78,11 @@ class CodeLines:
         starts = CodeStarts(code, function.entry)
         objects = _FrameObjects(taken, starts)
         optimised = self._optimised(function.entry)
+        for back in starts.returns(self._allocators):
+            self._note_room(back, starts)
         for low, high, frames in runs:
             for start in self._starts(starts, low, high, optimised):
-                if room := starts.covering.room(start):
-                    self._rooms[start] = room
+                self._note_room(start, starts)
                 self._note(function.entry, start, frames)
             outer = frames[-1]
             if not outer.line:
@@ -106,6 +109,10 @@ class CodeLines:
             marked=bool(self._begins),
             rooms=self._rooms,
         )
+
+    def _note_room(self, pc: int, code: CodeStarts) -> None:
+        if room := code.covering.room(pc):
+            self._rooms[pc] = room
 
     def _starts(self, code: CodeStarts, low: int, high: int, optimised: bool) -> list[int]:
         weight, starts = code.of(low, high)

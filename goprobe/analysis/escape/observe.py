@@ -136,7 +136,13 @@ def observe(
     owners = tuple(dict.fromkeys((*direct, *watch.by_address.values())))
     few = request.hits <= FEW_HITS
     sites = [
-        CountedCall(pc, call.target, pc, later=few and call.allocator.tells_later)
+        CountedCall(
+            pc,
+            call.target,
+            pc,
+            later=few and call.allocator.tells_later,
+            room=watch.rooms.get(call.back, 0),
+        )
         for pc, call in calls.items()
     ]
     offsets = {w.pc: w.offset for plan in watch.plans for w in plan.witnesses}

@@ -52,7 +52,7 @@ TIME_WORD = R13
 _SPARE = ORIG_RAX
 _NOTED = (RAX, RBX, RCX, RDI, RSI, R8, R9, R10, R11, RSP, R14)
 _CODE = {RAX: 0, RCX: 1, RDX: 2, RBX: 3, RSP: 4, RBP: 5, RSI: 6, RDI: 7, R8: 8, R9: 9, R10: 10,
-         R11: 11, R12: 12, R13: 13, R14: 14}  # fmt: skip
+         R11: 11, R12: 12, R13: 13, R14: 14, R15: 15}  # fmt: skip
 _STACK_HI = 8  # runtime.g.stack.hi: src/runtime/runtime2.go, Go 1.21 to 1.27
 _FIXED = (Register.RSP, Register.R14)
 PLAIN = {
@@ -64,7 +64,7 @@ PLAIN = {
     Mnemonic.CMOVL, Mnemonic.CMOVG, Mnemonic.CMOVLE, Mnemonic.CMOVGE, Mnemonic.SETE,
     Mnemonic.SETNE, Mnemonic.SETL, Mnemonic.SETG, Mnemonic.SETLE, Mnemonic.SETGE,
 }  # fmt: skip
-_REL32 = struct.Struct("<i")
+_REL32, _SIGNED8 = struct.Struct("<i"), struct.Struct("<b")
 
 
 class Covered(msgspec.Struct, frozen=True):
@@ -191,6 +191,12 @@ class Assembler:
 
     def store(self, register: int, word: int) -> None:
         self.record(0x89, register, word)
+
+    def put_by(self, register: int, distance: int) -> None:
+        """mov [rsp - distance], register"""
+        number = _CODE[register]
+        self(f"{0x48 | (number >= 8) << 2:02x}89{0x44 | (number & 7) << 3:02x}24")
+        self.code += _SIGNED8.pack(-distance)
 
     def load(self, register: int, word: int) -> None:
         self.record(0x8B, register, word)

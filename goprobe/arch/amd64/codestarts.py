@@ -6,6 +6,7 @@ what the source does there; where it only makes or moves values that may be for 
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator
 from enum import IntEnum
 from functools import cached_property
 
@@ -35,11 +36,14 @@ class CodeStarts:
         self._whole = len(code) <= CODE_LIMIT
         self._moves = Moves(self._instructions.values())
         self.saved = self._moves.saved
-        self._targets = {
-            ins.near_branch_target
-            for ins in self._instructions.values()
-            if ins.flow_control in BRANCHES
-        }
+        self._targets = set[int]()
+        self._calls = list[Instruction]()
+        for ins in self._instructions.values():
+            flow = ins.flow_control
+            if flow in BRANCHES:
+                self._targets.add(ins.near_branch_target)
+            elif flow == FlowControl.CALL:
+                self._calls.append(ins)
 
     def of(self, low: int, high: int) -> tuple[Weight, list[int]]:
         """Where control may come into [low, high) and then does what the code there does most:
@@ -54,6 +58,10 @@ class CodeStarts:
     def covering(self) -> Covering:
         """What of its code can be noted or counted elsewhere."""
         return Covering(self._instructions, self._targets, whole=self._whole)
+
+    def returns(self, callees: Container[int]) -> Iterator[int]:
+        """Where calls of some functions return to."""
+        return (ins.next_ip for ins in self._calls if ins.near_branch_target in callees)
 
     def writes(self, pc: int) -> bool:
         """Whether the instruction there writes to memory: such have an order among themselves."""

@@ -22,6 +22,7 @@ MAX_INSTRUCTION = 15  # bytes; Intel SDM volume 2, 2.3.11
 _ALL = 1 << 64  # addresses wrap there
 RAX_BY, FLAGS_BY = 16, 24
 """How far below the stack pointer code that counts puts them by."""
+MOST_PUT_BY = 4
 _LAHF, _OVERFLOW = 0xD5, 11  # SF ZF AF PF CF; the bit of OF: EFLAGS, Intel SDM volume 1, 3.4.3
 _ARITHMETIC = _LAHF | 1 << _OVERFLOW
 
@@ -52,6 +53,21 @@ class CodeCopy(msgspec.Struct, frozen=True, tag=True):
         words[PC_WORD] = self.original(words[PC_WORD])
 
 
+class SeveralCopy(CodeCopy, frozen=True, tag=True, kw_only=True):
+    """Several instructions behind others that put registers by which they need and change (words of
+    the thread's): from `begun` on these are there, so that they can be begun again."""
+
+    begun: int
+    put_by: tuple[int, ...]
+
+    def leave(self, words: Words, word_at: WordAt) -> None:
+        pc = words[PC_WORD]
+        if self.begun <= pc < self.slot + self.length:
+            for number, word in enumerate(self.put_by):
+                words[word] = word_at(words[SP_WORD] - put_by_at(number))
+        words[PC_WORD] = self.original(pc)
+
+
 class FrameCount(CodeCopy, frozen=True, tag=True, kw_only=True):
     """An instruction behind code that counts (`framecount.py`): what lies `offset` above the stack
     pointer. From `rax_by` up to the instruction RAX is put by, from `flags_by` on the flags are. In
@@ -77,6 +93,11 @@ class FrameCount(CodeCopy, frozen=True, tag=True, kw_only=True):
         """Which of the two it has counted: whether the frame lies in the goroutine's own stack."""
         g, at = words[GOROUTINE_WORD], (words[SP_WORD] + self.offset) % _ALL
         return word_at(g) <= at < word_at(g + WORD)
+
+
+def put_by_at(number: int) -> int:
+    """How far below the stack pointer."""
+    return 16 + WORD * number
 
 
 def _flags(put_by: int) -> int:
@@ -124,4 +145,5 @@ class CallByHand(msgspec.Struct, frozen=True, tag=True):
         return (base + index * self.times + self.distance) % _ALL
 
 
-Displaced = CodeCopy | FrameCount | Jump | CallByHand
+Copied = CodeCopy | SeveralCopy | FrameCount
+Displaced = Copied | Jump | CallByHand

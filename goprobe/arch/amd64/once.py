@@ -21,8 +21,9 @@ import msgspec
 from iced_x86 import Decoder
 
 from goprobe.arch.amd64.callstub import Assembler, run_elsewhere
+from goprobe.arch.amd64.covering import put_by
 from goprobe.arch.amd64.displaced import displace
-from goprobe.arch.amd64.elsewhere import CodeCopy, NotDisplaceableError
+from goprobe.arch.amd64.elsewhere import CodeCopy, NotDisplaceableError, SeveralCopy, put_by_at
 
 JUMP_SIZE = 5  # jmp rel32: Intel SDM volume 2
 # Bytes from a slot's start.
@@ -65,12 +66,27 @@ def noting(code: bytes, address: int, slot: int, word_at: int, several: int = 0)
     return Noting(patch, go + note + action.code, slot + _NOTE, action)
 
 
-def _several(code: bytes, address: int, at: int) -> CodeCopy:
+def _several(code: bytes, address: int, at: int) -> SeveralCopy:
     a = Assembler(at)
-    run_elsewhere(a, list(Decoder(64, code, ip=address)), code, address)
+    moved = list(Decoder(64, code, ip=address))
+    registers = put_by(moved)
+    if registers is None:
+        raise NotDisplaceableError("they cannot be begun again")
+    for number, word in enumerate(registers):
+        a.put_by(word, put_by_at(number))
+    begun = a.here
+    run_elsewhere(a, moved, code, address)
     length, after = len(a.code), address + len(code)
     a("e9", after)
-    return CodeCopy(address, at, bytes(a.code), length, after)
+    return SeveralCopy(
+        address=address,
+        slot=at,
+        code=bytes(a.code),
+        length=length,
+        next=after,
+        begun=begun,
+        put_by=registers,
+    )
 
 
 class ReturnStub(msgspec.Struct, frozen=True):
@@ -82,12 +98,18 @@ class ReturnStub(msgspec.Struct, frozen=True):
     action: CodeCopy
 
 
-def return_stub(code: bytes, address: int, stub: int, on: int) -> ReturnStub | None:
-    """For the instruction that `code` begins with, at `address`; None where it cannot be covered.
-    `code` of the answer lies `on` bytes behind the stub's start."""
+def return_stub(
+    code: bytes, address: int, stub: int, on: int, several: int = 0
+) -> ReturnStub | None:
+    """For the instruction that `code` begins with, at `address`, or for `several` bytes; None where
+    that cannot be covered. `code` of the answer lies `on` bytes behind the stub's start."""
     try:
-        action = displace(code, address, stub + on)
-    except NotDisplaceableError:
+        action = (
+            _several(code[:several], address, stub + on)
+            if several
+            else displace(code, address, stub + on)
+        )
+    except (NotDisplaceableError, struct.error):
         return None
     if not isinstance(action, CodeCopy) or action.next - address < JUMP_SIZE:
         return None

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from goprobe.arch.elsewhere import CodeCopy, FrameCount
+from goprobe.arch.elsewhere import Copied
 from goprobe.process.tracer.noted import Noted
 from goprobe.process.tracer.points import Point
 
@@ -35,9 +35,9 @@ class Armed(msgspec.Struct, frozen=True, kw_only=True):
     noted: tuple[Noted, ...]
     moved: msgspec.Raw
 
-    def slots(self) -> Mapping[int, CodeCopy | FrameCount]:
+    def slots(self) -> Mapping[int, Copied]:
         """`moved`, which is wanted of few runs."""
-        return msgspec.msgpack.decode(self.moved, type=dict[int, CodeCopy | FrameCount])
+        return msgspec.msgpack.decode(self.moved, type=dict[int, Copied])
 
 
 class KeptArmed(Protocol):

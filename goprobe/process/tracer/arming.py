@@ -27,7 +27,7 @@ from goprobe.arch.stub import (
 from goprobe.errors import UsageError
 from goprobe.process.tracer.armed import Armed
 from goprobe.process.tracer.events import CountedCall, ProbeSite
-from goprobe.process.tracer.later import LaterReturns
+from goprobe.process.tracer.later import TAIL, LaterReturns
 from goprobe.process.tracer.ledger import Ledger
 from goprobe.process.tracer.noted import MODE_WORD, MORE, Noted
 from goprobe.process.tracer.points import Plan, Point
@@ -183,9 +183,12 @@ class Arming:
             return False
         if not self._later.is_wanted(point.site):
             return False
-        code = bytes(text[at : at + MAX_INSTRUCTION])
-        stub = return_stub(code, point.address, *self._later.stub_of(point.site))
-        if stub is None:
+        code, link = bytes(text[at : at + COVERED]), point.address - self._bias
+        room = self._sites[point.site].room
+        if not self._plan.apart(link, room):
+            return False
+        stub = return_stub(code, point.address, *self._later.stub_of(point.site), room)
+        if stub is None or len(stub.code) > TAIL:
             return False
         text[at : at + len(stub.patch)] = stub.patch
         self._returns[point.site] = stub.code

@@ -15,7 +15,7 @@ from functools import cached_property
 from msgspec.structs import replace
 
 from goprobe.arch import patches, systemcalls
-from goprobe.arch.elsewhere import CodeCopy, Displaced, FrameCount, NotDisplaceableError
+from goprobe.arch.elsewhere import CodeCopy, Copied, Displaced, FrameCount, NotDisplaceableError
 from goprobe.arch.registers import PC_WORD, Words
 from goprobe.arch.stub import (
     CLAIMED,
@@ -295,7 +295,7 @@ class Cave:
         return True
 
     @cached_property
-    def _slots(self) -> Mapping[int, CodeCopy | FrameCount]:
+    def _slots(self) -> Mapping[int, Copied]:
         return self._armed.slots() if self._armed else {}
 
     def action(self, point: Point) -> Displaced:

@@ -15,7 +15,8 @@ class CountedCall(msgspec.Struct, frozen=True):
     `pc` and `callee` are link-time addresses (callee 0: whatever the instruction calls). Several
     calls may share a `site_id`; their counts are then added up. With `inspect` false the call is
     only counted, for callees outside Go's internal ABI (gcWriteBarrier, duffcopy, C). `later`: of
-    its results only registers, and what stays until the next sweep, are of interest (`later.py`).
+    its results only registers, and what stays until the next sweep, are of interest (`later.py`);
+    for that `room` bytes from where it returns on are run elsewhere (0: one instruction).
     """
 
     pc: int
@@ -23,6 +24,7 @@ class CountedCall(msgspec.Struct, frozen=True):
     site_id: int
     inspect: bool = True
     later: bool = False
+    room: int = 0
 
 
 class ProbeSite(msgspec.Struct, frozen=True):

@@ -32,7 +32,8 @@ from goprobe.arch.returnstub import (
 )
 from goprobe.process.tracer.events import CountedCall
 
-_TAIL = 32  # the instruction that is covered, at most 15 bytes, and a jump back
+TAIL = 64
+"""What is covered, with registers put by, and a jump back."""
 _LINE = 64
 _VOID = 2
 
@@ -69,7 +70,7 @@ class LaterReturns:
 
     @property
     def _stub_size(self) -> int:
-        return len(self._stub.code) + _TAIL
+        return len(self._stub.code) + TAIL
 
     @property
     def _gates_at(self) -> int:
@@ -157,7 +158,7 @@ class LaterReturns:
         place, offset = divmod(pc - self.code, self._stub_size)
         return self._sites[place], offset
 
-    def leave(self, words: Words) -> None:
+    def leave(self, words: Words, word_at: Callable[[int], int]) -> None:
         """Send a thread that is about to take a signal back to the program's own code."""
         pc = words[PC_WORD]
         if pc >= self._gates_at:
@@ -171,7 +172,7 @@ class LaterReturns:
             self._void(number, words[CLAIM_WORD])
         elif labels["placed"] <= offset < labels["noted"]:
             self._void(number, words[RECORD_WORD] - self._records_at(number))
-        words[PC_WORD] = action.original(pc)
+        action.leave(words, word_at)
 
     def _void(self, number: int, claim: int) -> None:
         if 0 <= claim < self._records * RECORD_SIZE:

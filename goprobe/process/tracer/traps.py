@@ -232,7 +232,7 @@ class Traps:
             if self._cave.leave_slot(words, self._machine.word):
                 self._remember(words[PC_WORD])
         elif self._cave.later.holds(pc):
-            self._cave.later.leave(words)
+            self._cave.later.leave(words, self._machine.word)
         elif self._cave.ledger.holds(pc):
             self._cave.ledger.finish(words, self._machine.word)
         else:
