@@ -138,7 +138,7 @@ def test_counts_are_what_was_counted(go: str) -> None:
 @releases
 def test_a_promise_in_lines_that_are_renamed(go: str) -> None:
     promise = run("rest", go).promise("func action")
-    assert not promise.held and promise.known and "(line 102)" in promise.why
+    assert not promise.held and promise.known and "(grammar.y:102)" in promise.why
 
 
 @releases

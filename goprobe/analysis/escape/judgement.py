@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from goprobe.analysis.escape.predictions import inlined_by
 from goprobe.analysis.escape.promises import RUN, Promise
 from goprobe.binary.pcln.format import GENERATED, without_type_arguments
+from goprobe.counts import counted
 from goprobe.model.escape import Assertion, Call, Site, SourceLine, Verdict
 from goprobe.runtime.entries import panics
 
@@ -41,7 +42,8 @@ class PromisedCode(msgspec.Struct, frozen=True):
     not seen to its end, `doubt` why it cannot be told whether all its variables are made by calls
     that are known. `may` names a call that may come to allocate though nothing asks for memory
     there, "" where there is none. `panics_apart`: the records that the runtime makes of panics are
-    not asked about.
+    not asked about. `exempted`: calls of the allocator that are allowed are left out. `file` is
+    where the promise stands: the lines of others are told with their files.
     """
 
     pieces: tuple[tuple[Site, Call], ...] = ()
@@ -54,6 +56,8 @@ class PromisedCode(msgspec.Struct, frozen=True):
     doubt: str = ""
     may: str = ""
     panics_apart: bool = False
+    exempted: bool = False
+    file: str = ""
 
     @property
     def allocating(self) -> list[tuple[Site, Call]]:
@@ -92,19 +96,21 @@ assert set(RUN) == {"noalloc", "heap", "stack"}
 
 def no_allocation(code: PromisedCode) -> Judgement:
     if code.allocating:
-        return Judgement(False, _said(*code.allocating[0]))
-    return _unknown(code) or Judgement(
-        True,
-        "nothing was allocated here" if code.pieces or code.may else "its code cannot allocate",
-    )
+        return Judgement(False, _said(code, *code.allocating[0]))
+    if unknown := _unknown(code):
+        return unknown
+    if code.exempted:
+        return Judgement(True, "nothing was allocated here but for what is allowed")
+    may = code.pieces or code.may
+    return Judgement(True, "nothing was allocated here" if may else "its code cannot allocate")
 
 
 def _on_the_heap(code: PromisedCode) -> str:
     """What of it allocates or lies inside another object; "" where nothing was seen to."""
     if code.allocating:
-        return _said(*code.allocating[0])
+        return _said(code, *code.allocating[0])
     shared = next((s for s in code.sites if s.verdict is _V.SHARED), None)
-    return _told(shared) if shared else ""
+    return _told(code, shared) if shared else ""
 
 
 def _heap(code: PromisedCode) -> Judgement:
@@ -115,7 +121,7 @@ def _heap(code: PromisedCode) -> Judgement:
     if not code.sites:
         return Judgement(False, "there is nothing here that needs memory")
     unreached = next((s for s in code.sites if s.verdict is _V.NOT_REACHED), None)
-    return Judgement(False, _told(unreached or code.sites[0]), known=unreached is None)
+    return Judgement(False, _told(code, unreached or code.sites[0]), known=unreached is None)
 
 
 def _stack(code: PromisedCode) -> Judgement:
@@ -125,9 +131,9 @@ def _stack(code: PromisedCode) -> Judgement:
         return unknown
     fine = [s for s in code.sites if s.verdict in _FINE_ON_STACK]
     if fine:
-        return Judgement(True, _told(fine[0]))
+        return Judgement(True, _told(code, fine[0]))
     if code.sites:
-        return Judgement(False, _told(code.sites[0]), known=False)
+        return Judgement(False, _told(code, code.sites[0]), known=False)
     return Judgement(False, "there is nothing here that needs memory")
 
 
@@ -135,12 +141,12 @@ def _unknown(code: PromisedCode) -> Judgement | None:
     """Why it is not known that nothing was allocated; None where it is."""
     contradicted = [s for s in code.sites if s.verdict is _V.CONTRADICTED]
     if contradicted:
-        return Judgement(False, _told(contradicted[0]), known=False)
+        return Judgement(False, _told(code, contradicted[0]), known=False)
     if not code.there:
         return not_there(code)
     if code.doubt:
         return Judgement(False, code.doubt, known=False)
-    can = _where(code.pieces[0][0]) if code.pieces else code.may
+    can = _where(code, *code.pieces[0]) if code.pieces else code.may
     if not can:
         return None
     if not code.started:
@@ -159,19 +165,28 @@ def not_there(code: PromisedCode) -> Judgement:
     return Judgement(False, f"{NOT_THERE}: {code.gone}", known=False)
 
 
-def _said(site: Site, call: Call) -> str:
-    text = _told(site)
-    if call.frames and call.frames[-1].line != site.line:
-        text += f" (in {call.frames[-1].function}, line {call.frames[-1].line})"
+def _said(code: PromisedCode, site: Site, call: Call) -> str:
+    text = _told(code, site, call)
+    own = sum(c.allocations for s, c in code.pieces if s is site)
+    if 0 < own < sum(c.allocations for c in site.calls):  # others of its line are not asked about
+        text = f"{_where(code, site, call)}: {site.verdict}, {counted(own, 'time')} in this code"
+    outer = call.frames[-1] if call.frames else None
+    if outer and outer.file == site.file and outer.line != site.line:
+        text += f" (in {outer.function}, line {outer.line})"
     return text
 
 
-def _told(site: Site) -> str:
-    return f"{_where(site)}: {site.verdict}, {site.reason}"
+def _told(code: PromisedCode, site: Site, call: Call | None = None) -> str:
+    return f"{_where(code, site, call)}: {site.verdict}, {site.reason}"
 
 
-def _where(site: Site) -> str:
-    return f"{site.expression} (line {site.line})"
+def _where(code: PromisedCode, site: Site, call: Call | None = None) -> str:
+    if not code.file or site.file == code.file:
+        return f"{site.expression} (line {site.line})"
+    outside = f"{site.file.rpartition('/')[2]}:{site.line}"
+    own = [frame.line for frame in call.frames if frame.file == code.file] if call else []
+    place = f"line {own[0]}, inlined at {outside}" if own else outside
+    return f"{site.expression} ({place})"
 
 
 Holds = Callable[[SourceLine], bool]
@@ -200,7 +215,7 @@ def code_at(
         for site, call in whole
         if not (exempt and any(exempt(frame) for frame in call.frames))
     )
-    code = PromisedCode(own, here, **seen)
+    code = PromisedCode(own, here, exempted=len(own) < len(whole), **seen)
     if code.ran or any(call.ran or call.hits for _, call in pieces):
         return replace(code, ran=True)
     # What was inlined into a wrapper has calls there, but nothing is asked of its lines.

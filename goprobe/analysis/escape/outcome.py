@@ -11,6 +11,7 @@ from goprobe.analysis.escape.copyverdicts import with_copies
 from goprobe.analysis.escape.deep import check_proven
 from goprobe.analysis.escape.judgement import PromisedCode, check, code_at, unanswered
 from goprobe.analysis.escape.observe import Observed, observe
+from goprobe.analysis.escape.promisedplaces import is_part
 from goprobe.analysis.escape.promises import ALLOW
 from goprobe.analysis.escape.request import EscapeRequest, Mode
 from goprobe.analysis.escape.sites import Sites
@@ -48,6 +49,12 @@ def _arguments(request: EscapeRequest) -> tuple[str, ...]:
     elif request.run:
         flags.append(f"-test.run={request.run}")
     return (*flags, "-test.paniconexit0", *request.args)
+
+
+_LITERALS = (
+    "no literal has this name; where its function was inlined it has another one, and a comment at "
+    "it speaks of all"
+)
 
 
 class _Run:
@@ -127,6 +134,7 @@ class _Run:
             doubt=studied.doubt,
             may=studied.may,
             panics_apart=promise.panics_apart,
+            file=promise.file,
         )
         global_ = not promise.function and not promise.around and code.sites
         if studied.starts or studied.around or code.pieces or global_ or studied.outside:
@@ -134,7 +142,7 @@ class _Run:
         code = replace(code, there=False)
         if studied.inlined:
             return replace(code, gone="it was inlined, and nothing of it was needed there")
-        return code
+        return replace(code, gone=_LITERALS) if is_part(promise.named) else code
 
     def _ran(self, starts: Iterable[int], holds: Callable[[SourceLine], bool]) -> bool | None:
         """Whether code with these starts ran, None where that is not known."""

@@ -10,9 +10,10 @@ from goprobe.binary.pcln.format import SourceFrame, plain_name
 from goprobe.model.escape import SourceLine
 
 _OF_A_SHAPE, _ALL_SHAPES = "[go.shape.", "[...]"
-_LITERAL = re.compile(r"\.func\d+")
+# A literal of what was inlined into one is named by its number alone (Go 1.27).
+_LITERAL = re.compile(r"\.(?:func)?\d+(?=$|[.-])")
 # What a literal, or the body of a range over a function, adds to the name of what it stands in.
-_PART = re.compile(r"(?:\.func\d+(?:\.\d+)*|-range\d+)")
+_PART = re.compile(r"(?:\.func\d+(?:\.\d+)*|-range\d+|\.\d+(?=$|[.-]))")
 # What stands in no function is in the one that the compiler makes (GlobalDecl, Go 1.21 to 1.27).
 _OF_THE_PACKAGE = re.compile(r"(?:\.init|\.glob\.)$")
 
