@@ -124,8 +124,11 @@ def entry_of(symbol: str, release: tuple[int, int], by_steps: bool) -> Entry | N
     name = symbol.removesuffix(".abi0")
     allocator = allocators_for(release).get(name) or specialised(name)
     if allocator is not None:
-        never = allocator.allocates is Allocates.NONE
-        return Entry(Effect.NEVER) if never else Entry(Effect.ALLOCATES, allocator.limit)
+        if allocator.allocates is Allocates.NONE:
+            return Entry(Effect.NEVER)
+        # What the frame has room for, and whether it has any, is the caller's matter.
+        limit = f"{allocator.limit}, where there is one" if allocator.buffer else ""
+        return Entry(Effect.ALLOCATES, limit if allocator.limit else "")
     if is_malloc(name):
         return Entry(Effect.ALLOCATES)
     known = _in_table(name)
