@@ -45,3 +45,31 @@ def test_the_quick_look_agrees_with_locate(name: str, go: str, capfd: object) ->
     assert not differing
     assert seen[Kind.HEAP] > 5
     assert len(seen) >= 2
+
+
+@pytest.mark.parametrize("go", matrix())
+@pytest.mark.parametrize("name", ["strings", "interfaces", "slices"])
+def test_what_is_remembered_within_a_look_is_what_is_there(name: str, go: str) -> None:
+    binary = build(FOLDER / f"{name}.go", go=go)
+    program = GoProgram(ElfFile(binary))
+    code = CodeMap(program)
+    calls = [c for c in code.calls() if c.outer.function.startswith("main.")]
+    locators: list[QuickLocator] = []
+    looks: dict[int, int] = {}
+
+    def compare(hit: CallHit, memory: Memory) -> None:
+        if not hit.returned:
+            return
+        if not locators:
+            locators.extend(QuickLocator(program, memory) for _ in range(2))
+        remembering, plain = locators
+        asked = hit.results[0], hit.sp_after, hit.stack_hi_after
+        assert remembering.of(*asked, hit.look) == plain.of(*asked)
+        looks[hit.look] = looks.get(hit.look, 0) + 1
+
+    sites = [CountedCall(c.pc, c.target, c.pc, later=c.allocator.tells_later) for c in calls]
+    outcome = run_counted(
+        str(binary), sites=sites, inspect=30, on_hit=compare, sweeps=code.sweeps(), timeout=120
+    )
+    assert outcome.exit_code == 0
+    assert max(count for look, count in looks.items() if look) > 5

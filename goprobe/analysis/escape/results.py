@@ -25,7 +25,7 @@ from goprobe.process.proc.identity import entry_point
 from goprobe.process.proc.maps import read_maps
 from goprobe.process.tracer.events import CallHit, ProbeHit
 from goprobe.runtime.allocatorcalls import Allocator, Family
-from goprobe.runtime.heap.heap import Heap
+from goprobe.runtime.heap.heap import Heap, SpanGlance
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.types.typedata import TypeData
 from goprobe.runtime.world import load_bias
@@ -123,6 +123,8 @@ class QuickLocator:
         self._world = GoProcess(pid, program, self.bias).world(memory, mappings)
         self._names: dict[int, str] = {}
         self._sizes: dict[int, int] = {}
+        self._look = 0
+        self._glanced: dict[int, SpanGlance] = {}
 
     @cached_property
     def _types(self) -> TypeData:
@@ -141,15 +143,16 @@ class QuickLocator:
             size = self._sizes[rtype] = self._types.size(rtype)
         return size
 
-    def of(self, address: int, low: int, high: int) -> ResultPlace:
-        """[low, high) is what is in use of the stack on which the question arises."""
+    def of(self, address: int, low: int, high: int, look: int = 0) -> ResultPlace:
+        """[low, high) is what is in use of the stack on which the question arises, `look` is as of
+        CallHit."""
         if not address:
             return _NO_MEMORY
         if low <= address < high:
             return _OWN_STACK
         if self._low <= address < self._high:
             return self._static(address) or self._elsewhere(address)
-        return self._in_span(address) or self._elsewhere(address)
+        return self._in_span(address, look) or self._elsewhere(address)
 
     def _static(self, address: int) -> ResultPlace | None:
         link = address - self.bias
@@ -170,13 +173,27 @@ class QuickLocator:
         # Asked at every hit of a run, and bounded: it needs no budget.
         return Heap(self._memory, self._world.layout, self._world.roots["mheap_"])
 
-    def _in_span(self, address: int) -> ResultPlace | None:
-        span = self._heap.glance(address)
+    def _in_span(self, address: int, look: int) -> ResultPlace | None:
+        span = self._span(address, look)
         if span is None:
             return None
         if span.manual:
             return _SOME_STACK
         return _OPENED if self._each_opens or span.is_first(address) else _WITHIN
+
+    def _span(self, address: int, look: int) -> SpanGlance | None:
+        """The spans of a look's results stay what they are while it lasts, but for those of stacks,
+        which are given back at any time."""
+        if look != self._look or not look:
+            self._look = look
+            self._glanced.clear()
+        page = address // self._heap.page_size
+        span = self._glanced.get(page)
+        if span is None:
+            span = self._heap.glance(address)
+            if span is not None and not span.manual:
+                self._glanced[page] = span
+        return span
 
     def _elsewhere(self, address: int) -> ResultPlace:
         self._world.renew()
@@ -262,7 +279,7 @@ class Results:
         address = hit.results[0]
         if address and address in self._operands(allocator, words, memory):
             return ResultPlace(NOTHING, "an operand's own memory")
-        where = locator.of(address, hit.sp_after, hit.stack_hi_after)
+        where = locator.of(address, hit.sp_after, hit.stack_hi_after, hit.look)
         if allocator.family is Family.MAP and where.kind == Kind.GOROUTINE_STACK:
             return self._of_table(address, hit, locator, memory) or where
         return where

@@ -52,6 +52,7 @@ class InspectedCalls:
         high: int,
         tid: int,
         begun: int | None = None,
+        look: int = 0,
     ) -> CallHit | None:
         """The call of site `number` that has returned to here, when `begun` had been noted (or as
         many as have been by now); None if it is not known."""
@@ -60,7 +61,7 @@ class InspectedCalls:
         if call is None:
             return None
         site.returned += 1
-        return self._hit(number, call, results, sp, high, tid)
+        return self._hit(number, call, results, sp, high, tid, look)
 
     def finished(self, number: int) -> bool:
         """Whether as many calls of the site have returned as are to be inspected."""
@@ -97,6 +98,7 @@ class InspectedCalls:
         sp_after: int = 0,
         stack_hi_after: int = 0,
         tid: int = 0,
+        look: int = 0,
     ) -> CallHit:
         index, record = begun
         context, fp, sp, g, high = record[_ARGUMENTS:]
@@ -114,6 +116,7 @@ class InspectedCalls:
             sp_after=sp_after,
             stack_hi_after=stack_hi_after,
             tid=tid,
+            look=look,
         )
 
     def _read(self, number: int, begun: int | None = None) -> _Site:

@@ -51,7 +51,9 @@ class CallHit(msgspec.Struct, frozen=True, kw_only=True):
     if it did not: it panicked, or the program ended first. `context` is RDX at the call.
     `sp` is RSP before the call pushed its return address, and again after it returned if the
     stack did not move: `stack_hi` (g.stack.hi) minus sp stays the same when it does.
-    `tid` is the thread on which it returned, 0 before.
+    `tid` is the thread on which it returned, 0 before. `look` is 0 while that thread is held; of
+    returns that were noted it numbers the look at them: what their results are stays so until all
+    of that look are told (`later.py`).
     """
 
     site: CountedCall
@@ -66,6 +68,7 @@ class CallHit(msgspec.Struct, frozen=True, kw_only=True):
     sp_after: int = 0
     stack_hi_after: int = 0
     tid: int = 0
+    look: int = 0
 
     @property
     def returned(self) -> bool:

@@ -50,6 +50,7 @@ class Traps:
         self._check_every, self._stop_all = check_every, hold_all
         self._replays: set[tuple[int, int, int]] = set()
         self.ran: set[int] = set()
+        self._look = 0
         self.stops = self.moved = 0
 
     def remaining(self) -> tuple[CallHit, ...]:
@@ -149,6 +150,7 @@ class Traps:
     def read_notes(self, number: int | None = None) -> None:
         """Look at the returns that the program has noted, of one site or of all."""
         later = self._cave.later
+        self._look += 1
         for each in later.pending() if number is None else (number,):
             if self._read_notes_of(each):
                 later.close(each)
@@ -159,7 +161,7 @@ class Traps:
         for noted in later.fresh(number):
             begun = noted.begun // RECORD_SIZE - 1
             hit = self._inspected.returned(
-                number, noted.g, noted.results, noted.sp, noted.stack_hi, 0, begun
+                number, noted.g, noted.results, noted.sp, noted.stack_hi, 0, begun, self._look
             )
             if hit is not None and self._enough(hit, number):
                 point.returning = False
