@@ -27,7 +27,11 @@ from goprobe.arch.amd64.handedon import (
     handed_on as handed_on,
 )
 from goprobe.arch.amd64.origins import (
+    Addressed as Addressed,
+    Call as Call,
+    Framed as Framed,
     Given as Given,
+    LoadedElement as LoadedElement,
     LoadedWord as LoadedWord,
     Number as Number,
     Origin as Origin,

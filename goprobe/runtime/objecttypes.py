@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from goprobe.arch.machinecode import StaticOperands
-from goprobe.binary.dwarf.gotypes import GoType, has_pointer_at, part_at
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, has_pointer_at, part_at
 from goprobe.compiled import first_time
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory.copies import Words
@@ -198,10 +198,26 @@ class ObjectTypes:
         places = {
             (row, index): groups[row].address + WORD * index
             for row, index in words
-            if groups[row].kind is RootKind.GLOBAL and not self._is_static(groups[row].before)
+            if self._asks_code(groups[row])
         }
         told = self._code.of_globals(places.values()) if places else {}
-        return {word: told[at] for word, at in places.items() if at in told}
+        meanings = {word: told[at] for word, at in places.items() if at in told}
+        for row, index in set(words):
+            group = groups[row]
+            if group.standing:
+                place = group.place + (WORD * index if group.address else 0)
+                meaning = self._code.of_frame(group.standing, place)
+                if meaning is not None:
+                    meanings[row, index] = meaning
+        return meanings
+
+    def _asks_code(self, group: RootGroup) -> bool:
+        """Whether a package-level variable has words of which the code that uses them tells more
+        than its type."""
+        if group.kind is not RootKind.GLOBAL or self._is_static(group.before):
+            return False
+        told = group.type is not None and group.type.kind is not GoKind.UNSAFE_POINTER
+        return not told and not group.rtype
 
     def _is_static(self, word: int) -> bool:
         """Whether a word is an address in the program itself, as an interface's first word is."""
@@ -288,6 +304,8 @@ class ObjectTypes:
     def _root_shape(self, group: RootGroup) -> int:
         if group.type:
             return self.shapes.of_type(group.type)
+        if group.code:
+            return self.shapes.closure(group.code)
         return self.shapes.of_rtype(group.rtype) if group.rtype else 0
 
     def _word(self, address: int) -> int:

@@ -25,7 +25,7 @@ from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.roots.groups import RootGroup, RootKind
-from goprobe.runtime.roots.stackroots import TEMPORARY
+from goprobe.runtime.roots.unnamed import TEMPORARY
 
 _FEW = 1 << 10
 _STEPS = 6  # pointers between a variable and what is waited on

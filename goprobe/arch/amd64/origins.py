@@ -5,7 +5,7 @@ The backward walk is `reaching`'s; here stands what the instruction that made th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 import msgspec
@@ -25,6 +25,8 @@ from goprobe.arch.amd64.reaching import LOST, Definition, Definitions, Holder
 from goprobe.arch.amd64.registers import SP, signed
 
 _WORD = 8
+_HIGHEST = 1 << 62  # no frame reaches there
+_BEFORE = 64  # bytes: s[i + 1] with i = -1 is the element before the one that is named
 
 
 class Given(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -61,6 +63,17 @@ class LoadedWord(msgspec.Struct, frozen=True, array_like=True, tag=True):
     offset: int
 
 
+class LoadedElement(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A word of an array that a register points to at `pc`: some number of words from there."""
+
+    base: str
+    pc: int
+
+
+class Framed(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The address of a place in the function's own frame."""
+
+
 class Number(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """A constant of the code that is no address: 0, and for a pointer nil."""
 
@@ -71,7 +84,9 @@ class Untold(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Anything else."""
 
 
-Origin = Given | Returned | Static | StaticWord | LoadedWord | Number | Untold
+Origin = (
+    Given | Returned | Static | StaticWord | LoadedWord | LoadedElement | Framed | Number | Untold
+)
 
 
 class Store(msgspec.Struct, frozen=True, array_like=True):
@@ -84,13 +99,38 @@ class Store(msgspec.Struct, frozen=True, array_like=True):
     offset: int
 
 
-class Origins:
-    """Of one function."""
+class Call(msgspec.Struct, frozen=True, array_like=True):
+    """The call at `pc` of the function at `target`, 0 where the code does not say which."""
 
-    def __init__(self, flow: CodeFlow) -> None:
+    pc: int
+    target: int
+
+
+class Addressed(msgspec.Struct, frozen=True):
+    """Of a function's frame, in bytes from its CFA: the `objects` [low, high) that its code may
+    hand the address of to others; below `first` nothing has pointers."""
+
+    first: int
+    objects: tuple[tuple[int, int], ...]
+
+    def object_at(self, place: int) -> tuple[int, int] | None:
+        return next(((low, high) for low, high in self.objects if low <= place < high), None)
+
+
+class Origins:
+    """Of one function. Slots of its frame are followed that are filled by nothing but the stores
+    that name them: none that is `addressed`, or that the code may fill, or copy something to, by an
+    address that it takes. `is_code` is whether code lies at a link-time address."""
+
+    def __init__(
+        self, flow: CodeFlow, addressed: Addressed, is_code: Callable[[int], bool]
+    ) -> None:
         self.flow = flow
-        self._definitions = Definitions(flow, through_frame=False)
-        self._through_frame = Definitions(flow)
+        self._addressed = addressed
+        self._is_code = is_code
+        self._closures: dict[tuple[int, int], bool] = {}
+        self._definitions = Definitions(flow, followed=lambda _slot: False)
+        self._through_frame = Definitions(flow, followed=self._is_followed)
         self._known: dict[tuple[Holder, int], tuple[Origin, ...]] = {}
 
     @cached_property
@@ -124,6 +164,62 @@ class Origins:
         ins = self.flow.instructions.get(pc)
         return _store(ins) if ins is not None else None
 
+    def _is_followed(self, slot: FrameSlot) -> bool:
+        """What lies lower than all pointers is handed to calls, or comes from them."""
+        own = self._addressed
+        home = own.object_at(slot.offset)
+        if not own.first <= slot.offset < self._filled:
+            return False
+        return home is None or self._is_closure(home)
+
+    def _is_closure(self, home: tuple[int, int]) -> bool:
+        """Whether a stack object is a closure: what it begins with is the address of code alone.
+        What it has captured nobody changes who gets its address (cmd/compile, walk/closure.go)."""
+        if home not in self._closures:
+            self._closures[home] = False  # should it be made of itself
+            stores = self._slot_stores.get(home[0] >> 3, ())
+            self._closures[home] = bool(stores) and all(map(self._stores_code, stores))
+        return self._closures[home]
+
+    def _stores_code(self, pc: int) -> bool:
+        ins = self.flow.instructions[pc]
+        if ins.mnemonic != Mnemonic.MOV or ins.op1_kind != OpKind.REGISTER:
+            return False
+        match self.of(full_name(ins.op1_register), pc):
+            case (Static(address=address),):
+                return self._is_code(address)
+        return False
+
+    @cached_property
+    def _filled(self) -> int:
+        """The lowest place of the frame that the code may fill without naming it: behind an address
+        that it takes, or the beginning of an array that it stores to by an index. What others get
+        the address of, and what has no pointers, is not meant."""
+        every = map(self._filled_by, self.flow.instructions.values())
+        return min((place for place in every if place is not None), default=_HIGHEST)
+
+    def _filled_by(self, ins: Instruction) -> int | None:
+        place, own = self.flow.taken(ins), self._addressed
+        indexed = ins.memory_base == Register.RSP and ins.memory_index != Register.NONE
+        if indexed and (ins.mnemonic == Mnemonic.LEA or ins.op0_kind == OpKind.MEMORY):
+            place = self.flow.offset(ins, ins.memory_displacement)
+        if place is None or place < own.first or own.object_at(place):
+            return None
+        return place - _BEFORE if indexed else place
+
+    def call_at(self, pc: int) -> Call | None:
+        """The call within whose bytes a pc is."""
+        at = self.flow.call_at(pc)
+        if at is None:
+            return None
+        ins = self.flow.instructions[at]
+        direct = ins.flow_control == FlowControl.CALL
+        return Call(at, ins.near_branch_target if direct else 0)
+
+    def at_place(self, place: int, pc: int) -> tuple[Origin, ...]:
+        """As `of`, of the word at a place of the frame, from its CFA."""
+        return self.of(FrameSlot(place, _WORD), pc)
+
     def of(self, holder: Holder, pc: int) -> tuple[Origin, ...]:
         """Of what `holder` holds when `pc` is about to run, or while the call runs that `pc` is
         within."""
@@ -135,6 +231,9 @@ class Origins:
 
     def _find(self, holder: Holder, pc: int) -> Iterator[Origin]:
         slot = isinstance(holder, FrameSlot)
+        if isinstance(holder, FrameSlot) and not self._is_followed(holder):
+            yield Untold()
+            return
         definitions = (self._through_frame if slot else self._definitions).of(holder, pc)
         for made in definitions if definitions is not None else ():
             ins = self.flow.instructions.get(made.pc)
@@ -157,6 +256,9 @@ class Origins:
         """What is saved in one place comes from there, wherever it is loaded: the register
         allocator's slots are written once (cmd/compile, ssa/regalloc.go)."""
         stores = self._slot_stores.get(slot.offset >> 3, ())
+        if not self._is_followed(slot):
+            yield Untold()
+            return
         if len(stores) == 1 and slot.offset < 0 and slot.offset % _WORD == 0:
             only = self.flow.instructions[stores[0]]
             plain = only.mnemonic == Mnemonic.MOV and only.op1_kind == OpKind.REGISTER
@@ -187,6 +289,8 @@ class Origins:
             return Number(number)
         if ins.mnemonic == Mnemonic.LEA and ins.is_ip_rel_memory_operand:
             return Static(ins.ip_rel_memory_address)
+        if self.flow.taken(ins) is not None:
+            return Framed()
         if ins.mnemonic == Mnemonic.MOV and ins.op1_kind == OpKind.MEMORY:
             return self._loaded(ins)
         return Untold()
@@ -206,11 +310,20 @@ class Origins:
             return StaticWord(ins.ip_rel_memory_address)
         base, offset = _base(ins), signed(ins.memory_displacement)
         if not base:
-            return Untold()
+            return self._element(ins)
         match self.of(base, ins.ip):
             case (Static(address=address),):
                 return StaticWord(address + offset)
         return LoadedWord(base, ins.ip, offset)
+
+    def _element(self, ins: Instruction) -> Origin:
+        """Where a load names a base and words to count from there, and nothing else."""
+        base = full_name(ins.memory_base)
+        scaled = ins.memory_index and ins.memory_index_scale == _WORD
+        whole = signed(ins.memory_displacement) % _WORD == 0
+        if not (scaled and whole) or ins.segment_prefix or base in ("", SP):
+            return Untold()
+        return LoadedElement(base, ins.ip)
 
 
 def _store(ins: Instruction) -> Store | None:

@@ -6,7 +6,7 @@ the frame and back. A call gives all registers new values and leaves the frame's
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 
 import msgspec
 from iced_x86 import Instruction, MemorySizeExt, Mnemonic, OpKind, Register, RegisterExt
@@ -46,12 +46,14 @@ class Definition(msgspec.Struct, frozen=True):
 
 
 class Definitions:
-    """Of one function. Without `through_frame` what is loaded from the frame is made by the load:
-    its slots are not followed."""
+    """Of one function. What is loaded from slots of the frame that are not `followed` is made by
+    the load."""
 
-    def __init__(self, flow: CodeFlow, *, through_frame: bool = True) -> None:
+    def __init__(
+        self, flow: CodeFlow, *, followed: Callable[[FrameSlot], bool] = lambda _slot: True
+    ) -> None:
         self._flow = flow
-        self._through_frame = through_frame
+        self._followed = followed
         self._known: dict[tuple[Holder, int], frozenset[Definition] | None] = {}
 
     def of(self, holder: Holder, pc: int) -> frozenset[Definition] | None:
@@ -173,10 +175,9 @@ class Definitions:
         if ins.op1_kind == OpKind.REGISTER:
             return None if ins.op1_register == Register.XMM15 else full_name(ins.op1_register)
         if ins.op1_kind == OpKind.MEMORY and ins.memory_base == Register.RSP:
-            if ins.memory_index or not self._through_frame:
-                return None
             size = int(MemorySizeExt.size(ins.memory_size))
-            return FrameSlot(self._flow.offset(ins, ins.memory_displacement), size)
+            slot = FrameSlot(self._flow.offset(ins, ins.memory_displacement), size)
+            return None if ins.memory_index or not self._followed(slot) else slot
         return None
 
 

@@ -52,6 +52,38 @@ class ClosureTypes:
                     return rtype
         return 0
 
+    def captured(self, code: int, offset: int, operands: StaticOperands) -> int:
+        """The link-time address that closures whose code begins at an address have captured so many
+        bytes from their beginning, wherever they are made: a dictionary, the type of an interface's
+        value; 0 where there is none, or more than one."""
+        places = operands.at(code)
+        if len(places) > _PLACES:
+            return 0
+        every = {self._stored(pc, code, offset) for pc, _ in places}
+        return every.pop() if len(every) == 1 else 0
+
+    def _stored(self, pc: int, code: int, offset: int) -> int:
+        function = self._functions.at(pc)
+        maker = self._functions.code(function.entry) if function else None
+        if maker is None:
+            return 0
+        near = [s for s in maker.stores if s.base and pc < s.pc <= pc + _NEAR]
+        begun = [s for s in near if not s.offset and maker.of(s.register, s.pc) == (Static(code),)]
+        if not begun:
+            return 0
+        made = maker.of(begun[0].base, begun[0].pc)
+        if len(made) != 1 or not isinstance(made[0], Returned):
+            return 0
+        values = [
+            maker.of(s.register, s.pc)
+            for s in near
+            if s.offset == offset and maker.of(s.base, s.pc) == made
+        ]
+        match values:
+            case [(Static(address=address),)]:
+                return address
+        return 0
+
     def _allocated(self, entry: int, made: Returned) -> int:
         """What a call allocates, if that is a closure."""
         for word in results(self._functions.name(made.target)):

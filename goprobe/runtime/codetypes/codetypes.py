@@ -13,7 +13,7 @@ from goprobe.runtime.codetypes.closuretypes import ClosureTypes
 from goprobe.runtime.codetypes.functions import Functions
 from goprobe.runtime.codetypes.globalwords import GlobalWords
 from goprobe.runtime.codetypes.keptcode import KeptAnswers
-from goprobe.runtime.codetypes.meanings import Meanings
+from goprobe.runtime.codetypes.meanings import NIL, Meanings
 from goprobe.runtime.codetypes.pointed import Pointed
 from goprobe.runtime.codetypes.receivers import Receivers
 from goprobe.runtime.roots.globals import static_links
@@ -52,8 +52,9 @@ class CodeTypes:
         self._kept = KeptAnswers(loaded_parts(program.elf) if program.stripped else None)
         self._functions = Functions(program.elf, program.lines, self._kept)
         receivers = Receivers(world.memory, world.typedata, catalog)
-        self._meanings = Meanings(world, shapes, self._functions, receivers)
+        self._meanings = Meanings(world, shapes, self._functions, receivers, self._captured)
         self._globals = GlobalWords(self._functions, self._meanings, shapes)
+        self._framed: dict[tuple[tuple[int, ...], int], Meaning | None] = {}
         self._closures = ClosureTypes(self._functions, self._meanings, shapes)
 
     def of_globals(self, addresses: Collection[int]) -> dict[int, Meaning]:
@@ -70,6 +71,19 @@ class CodeTypes:
                 if part is not None:
                     meanings.setdefault(at, part)
         return meanings
+
+    def of_frame(self, standing: tuple[int, ...], place: int) -> Meaning | None:
+        """What the word means at a place of a frame, from its CFA, of a function that stands in a
+        call: pcs within it, and within those that led there. None where that is not known."""
+        key = standing, place
+        if key not in self._framed:
+            pc, *way = (at - self._world.bias for at in standing)
+            told = self._meanings.at_place(place, pc, tuple(way))
+            self._framed[key] = None if told == NIL else told
+        return self._framed[key]
+
+    def _captured(self, code: int, offset: int) -> int:
+        return self._closures.captured(code, offset, self._operands)
 
     @cached_property
     def _pointed(self) -> Pointed:

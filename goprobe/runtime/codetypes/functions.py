@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from goprobe.arch.code import HandedOn, Origins, handed_on
+from goprobe.arch.code import Addressed, HandedOn, Origins, handed_on
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.pcln.format import Function
+from goprobe.binary.pcln.stackmap import frame_maps, stack_objects
 from goprobe.binary.pcln.table import LineTable
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.runtime.codetypes.keptcode import Code, KeptAnswers, Unread
 from goprobe.runtime.image.functioncode import function_code
 
 _LARGEST = 1 << 21  # bytes of one function
+_LOWEST = -1 << 31  # place of any frame
+_LOCALS_END = -16  # from the CFA, of a function that has any (src/runtime/stkframe.go, varp)
+_WORD = 8
 _AHEAD = 256  # bytes
 _MOST = 1 << 23  # bytes of all functions that are looked into
 
@@ -69,4 +73,18 @@ class Functions:
 
     def _opened(self, function: Function) -> Origins | None:
         flow = function_code(self._elf, self._lines, function, _LARGEST)
-        return Origins(flow) if flow else None
+        return Origins(flow, self._addressed(function), self._is_code) if flow else None
+
+    def _is_code(self, address: int) -> bool:
+        return bool(self.name(address))
+
+    def _addressed(self, function: Function) -> Addressed:
+        """What the compiler's stack maps say of it; where they cannot be read, the worst."""
+        try:
+            words = frame_maps(self._lines, function, function.entry).locals.words
+            objects = stack_objects(self._lines, function)
+        except UnreadableError:
+            return Addressed(_LOWEST, ((_LOWEST, -_LOWEST),))
+        places = [(o.offset + (_LOCALS_END if o.offset < 0 else 0), o.size) for o in objects]
+        first = _LOCALS_END - _WORD * words
+        return Addressed(first, tuple((low, low + size) for low, size in places))

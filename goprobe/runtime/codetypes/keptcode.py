@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from goprobe.arch.code import HandedOn, Origin, Store, Untold
+from goprobe.arch.code import Call, HandedOn, Origin, Store, Untold
 from goprobe.binary.cache import Source, load, room_of_folders, store
 
 _CODE = ("arch/amd64", "binary/pcln", "runtime/codetypes", "runtime/image")
@@ -31,6 +31,8 @@ class Code(Protocol):
     def returns(self) -> tuple[int, ...]: ...
     @property
     def leaves(self) -> bool: ...
+    def call_at(self, pc: int) -> Call | None: ...
+    def at_place(self, place: int, pc: int) -> tuple[Origin, ...]: ...
     def of(self, holder: str, pc: int) -> tuple[Origin, ...]: ...
     def store_at(self, pc: int) -> Store | None: ...
 
@@ -42,6 +44,12 @@ class Unread:
     returns: tuple[int, ...] = ()
     leaves = True
 
+    def call_at(self, pc: int) -> Call | None:
+        return None
+
+    def at_place(self, place: int, pc: int) -> tuple[Origin, ...]:
+        return (Untold(),)
+
     def of(self, holder: str, pc: int) -> tuple[Origin, ...]:
         return (Untold(),)
 
@@ -50,10 +58,12 @@ class Unread:
 
 
 class _Answers(msgspec.Struct):
-    """Of one function: by register and pc where values came from; by pc what is stored; the rest
-    None where nobody has asked."""
+    """Of one function: by register and pc where values came from, by place of the frame and pc the
+    same; by pc what is stored, and what is called; the rest None where nobody has asked."""
 
     origins: dict[str, dict[int, tuple[Origin, ...]]] = msgspec.field(default_factory=dict)
+    places: dict[int, dict[int, tuple[Origin, ...]]] = msgspec.field(default_factory=dict)
+    calls: dict[int, Call | None] = msgspec.field(default_factory=dict)
     stored: dict[int, Store | None] = msgspec.field(default_factory=dict)
     stores: tuple[Store, ...] | None = None
     returns: tuple[int, ...] | None = None
@@ -125,6 +135,18 @@ class KeptCode:
         known = self._answers.origins.setdefault(holder, {})
         if pc not in known:
             known[pc] = self._learnt(self._code.of(holder, pc))
+        return known[pc]
+
+    def at_place(self, place: int, pc: int) -> tuple[Origin, ...]:
+        known = self._answers.places.setdefault(place, {})
+        if pc not in known:
+            known[pc] = self._learnt(self._code.at_place(place, pc))
+        return known[pc]
+
+    def call_at(self, pc: int) -> Call | None:
+        known = self._answers.calls
+        if pc not in known:
+            known[pc] = self._learnt(self._code.call_at(pc))
         return known[pc]
 
     def store_at(self, pc: int) -> Store | None:

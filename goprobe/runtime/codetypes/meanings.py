@@ -8,16 +8,20 @@ lead to no object, and may be anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 from goprobe.arch.code import (
+    Framed,
     Given,
     Holder,
+    LoadedElement,
     LoadedWord,
     Number,
     Origin,
     Returned,
     Static,
+    StaticWord,
 )
 from goprobe.arch.registers import CLOSURE, INTEGER_ARGUMENTS
 from goprobe.errors import UnreadableError
@@ -33,6 +37,9 @@ from goprobe.runtime.world import World
 _DEPTH = 8
 NIL: Meaning = (Rule.NOTHING, 0)
 """Of what leads to no object."""
+_GENERIC = "["  # in names of functions that have a dictionary
+Way = tuple[int, ...]
+"""Of a function that runs the calls that led to it, the last one first: a pc within each."""
 _TELLING = frozenset({Rule.ONE, Rule.ARRAY, Rule.ANY, Rule.SLICE, Rule.TEXT, Rule.CHAN, Rule.FUNC})
 
 
@@ -40,24 +47,43 @@ class Meanings:
     """Of the code of one program. Addresses of code and data are link-time addresses."""
 
     def __init__(
-        self, world: World, shapes: Shapes, functions: Functions, receivers: Receivers
+        self,
+        world: World,
+        shapes: Shapes,
+        functions: Functions,
+        receivers: Receivers,
+        captured: Callable[[int, int], int],
     ) -> None:
+        """`captured` is the address in the program that all closures of some code have captured at
+        an offset; 0 for none."""
         self._memory = world.memory
         self._bias = world.bias
         self._kind = world.typedata.kind
         self._shapes = shapes
         self._functions = functions
+        self._captured = captured
         self._receivers = receivers
-        self._returned: dict[tuple[int, str], Meaning | None] = {}
+        self._returned: dict[tuple[int, str, Way], Meaning | None] = {}
+        self._constants = [m.span("rodata") for m in world.modules if not m.bad]
         self._uses: dict[tuple[int, Origin], frozenset[Meaning]] = {}
 
-    def of(self, entry: int, holder: str, pc: int, depth: int = 0) -> Meaning | None:
+    def of(self, entry: int, holder: str, pc: int, depth: int = 0, way: Way = ()) -> Meaning | None:
         """What the value means that `holder` has at `pc` in the function that begins at `entry`;
         None where that is not known."""
         code = self._functions.code(entry)
         if code is None or depth > _DEPTH:
             return None
-        return self.agreed(self._meant(entry, o, depth) for o in code.of(holder, pc))
+        return self.agreed(self._meant(entry, o, depth, way) for o in code.of(holder, pc))
+
+    def at_place(self, place: int, pc: int, way: Way) -> Meaning | None:
+        """What the word means at a place of the frame, from its CFA, of the function that stands in
+        the call that `pc` is within; None where that is not known."""
+        function = self._functions.at(pc)
+        code = self._functions.code(function.entry) if function else None
+        if function is None or code is None:
+            return None
+        origins = code.at_place(place, pc)
+        return self.agreed(self._meant(function.entry, o, 0, way) for o in origins)
 
     def agreed(self, meanings: Iterable[Meaning | None]) -> Meaning | None:
         """What all of them mean that lead to objects; None where one is not known, or two
@@ -123,17 +149,40 @@ class Meanings:
             )
         return self._uses[key]
 
-    def _meant(self, entry: int, origin: Origin, depth: int) -> Meaning | None:
+    def _meant(self, entry: int, origin: Origin, depth: int, way: Way) -> Meaning | None:
         match origin:
-            case Number() | Static():
+            case Number() | Static() | Framed():
                 return NIL
             case Given(holder=holder):
-                return self._given(entry, holder)
+                told = self._given(entry, holder)
+                if way and isinstance(holder, str) and (told is None or self.is_vague(told)):
+                    told = self._handed(entry, holder, depth, way) or told
+                return told
             case Returned(target=target, register=register, pc=pc):
-                return self._result(entry, target, register, pc, depth)
+                told = self._result(entry, target, register, pc, depth, way)
+                if told is not None and self._shapes.is_vague(told[1]):
+                    told = self.agreed((told, *self.used_as(entry, origin)))
+                return told
             case LoadedWord(base=base, pc=pc, offset=offset):
-                return self.part(self.of(entry, base, pc, depth + 1), offset)
+                whole = self.of(entry, base, pc, depth + 1, way)
+                return self.part(whole, offset) or self._boxed(entry, origin, whole)
+            case LoadedElement(base=base, pc=pc):
+                return self._element(self.of(entry, base, pc, depth + 1, way))
         return None
+
+    def _handed(self, entry: int, holder: str, depth: int, way: Way) -> Meaning | None:
+        """What the function at `entry` was handed in a register by the one that called it."""
+        caller = self._caller(entry, way)
+        return self.of(caller.entry, holder, caller.pc, depth + 1, way[1:]) if caller else None
+
+    def _caller(self, entry: int, way: Way) -> _Caller | None:
+        """Who called a function itself, not by a pointer to it: then nothing ran in between."""
+        function = self._functions.at(way[0]) if way else None
+        code = self._functions.code(function.entry) if function else None
+        call = code.call_at(way[0]) if code else None
+        if function is None or call is None or call.target != entry:
+            return None
+        return _Caller(function.entry, call.pc)
 
     def _given(self, entry: int, holder: Holder) -> Meaning | None:
         if holder == CLOSURE:
@@ -155,36 +204,78 @@ class Meanings:
         rule = Rule(int(rules[offset // WORD]))
         return (rule, int(shapes[offset // WORD])) if rule in _TELLING else None
 
+    def _boxed(self, entry: int, origin: LoadedWord, closure: Meaning | None) -> Meaning | None:
+        """The value of an interface that a closure has captured: what its type is, too."""
+        code = self._functions.code(entry)
+        if closure is None or code is None or closure[0] is not Rule.ONE:
+            return None
+        if code.of(origin.base, origin.pc) != (Given(CLOSURE),):
+            return None
+        rules, at = self._shapes[closure[1]].rules[0], origin.offset // WORD
+        rule = rules[at] if 0 < at < len(rules) and not origin.offset % WORD else Rule.NOTHING
+        rtype = self._captured(entry, origin.offset - WORD)
+        if rtype and rule == Rule.IFACE:
+            rtype = self._constant(rtype + WORD)
+        elif rule != Rule.EFACE:
+            return None
+        return self._held(rtype + self._bias) if rtype else None
+
+    def _held(self, rtype: int) -> Meaning | None:
+        """What an interface's second word means that holds a value of a type."""
+        try:
+            if not self._kind(rtype):
+                return None
+            direct = self._shapes.held_directly(rtype)
+        except UnreadableError:
+            return None
+        if direct is None:
+            return Rule.ONE, self._shapes.of_rtype(rtype)
+        return direct if direct[0] in _TELLING else None
+
+    def _element(self, array: Meaning | None) -> Meaning | None:
+        """Any word of an array of words."""
+        if array is None or array[0] not in (Rule.ARRAY, Rule.SLICE):
+            return None
+        shape = self._shapes[array[1]]
+        return self.part((Rule.ONE, array[1]), 0) if shape.size == WORD else None
+
     # What functions return
 
     def _result(
-        self, entry: int, target: int, register: str, pc: int, depth: int
+        self, entry: int, target: int, register: str, pc: int, depth: int, way: Way
     ) -> Meaning | None:
         name = self._functions.name(target)
         for word in results(name):
             if INTEGER_ARGUMENTS[word.number] == register:
-                return self._word(word, entry, pc)
+                return self._word(word, entry, pc, way)
         if not name or name.startswith("runtime.") or depth > _DEPTH:
             return None
-        key = target, register
+        told = self._returns(target, register, depth, ())
+        if (told is None or self.is_vague(told)) and (way or _GENERIC in name):
+            # What it was called with may tell.
+            told = self._returns(target, register, depth, (pc + 1, *way)) or told
+        return told
+
+    def _returns(self, target: int, register: str, depth: int, way: Way) -> Meaning | None:
+        key = target, register, way
         if key not in self._returned:
             self._returned[key] = None  # should it return what it returns itself
-            self._returned[key] = self._by_code(target, register, depth)
+            self._returned[key] = self._by_code(target, register, depth, way)
         return self._returned[key]
 
-    def _by_code(self, target: int, register: str, depth: int) -> Meaning | None:
+    def _by_code(self, target: int, register: str, depth: int, way: Way) -> Meaning | None:
         """What a function leaves in a register, wherever it returns."""
         code = self._functions.code(target)
         if code is None or not code.returns or code.leaves:
             return None
-        return self.agreed(self.of(target, register, pc, depth + 1) for pc in code.returns)
+        return self.agreed(self.of(target, register, pc, depth + 1, way) for pc in code.returns)
 
-    def _word(self, word: Word, entry: int, pc: int) -> Meaning | None:
+    def _word(self, word: Word, entry: int, pc: int, way: Way = ()) -> Meaning | None:
         """An argument or result of a function of the runtime that is called at `pc`."""
         told = self._without_type(word.form)
         if told is not None:
             return told
-        rtype = self.descriptor(entry, INTEGER_ARGUMENTS[word.type], pc)
+        rtype = self.descriptor(entry, INTEGER_ARGUMENTS[word.type], pc, way)
         if not rtype:
             return None
         if word.form is Form.ALLOCATED:
@@ -230,15 +321,61 @@ class Meanings:
             return (Rule.ONE, shape) if size[0].value == self._shapes[shape].size else None
         return None
 
-    def descriptor(self, entry: int, register: str, pc: int) -> int:
+    def descriptor(self, entry: int, register: str, pc: int, way: Way = ()) -> int:
         """The type's descriptor, in the process, that a register holds the address of; 0 where it
         holds none."""
-        code = self._functions.code(entry)
-        origins = code.of(register, pc) if code else ()
-        if len(origins) != 1 or not isinstance(origins[0], Static):
-            return 0
-        rtype = origins[0].address + self._bias
+        address = self._static(entry, register, pc, 0, way)
+        rtype = address + self._bias
         try:
-            return rtype if self._kind(rtype) else 0
+            return rtype if address and self._kind(rtype) else 0
         except UnreadableError:
             return 0
+
+    def _static(self, entry: int, register: str, pc: int, depth: int, way: Way) -> int:
+        """The link-time address that a register holds, whatever way control came; 0 where it may
+        be another."""
+        code = self._functions.code(entry)
+        if code is None or depth > _DEPTH:
+            return 0
+        origins = code.of(register, pc)
+        some = {self._address(entry, origin, depth, way) for origin in origins}
+        return some.pop() if len(some) == 1 else 0
+
+    def _address(self, entry: int, origin: Origin, depth: int, way: Way) -> int:
+        match origin:
+            case Static(address=address):
+                return address
+            case StaticWord(address=address):
+                return self._constant(address)
+            case LoadedWord(base=base, pc=pc, offset=offset):
+                # Generic code takes types from its dictionary (cmd/compile/internal/noder,
+                # reader.go, Go 1.21 to 1.27).
+                code = self._functions.code(entry)
+                if code and code.of(base, pc) == (Given(CLOSURE),):
+                    return self._captured(entry, offset)
+                start = self._static(entry, base, pc, depth + 1, way)
+                return self._constant(start + offset) if start else 0
+            case Given(holder=holder) if isinstance(holder, str):
+                caller = self._caller(entry, way)
+                if caller:
+                    return self._static(caller.entry, holder, caller.pc, depth + 1, way[1:])
+        return 0
+
+    def _constant(self, address: int) -> int:
+        """The address that lies at a link-time address, where no program writes: link-time, too; 0
+        where that is none."""
+        at = address + self._bias
+        if at % WORD or not any(low <= at < high for low, high in self._constants):
+            return 0
+        try:
+            value = u64(self._memory, at)
+        except UnreadableError:
+            return 0
+        return value - self._bias if value else 0
+
+
+class _Caller(NamedTuple):
+    """A function that calls another one at a pc; its own entry."""
+
+    entry: int
+    pc: int

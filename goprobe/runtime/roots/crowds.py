@@ -19,6 +19,7 @@ from goprobe.process.memory.memory import Memory
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.layout.layout import Layout
+from goprobe.runtime.roots.frameshapes import FrameVariable
 from goprobe.runtime.roots.groups import RootGroup, RootKind, Roots
 from goprobe.runtime.roots.templates import PointerSlot, Template, key_of
 
@@ -148,7 +149,7 @@ def add(
         near = (value >= np.uint64(reach[0])) & (value < np.uint64(reach[1]))
         # An address of one's own stack, which lies in the heap's arenas, is no root.
         near &= (value < crowd.members.low[rows]) | (value >= crowd.members.high[rows])
-        shared = near & np.bool_(variable.type is None or _is_pointer(slot))
+        shared = near & np.bool_(_is_alone(variable) or _is_pointer(slot))
         if variable.type is None and near.any():
             shared &= ~known(crowd.members.address[rows], place)
         if shared.any():
@@ -158,12 +159,18 @@ def add(
                     RootGroup(
                         kind=RootKind.VARIABLE, name=variable.name, parent=owner,
                         type=variable.type, function=slot.function, several=len(rows),
+                        standing=slot.standing, place=variable.low,
                     )
                 )  # fmt: skip
             count = int(shared.sum())
             roots.add_many(np.full(count, groups[key], np.int32), place[shared], value[shared])
         for row in np.flatnonzero(near & ~shared).tolist():
             alone(int(rows[row]), slot, int(place[row]), int(value[row]))
+
+
+def _is_alone(variable: FrameVariable) -> bool:
+    """Whether it is one word, of which nothing tells more than what stands there."""
+    return variable.type is None and not variable.code
 
 
 def _is_pointer(slot: PointerSlot) -> bool:

@@ -36,7 +36,8 @@ _OVERLAPPING = 7  # variables share one place at most: cmd/compile merges them s
 class FrameVariable(msgspec.Struct, frozen=True):
     """A variable at a place of its frame: [low, high) from the CFA. `rtype` is the descriptor of
     its type where nothing else tells that. `words`, where not empty, are the places of the words of
-    its value (None: nowhere), of which only number `at` lies here."""
+    its value (None: nowhere), of which only number `at` lies here. `code`: it is a closure, whose
+    code begins there."""
 
     low: int
     high: int
@@ -45,6 +46,7 @@ class FrameVariable(msgspec.Struct, frozen=True):
     rtype: int = 0
     words: tuple[int | None, ...] = ()
     at: int = 0
+    code: int = 0
 
     @property
     def offset(self) -> int:
@@ -82,6 +84,10 @@ class FrameShape(msgspec.Struct, frozen=True):
     variables: tuple[FrameVariable, ...] = ()
     starts: tuple[int, ...] = ()
     leads: tuple[Lead, ...] = ()
+
+    def object_at(self, place: int) -> FrameObject | None:
+        """The stack object that a place is part of."""
+        return next((o for o in self.objects if o.low <= place < o.low + o.size), None)
 
     def covering(self, place: int) -> Iterator[FrameVariable]:
         """The variables that a place belongs to, the one that begins last first."""

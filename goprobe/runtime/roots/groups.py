@@ -43,6 +43,11 @@ class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
     `handles` are what weak pointers have instead of the addresses `about` objects.
     `function` is the frame's of a variable, and the one that a goroutine began with. Of a variable
     in registers, `words` are its words, and its only root is number `at` of them.
+
+    `standing` are pcs within the call that a frame's function stands in, and within those that led
+    there, innermost first, as far as these are certain; `place` is where in the frame the variable
+    begins, from the CFA. `code` is where the code of the closure begins that the variable is, 0
+    where it is none.
     """
 
     kind: RootKind
@@ -65,6 +70,9 @@ class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
     about: array[int] = msgspec.field(default_factory=lambda: array("Q"))
     words: tuple[int, ...] = ()
     at: int = 0
+    standing: tuple[int, ...] = ()
+    place: int = 0
+    code: int = 0
 
 
 class RootColumns(msgspec.Struct, frozen=True):

@@ -51,15 +51,24 @@ class StackGroups:
         cfa = sp + slot.cfa
         if variable.type is None:
             variable = sent_at(self._g, place, cfa) or variable
-        return self.variable(cfa, variable, slot.function, lambda at: word((at - sp) // WORD))
+
+        def read(at: int) -> int:
+            return word((at - sp) // WORD)
+
+        return self.variable(cfa, variable, slot.function, read, slot.standing)
 
     def variable(
-        self, cfa: int, variable: FrameVariable, function: str, word: Callable[[int], int]
+        self,
+        cfa: int,
+        variable: FrameVariable,
+        function: str,
+        word: Callable[[int], int],
+        standing: tuple[int, ...],
     ) -> int:
         """A variable of the frame at `cfa`; a temporary has no type. `word` reads a word of the
-        stack."""
+        stack; `standing` are the calls that led there."""
         name, low = variable.name, variable.low
-        placed = (variable.type or variable.rtype) and not variable.words
+        placed = (variable.type or variable.rtype or variable.code) and not variable.words
         return self.of(
             (cfa, name, low),
             name,
@@ -69,6 +78,9 @@ class StackGroups:
             rtype=variable.rtype,
             words=tuple(0 if at is None else word(cfa + at) for at in variable.words),
             at=variable.at,
+            standing=standing,
+            place=low,
+            code=variable.code,
         )
 
     def of(self, key: tuple[int, str, int], name: str, **about: Any) -> int:

@@ -18,11 +18,11 @@ import numpy as np
 from goprobe.arch.registers import GENERAL
 from goprobe.counts import counted
 from goprobe.errors import UnreadableError
-from goprobe.process.memory.memory import read_available, u64
+from goprobe.process.memory.memory import read_available
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.heap.spantable import Ints
-from goprobe.runtime.layout.lists import Lists
 from goprobe.runtime.roots.crowds import Crowd, add, columns, crowd_group, crowds, is_many
+from goprobe.runtime.roots.deferring import deferred_of, has_defers
 from goprobe.runtime.roots.frameshapes import (
     WORD,
     FrameObject,
@@ -35,7 +35,15 @@ from goprobe.runtime.roots.groups import Roots
 from goprobe.runtime.roots.heldwords import MAY_BE, Held, add_held, nothing_held
 from goprobe.runtime.roots.pointedat import PointedAt, pointed_at
 from goprobe.runtime.roots.stackgroups import StackGroups
-from goprobe.runtime.roots.templates import PointerSlot, Template, Templates, inside, returns_of
+from goprobe.runtime.roots.templates import (
+    PointerSlot,
+    Template,
+    Templates,
+    codes_of,
+    inside,
+    returns_of,
+)
+from goprobe.runtime.roots.unnamed import calls_of, unnamed
 from goprobe.runtime.stacks.stacks import Stacks
 from goprobe.runtime.stacks.unwind import MachineFrame
 from goprobe.runtime.types.sentvalues import SentValues, sent_values
@@ -47,6 +55,9 @@ _INTERRUPTING = frozenset(
 )
 """What saves all registers and is called where no map tells of them (the barrier by assembly that
 every store of a pointer may have before it: asm_amd64.s)."""
+
+
+_SENT = "a value to send"
 
 
 class StackRoots:
@@ -131,7 +142,7 @@ class StackRoots:
         try:
             words = memoryview(self._world.memory.read(g.sp, known[0].size)).cast("Q")
             template = next((t for t in known if t.fits(words, g.low, g.high)), None)
-            if template is None or self._has_defers(g):
+            if template is None or has_defers(self._world.memory, self._world.layout, g):
                 return False
         except UnreadableError:
             return False
@@ -165,17 +176,6 @@ class StackRoots:
         world = self._world
         return sent_values(world.memory, world.layout, world.goroutines.known, world.waiting)
 
-    def _has_defers(self, g: Goroutine) -> bool:
-        layout, memory = self._world.layout, self._world.memory
-        return layout.has("_defer") and any(
-            u64(memory, g.address + layout.offset("g", name)) for name in ("_defer", "_panic")
-        )
-
-
-TEMPORARY = "a temporary"
-_TEMPORARY = FrameVariable(0, 0, TEMPORARY, None)
-_SENT = "a value to send"
-
 
 class _Stack:
     """One goroutine's stack: its words, and the queue of addresses that point into it."""
@@ -187,6 +187,7 @@ class _Stack:
         self._g = g
         self._groups = StackGroups(roots, g, finder.began(g))
         self._own: list[MachineFrame] = []
+        self._calls: dict[int, tuple[int, ...]] = {}
         self._plain = False
         self._base, self._words = 0, memoryview(b"").cast("Q")
         self._known: Container[tuple[int, int]] = ()
@@ -199,6 +200,7 @@ class _Stack:
         finder, g = self._finder, self._g
         walked = finder._stacks.of_goroutine(g)
         self._own = own = [f for f in walked.frames if g.low <= f.sp < g.high]
+        self._calls = calls_of(own)
         self._plain = walked.complete and len(own) == len(walked.frames)
         bottom = own[0].sp if own else max(g.sp, g.low)
         self._load(max(min(bottom, g.high), g.low))
@@ -236,14 +238,16 @@ class _Stack:
             for o in shape.objects
         )
         low, high = self._g.low, self._g.high
-        plain = Template(high - self._g.sp, returns, slots, leads, objects)
+        same = (*returns, *codes_of(slots))
+        plain = Template(high - self._g.sp, same, slots, leads, objects)
         return plain.with_pointing(self._words, low, high)
 
     def _slot_at(self, frame: MachineFrame, shape: FrameShape, place: int) -> PointerSlot:
         v = self._finder.shapes.variable(shape, place)
-        v = v or self._pointed_at(frame, frame.cfa + place) or _TEMPORARY
+        v = v or self._unnamed(frame, shape, place)
         index = self._index(frame, place)
-        return PointerSlot(index, frame.cfa - self._g.sp, function_of(frame), v)
+        calls = self._calls.get(frame.cfa, ())
+        return PointerSlot(index, frame.cfa - self._g.sp, function_of(frame), v, calls)
 
     def _index(self, frame: MachineFrame, place: int) -> int:
         return (frame.cfa + place - self._g.sp) // WORD
@@ -302,13 +306,21 @@ class _Stack:
         elif self._finder._low <= value < self._finder._high:
             variable = self._finder.shapes.variable(shape, address - frame.cfa)
             variable = variable or self._finder.sent_at(self._g, address, frame.cfa)
-            variable = variable or self._pointed_at(frame, address) or _TEMPORARY
-            owner = self._groups.variable(frame.cfa, variable, function_of(frame), self._word)
+            variable = variable or self._unnamed(frame, shape, address - frame.cfa)
+            calls = self._calls.get(frame.cfa, ())
+            owner = self._groups.variable(
+                frame.cfa, variable, function_of(frame), self._word, calls
+            )
             self._roots.add(owner, address, value)
 
     def _pointed_at(self, frame: MachineFrame, address: int) -> FrameVariable | None:
         fits = self._finder.shapes.fits
         return next((p.at(frame.cfa) for p in self._pointed if p.holds(address, fits)), None)
+
+    def _unnamed(self, frame: MachineFrame, shape: FrameShape, place: int) -> FrameVariable:
+        """What a word of a frame is part of that has no name of its own."""
+        told = self._pointed_at(frame, frame.cfa + place)
+        return told or unnamed(self._world, frame, shape, place, self._word)
 
     def _conservative(self, frame: MachineFrame) -> None:
         self._finder.conservative += 1
@@ -347,26 +359,15 @@ class _Stack:
     def _defers(self) -> None:
         # "Find additional pointers that point into the stack from the heap. Currently this includes
         # defers and panics" (runtime/mgcmark.go, scanstack).
-        layout, memory = self._world.layout, self._world.memory
-        if not layout.has("_defer"):
-            return
-        try:
-            at = u64(memory, self._g.address + layout.offset("g", "_defer"))
-            panicking = u64(memory, self._g.address + layout.offset("g", "_panic"))
-            if panicking:
-                self._queue.append(panicking)
-            self._plain &= not (at or panicking)
-        except UnreadableError as error:
+        found = deferred_of(self._world.memory, self._world.layout, self._g)
+        if found.panicking:
+            self._queue.append(found.panicking)
+        self._plain &= not found.any
+        for at, function in found.records:
+            self._deferred(at, function)
+        if found.why:
             self._roots.lose(
-                f"deferred calls of goroutine {self._g.id} may be missing: {error.why}"
-            )
-            return
-        lists = Lists(memory)
-        for record in lists.follow(layout.struct("_defer"), at, "link"):
-            self._deferred(record.address, record["fn"])
-        if lists.broken:
-            self._roots.lose(
-                f"deferred calls of goroutine {self._g.id} may be missing: {lists.broken}"
+                f"deferred calls of goroutine {self._g.id} may be missing: {found.why}"
             )
 
     def _deferred(self, at: int, function: int) -> None:

@@ -7,7 +7,7 @@ and it need not be walked: a template says where they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 
@@ -24,12 +24,13 @@ _MOST_ALIKE = 8
 
 class PointerSlot(msgspec.Struct, frozen=True):
     """A word that holds a pointer: `index` words from sp, in a frame whose CFA is `cfa` bytes from
-    sp; `variable` is what it is part of."""
+    sp; `variable` is what it is part of. `standing` are the calls that led there (RootGroup)."""
 
     index: int
     cfa: int
     function: str
     variable: FrameVariable
+    standing: tuple[int, ...]
 
     @property
     def beside(self) -> tuple[int, ...]:
@@ -39,10 +40,10 @@ class PointerSlot(msgspec.Struct, frozen=True):
 
 class Template(msgspec.Struct, frozen=True, dict=True):
     """`size` bytes from sp to the stack's high end. `returns` are the words (index, value) that
-    make it this stack. `leads` are the words that may point at values on the stack itself, and
-    `objects` where such lie, in bytes from sp, as the compiler lists them. `pointing` are the words
-    that point at one (index, how many bytes from sp), each of which is reached by it: a stack of
-    which other words do, or these elsewhere, is another.
+    make it this stack: return addresses, and those of closures' code. `leads` are the words that
+    may point at values on the stack itself, and `objects` where such lie, in bytes from sp, as the
+    compiler lists them. `pointing` are the words that point at one (index, how many bytes from sp),
+    each of which is reached by it: a stack of which other words do, or these elsewhere, is another.
     """
 
     size: int
@@ -122,6 +123,13 @@ def returns_of(
             return None
         returns.append((index, outer.pc))
     return tuple(returns)
+
+
+def codes_of(slots: Iterable[PointerSlot]) -> Iterator[tuple[int, int]]:
+    """The words that begin the closures on a stack: each one's code."""
+    for slot in slots:
+        if slot.variable.code:
+            yield (slot.cfa + slot.variable.low) // _WORD, slot.variable.code
 
 
 def inside(words: Sequence[int], indexes: Iterable[int]) -> bool:

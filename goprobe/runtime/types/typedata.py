@@ -144,7 +144,8 @@ class TypeData:
     def _with_path(self, rtype: int, record: Record) -> str:
         name, path = self.name(rtype), self._package(rtype, record)
         head, dot, tail = name.partition("[")[0].partition(".")
-        if not path or not dot or head == "main":  # a plugin's main has the plugin's path
+        whole = head == "main" or name.startswith(f"{path}.")  # a plugin's main has its path
+        if not path or not dot or whole:
             return name
         return f"{path}.{tail}{name[len(head) + 1 + len(tail) :]}"
 

@@ -1,4 +1,4 @@
-"""Roots of which nothing tells the type but the code that uses them."""
+"""Roots that lead to what nothing tells the type of but the code that uses them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from goprobe.runtime.types.shape import Meaning
 
 
 def used_roots(view: HeapView, types: Ids) -> Iterator[tuple[Meaning, Ints, Ints]]:
-    """What pointers mean in roots without a shape that lead to objects without a type, with the
-    edges that those are and their sources. `types` are the shapes of objects, as far as known."""
-    rows = np.flatnonzero(view.roots.shapes == 0)
+    """What pointers mean in roots that lead to objects without a type, with the edges that those
+    are and their sources. `types` are the shapes of objects, as far as known."""
+    rows = np.arange(len(view.roots.shapes))
     nodes = (rows + view.roots.base).astype(np.int64)
     edges, row = view.graph.edges_of(nodes)
     target = view.graph.target[edges]

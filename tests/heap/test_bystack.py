@@ -1,0 +1,61 @@
+"""Types of what goroutines hold in their frames alone, by the code that put it there."""
+
+from __future__ import annotations
+
+import pytest
+
+from goprobe.analysis.heap.graph import HeapGraph
+from goprobe.analysis.heap.snapshot import take
+from goprobe.target.live import open_target
+from tests.support.go import build, matrix, running
+from tests.support.heap import TESTDATA
+
+BUILDS = {
+    "plain": (),
+    "stripped": ("-ldflags=-s -w",),
+    "pie": ("-ldflags=-s -w", "-buildmode=pie"),
+    "unoptimized": ("-gcflags=all=-N -l",),
+    "unoptimized-stripped": ("-ldflags=-s -w", "-gcflags=all=-N -l"),
+}
+PARTLY = ("go.shape.", "object holding ")
+"""Of one who says no more than what generic code calls it, or what a part of it is."""
+REPLACED = {"replaced", "before", "copied", "written", "odd", "even"}
+"""Slots that hold another thing than they were given: by an address, an index, on another way."""
+
+
+def _told(go: str, flags: tuple[str, ...]) -> list[tuple[str, str]]:
+    """What each object of the program is that is in the heap, and what is told of it."""
+    with running(build(TESTDATA / "bystack.go", go=go, flags=flags)) as process:
+        said = [line.split(" ", 2)[1:] for line in process.lines if line.startswith("obj ")]
+        snapshot = take(open_target(process.pid))
+        try:
+            graph = HeapGraph(snapshot, lambda message: None)
+            nodes = [(what, graph.node_at(int(at, 16))) for at, what in said]
+            reached = graph.reachable
+            return [
+                (what, graph.type_name(node)) for what, node in nodes if node >= 0 and reached[node]
+            ]
+        finally:
+            snapshot.close()
+
+
+@pytest.mark.parametrize("go", matrix())
+@pytest.mark.parametrize("flags", BUILDS.values(), ids=BUILDS)
+def test_what_frames_hold(go: str, flags: tuple[str, ...]) -> None:
+    """Nothing else than what it is; of generic code's types no more than their shape, perhaps."""
+    told = _told(go, flags)
+    wrong = [
+        (what, name)
+        for what, name in told
+        if name and name.removesuffix(" backing") != what and not any(p in name for p in PARTLY)
+    ]
+    assert not wrong
+    untold = {what.removeprefix("main.") for what, name in told if not name}
+    expected = {"element"}  # an array on the stack
+    if go == "1.21":
+        expected.add("deferred")  # with debug information no code is asked what closures captured
+    if "-ldflags=-s -w" in flags:
+        expected |= REPLACED
+    if "-gcflags=all=-N -l" in flags:
+        return  # all goes through slots whose addresses are taken
+    assert untold <= expected
