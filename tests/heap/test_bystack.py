@@ -1,4 +1,5 @@
-"""Types of what goroutines hold in their frames alone, by the code that put it there."""
+"""Types that only code tells: of what goroutines hold in their frames alone, and of what generic
+code makes."""
 
 from __future__ import annotations
 
@@ -23,9 +24,9 @@ REPLACED = {"replaced", "before", "copied", "written", "odd", "even"}
 """Slots that hold another thing than they were given: by an address, an index, on another way."""
 
 
-def _told(go: str, flags: tuple[str, ...]) -> list[tuple[str, str]]:
+def _told(source: str, go: str, flags: tuple[str, ...]) -> list[tuple[str, str]]:
     """What each object of the program is that is in the heap, and what is told of it."""
-    with running(build(TESTDATA / "bystack.go", go=go, flags=flags)) as process:
+    with running(build(TESTDATA / source, go=go, flags=flags)) as process:
         said = [line.split(" ", 2)[1:] for line in process.lines if line.startswith("obj ")]
         snapshot = take(open_target(process.pid))
         try:
@@ -43,7 +44,7 @@ def _told(go: str, flags: tuple[str, ...]) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("flags", BUILDS.values(), ids=BUILDS)
 def test_what_frames_hold(go: str, flags: tuple[str, ...]) -> None:
     """Nothing else than what it is; of generic code's types no more than their shape, perhaps."""
-    told = _told(go, flags)
+    told = _told("bystack.go", go, flags)
     wrong = [
         (what, name)
         for what, name in told
@@ -59,3 +60,23 @@ def test_what_frames_hold(go: str, flags: tuple[str, ...]) -> None:
     if "-gcflags=all=-N -l" in flags:
         return  # all goes through slots whose addresses are taken
     assert untold <= expected
+
+
+@pytest.mark.parametrize("go", matrix())
+@pytest.mark.parametrize("flags", BUILDS.values(), ids=BUILDS)
+def test_generic_containers(go: str, flags: tuple[str, ...]) -> None:
+    """One body of code serves several types of a shape: its dictionaries tell which. Where one has
+    two types that the code may mean, the objects are not told; wrong they never are."""
+    told = _told("generics.go", go, flags)
+    wrong = [
+        (what, name)
+        for what, name in told
+        if name and name.removesuffix(" backing") != what and not any(p in name for p in PARTLY)
+    ]
+    assert not wrong
+    untold = [what for what, name in told if not name]
+    assert len(told) == 56
+    if "-gcflags=all=-N -l" in flags:
+        return
+    assert len(untold) <= (6 if "-ldflags=-s -w" in flags else 0)
+    assert not [name for _, name in told if "go.shape." in name]

@@ -6,32 +6,35 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import cached_property
 
+import numpy as np
+
 from goprobe.arch.machinecode import StaticOperands, static_operands
 from goprobe.binary.elf.parts import loaded_parts
 from goprobe.errors import GoprobeError
+from goprobe.runtime.codetypes.addresses import constants_of
 from goprobe.runtime.codetypes.closuretypes import ClosureTypes
+from goprobe.runtime.codetypes.dictionaries import Dictionaries
 from goprobe.runtime.codetypes.functions import Functions
 from goprobe.runtime.codetypes.globalwords import GlobalWords
 from goprobe.runtime.codetypes.keptcode import KeptAnswers
 from goprobe.runtime.codetypes.meanings import NIL, Meanings
 from goprobe.runtime.codetypes.pointed import Pointed
 from goprobe.runtime.codetypes.receivers import Receivers
+from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.roots.globals import static_links
 from goprobe.runtime.types.catalog import Catalog
 from goprobe.runtime.types.shape import Meaning
 from goprobe.runtime.types.shapes import Shapes
 from goprobe.runtime.world import World
 
-_USED = ("text", "data", "bss")
+_USED = ("text", "rodata", "data", "bss")
 
 
 def code_operands(world: World) -> StaticOperands:
-    """Where the code of the program's own module uses variables, and takes addresses of functions
-    and types."""
+    """Where the code of the program's own module uses variables, and takes addresses of functions,
+    types and other constants."""
     module = next((m for m in world.modules if not m.name and not m.bad), None)
     spans = [module.span(name) for name in _USED] if module else []
-    if module:
-        spans.append((module["types"], module["etypes"]))
     parts = [(low - world.bias, high - world.bias) for low, high in spans]
     try:
         return static_operands(world.program.elf.code(), parts)
@@ -52,7 +55,16 @@ class CodeTypes:
         self._kept = KeptAnswers(loaded_parts(program.elf) if program.stripped else None)
         self._functions = Functions(program.elf, program.lines, self._kept)
         receivers = Receivers(world.memory, world.typedata, catalog)
-        self._meanings = Meanings(world, shapes, self._functions, receivers, self._captured)
+        dictionaries = Dictionaries(
+            world.memory,
+            world.typedata,
+            catalog,
+            constants_of(world),
+            distinct(operands.target[operands.taken]).astype(np.uint64) + np.uint64(world.bias),
+        )
+        self._meanings = Meanings(
+            world, shapes, self._functions, receivers, dictionaries, self._captured
+        )
         self._globals = GlobalWords(self._functions, self._meanings, shapes)
         self._framed: dict[tuple[tuple[int, ...], int], Meaning | None] = {}
         self._closures = ClosureTypes(self._functions, self._meanings, shapes)

@@ -9,7 +9,6 @@ lead to no object, and may be anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
 from goprobe.arch.code import (
     Framed,
@@ -21,11 +20,12 @@ from goprobe.arch.code import (
     Origin,
     Returned,
     Static,
-    StaticWord,
 )
 from goprobe.arch.registers import CLOSURE, INTEGER_ARGUMENTS
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import u64
+from goprobe.runtime.codetypes.addresses import Addresses, Way
+from goprobe.runtime.codetypes.dictionaries import Dictionaries
 from goprobe.runtime.codetypes.functions import Functions
 from goprobe.runtime.codetypes.helpers import PARAMETERS, Form, Word, results
 from goprobe.runtime.codetypes.receivers import Receivers
@@ -37,9 +37,8 @@ from goprobe.runtime.world import World
 _DEPTH = 8
 NIL: Meaning = (Rule.NOTHING, 0)
 """Of what leads to no object."""
+_METHODS_DICTIONARY = INTEGER_ARGUMENTS[1]
 _GENERIC = "["  # in names of functions that have a dictionary
-Way = tuple[int, ...]
-"""Of a function that runs the calls that led to it, the last one first: a pc within each."""
 _TELLING = frozenset({Rule.ONE, Rule.ARRAY, Rule.ANY, Rule.SLICE, Rule.TEXT, Rule.CHAN, Rule.FUNC})
 
 
@@ -52,6 +51,7 @@ class Meanings:
         shapes: Shapes,
         functions: Functions,
         receivers: Receivers,
+        dictionaries: Dictionaries,
         captured: Callable[[int, int], int],
     ) -> None:
         """`captured` is the address in the program that all closures of some code have captured at
@@ -62,9 +62,10 @@ class Meanings:
         self._shapes = shapes
         self._functions = functions
         self._captured = captured
+        self._addresses = Addresses(world, functions, captured)
+        self._dictionaries = dictionaries
         self._receivers = receivers
         self._returned: dict[tuple[int, str, Way], Meaning | None] = {}
-        self._constants = [m.span("rodata") for m in world.modules if not m.bad]
         self._uses: dict[tuple[int, Origin], frozenset[Meaning]] = {}
 
     def of(self, entry: int, holder: str, pc: int, depth: int = 0, way: Way = ()) -> Meaning | None:
@@ -120,7 +121,11 @@ class Meanings:
     def parameters(self, entry: int, pc: int, target: int) -> Iterator[tuple[str, Meaning]]:
         """What the function at `target` takes, called at `pc`: registers, and what they mean."""
         name = self._functions.name(target)
-        if rtype := self._receivers.pointed_at(name):
+        rtype = self._receivers.pointed_at(name)
+        if not rtype and self._dictionaries.is_method(name):
+            given = self._addresses.of(entry, _METHODS_DICTIONARY, pc)
+            rtype = self._dictionaries.receiver(name, given + self._bias) if given else 0
+        if rtype:
             yield INTEGER_ARGUMENTS[0], (Rule.ONE, self._shapes.of_rtype(rtype))
         for word in PARAMETERS.get(name, ()):
             meaning = self._word(word, entry, pc)
@@ -130,7 +135,8 @@ class Meanings:
     def takes(self, target: int) -> bool:
         """Whether anything is known of what the function at an address takes."""
         name = self._functions.name(target)
-        return name in PARAMETERS or self._receivers.pointed_at(name) != 0
+        generic = self._dictionaries.is_method(name)
+        return generic or name in PARAMETERS or self._receivers.pointed_at(name) != 0
 
     def used_as(self, entry: int, origin: Origin) -> frozenset[Meaning]:
         """What a function takes a value for that another one has returned to it."""
@@ -154,7 +160,7 @@ class Meanings:
             case Number() | Static() | Framed():
                 return NIL
             case Given(holder=holder):
-                told = self._given(entry, holder)
+                told = self._given(entry, holder, way)
                 if way and isinstance(holder, str) and (told is None or self.is_vague(told)):
                     told = self._handed(entry, holder, depth, way) or told
                 return told
@@ -172,26 +178,27 @@ class Meanings:
 
     def _handed(self, entry: int, holder: str, depth: int, way: Way) -> Meaning | None:
         """What the function at `entry` was handed in a register by the one that called it."""
-        caller = self._caller(entry, way)
+        caller = self._addresses.caller(entry, way)
         return self.of(caller.entry, holder, caller.pc, depth + 1, way[1:]) if caller else None
 
-    def _caller(self, entry: int, way: Way) -> _Caller | None:
-        """Who called a function itself, not by a pointer to it: then nothing ran in between."""
-        function = self._functions.at(way[0]) if way else None
-        code = self._functions.code(function.entry) if function else None
-        call = code.call_at(way[0]) if code else None
-        if function is None or call is None or call.target != entry:
-            return None
-        return _Caller(function.entry, call.pc)
-
-    def _given(self, entry: int, holder: Holder) -> Meaning | None:
+    def _given(self, entry: int, holder: Holder, way: Way) -> Meaning | None:
         if holder == CLOSURE:
             closure = self._shapes.closure(entry + self._bias)
             return (Rule.ONE, closure) if self._shapes.is_known(closure) else None
-        rtype = self._receivers.pointed_at(self._functions.name(entry))
-        if rtype and holder == INTEGER_ARGUMENTS[0]:
-            return Rule.ONE, self._shapes.of_rtype(rtype)
-        return None
+        if holder != INTEGER_ARGUMENTS[0]:
+            return None
+        name = self._functions.name(entry)
+        rtype = self._receivers.pointed_at(name)
+        if not rtype and self._dictionaries.is_method(name):
+            rtype = self._dictionaries.receiver(name, self._dictionary(entry, way))
+        return (Rule.ONE, self._shapes.of_rtype(rtype)) if rtype else None
+
+    def _dictionary(self, entry: int, way: Way) -> int:
+        """The address, in the process, of the dictionary that a function was called with; 0 where
+        that is not known."""
+        number = self._dictionaries.parameter(self._functions.name(entry))
+        address = self._addresses.given(entry, INTEGER_ARGUMENTS[number], way) if number >= 0 else 0
+        return address + self._bias if address else 0
 
     def part(self, pointer: Meaning | None, offset: int) -> Meaning | None:
         """The word so far from where a pointer leads."""
@@ -215,7 +222,7 @@ class Meanings:
         rule = rules[at] if 0 < at < len(rules) and not origin.offset % WORD else Rule.NOTHING
         rtype = self._captured(entry, origin.offset - WORD)
         if rtype and rule == Rule.IFACE:
-            rtype = self._constant(rtype + WORD)
+            rtype = self._addresses.constant(rtype + WORD)
         elif rule != Rule.EFACE:
             return None
         return self._held(rtype + self._bias) if rtype else None
@@ -278,6 +285,8 @@ class Meanings:
         rtype = self.descriptor(entry, INTEGER_ARGUMENTS[word.type], pc, way)
         if not rtype:
             return None
+        if dictionary := self._dictionary(entry, way):
+            rtype = self._dictionaries.true_type(rtype, dictionary) or rtype
         if word.form is Form.ALLOCATED:
             return self._allocated(entry, pc, rtype)
         return self._of_type(word.form, rtype)
@@ -324,58 +333,9 @@ class Meanings:
     def descriptor(self, entry: int, register: str, pc: int, way: Way = ()) -> int:
         """The type's descriptor, in the process, that a register holds the address of; 0 where it
         holds none."""
-        address = self._static(entry, register, pc, 0, way)
+        address = self._addresses.of(entry, register, pc, way)
         rtype = address + self._bias
         try:
             return rtype if address and self._kind(rtype) else 0
         except UnreadableError:
             return 0
-
-    def _static(self, entry: int, register: str, pc: int, depth: int, way: Way) -> int:
-        """The link-time address that a register holds, whatever way control came; 0 where it may
-        be another."""
-        code = self._functions.code(entry)
-        if code is None or depth > _DEPTH:
-            return 0
-        origins = code.of(register, pc)
-        some = {self._address(entry, origin, depth, way) for origin in origins}
-        return some.pop() if len(some) == 1 else 0
-
-    def _address(self, entry: int, origin: Origin, depth: int, way: Way) -> int:
-        match origin:
-            case Static(address=address):
-                return address
-            case StaticWord(address=address):
-                return self._constant(address)
-            case LoadedWord(base=base, pc=pc, offset=offset):
-                # Generic code takes types from its dictionary (cmd/compile/internal/noder,
-                # reader.go, Go 1.21 to 1.27).
-                code = self._functions.code(entry)
-                if code and code.of(base, pc) == (Given(CLOSURE),):
-                    return self._captured(entry, offset)
-                start = self._static(entry, base, pc, depth + 1, way)
-                return self._constant(start + offset) if start else 0
-            case Given(holder=holder) if isinstance(holder, str):
-                caller = self._caller(entry, way)
-                if caller:
-                    return self._static(caller.entry, holder, caller.pc, depth + 1, way[1:])
-        return 0
-
-    def _constant(self, address: int) -> int:
-        """The address that lies at a link-time address, where no program writes: link-time, too; 0
-        where that is none."""
-        at = address + self._bias
-        if at % WORD or not any(low <= at < high for low, high in self._constants):
-            return 0
-        try:
-            value = u64(self._memory, at)
-        except UnreadableError:
-            return 0
-        return value - self._bias if value else 0
-
-
-class _Caller(NamedTuple):
-    """A function that calls another one at a pc; its own entry."""
-
-    entry: int
-    pc: int

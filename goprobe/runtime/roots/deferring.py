@@ -26,21 +26,21 @@ class Deferred(msgspec.Struct):
 
 
 def deferred_of(memory: Memory, layout: Layout, g: Goroutine) -> Deferred:
-    found = Deferred()
+    calls = Deferred()
     if not layout.has("_defer"):
-        return found
+        return calls
     try:
         first = u64(memory, g.address + layout.offset("g", "_defer"))
-        found.panicking = u64(memory, g.address + layout.offset("g", "_panic"))
+        calls.panicking = u64(memory, g.address + layout.offset("g", "_panic"))
     except UnreadableError as error:
-        found.why = error.why
-        return found
-    found.any = bool(first or found.panicking)
+        calls.why = error.why
+        return calls
+    calls.any = bool(first or calls.panicking)
     lists = Lists(memory)
     for record in lists.follow(layout.struct("_defer"), first, "link"):
-        found.records.append((record.address, record["fn"]))
-    found.why = lists.broken
-    return found
+        calls.records.append((record.address, record["fn"]))
+    calls.why = lists.broken
+    return calls
 
 
 def has_defers(memory: Memory, layout: Layout, g: Goroutine) -> bool:

@@ -359,15 +359,15 @@ class _Stack:
     def _defers(self) -> None:
         # "Find additional pointers that point into the stack from the heap. Currently this includes
         # defers and panics" (runtime/mgcmark.go, scanstack).
-        found = deferred_of(self._world.memory, self._world.layout, self._g)
-        if found.panicking:
-            self._queue.append(found.panicking)
-        self._plain &= not found.any
-        for at, function in found.records:
+        calls = deferred_of(self._world.memory, self._world.layout, self._g)
+        if calls.panicking:
+            self._queue.append(calls.panicking)
+        self._plain &= not calls.any
+        for at, function in calls.records:
             self._deferred(at, function)
-        if found.why:
+        if calls.why:
             self._roots.lose(
-                f"deferred calls of goroutine {self._g.id} may be missing: {found.why}"
+                f"deferred calls of goroutine {self._g.id} may be missing: {calls.why}"
             )
 
     def _deferred(self, at: int, function: int) -> None:
