@@ -160,7 +160,7 @@ func list() {
 	w := fresh[whole]("main.whole | main.start or main.whole")
 	w.data, w.last = fresh[page]("main.page"), fresh[sheet]("main.sheet")
 	begun, ways = &w.start, &way{&way{&way{nil, w.last}, nil}, nil}
-	first = &fresh[middle]("main.middle | object beginning with main.inner").inner
+	first = &fresh[middle]("main.middle | main.middle or main.around | object beginning with main.inner").inner
 	s := fresh[settings]("main.settings")
 	s.tags = make([]string, 3)
 	s.extra[1] = fresh[settings]("main.settings")
