@@ -302,6 +302,7 @@ def test_where_the_race_detector_was_called_from_is_not_guessed(go: str) -> None
                 assert own == ["main.leaf", "main.main.func1"]
             else:
                 assert "not noted" in str(g.frames_end)
-                assert not any("." in function for function in frames), frames
+                # A signal may have come while C's code ran.
+                assert not any("." in f for f in frames if f != "runtime.cgoSigtramp"), frames
                 ended += 1
     assert ended
