@@ -9,8 +9,8 @@ it waits on, so that one search finds all of that.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set as AbstractSet
+from functools import cached_property
 from types import MappingProxyType
 
 import msgspec
@@ -34,6 +34,7 @@ from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.roots.groups import RootKind
+from goprobe.runtime.roots.roots import joined
 
 _MAIN = 1
 _BITS = 32  # into an object
@@ -207,6 +208,10 @@ class _Web:
         )  # fmt: skip
         return marked
 
+    @cached_property
+    def _weak(self) -> _Weak:
+        return _Weak.of(self._graph)
+
     def weakly(
         self,
         marked: NDArray[np.bool_],
@@ -216,11 +221,10 @@ class _Web:
     ) -> dict[int, str]:
         """Which lost goroutines something that is `marked` may come to by a weak pointer: they
         themselves keep what that leads to. (The collector's detector calls them leaked.)"""
-        weak = _Weak.of(self._graph)
-        weak = weak.where(~marked[weak.objects])
-        if not len(weak.objects):
-            return {}
+        weak = self._weak.where(~marked[self._weak.objects])
         had = weak.had(self._graph.nodes, marked, {c.g.id for c in lost})
+        if not had.any():
+            return {}
         again = self.search(unsure, hand, also=weak.objects[had])
         rows = self._candidates.rows
         return {c.g.id: _WEAKLY for c in lost if again[self.n + rows[c.g.id]]}
@@ -237,8 +241,8 @@ class _Weak(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, graph: HeapGraph) -> _Weak:
         weak = [group for group in graph.nodes.groups if group.kind is RootKind.WEAK]
-        handles, into = graph.resolve(_joined(group.handles for group in weak))
-        objects, _ = graph.resolve(_joined(group.about for group in weak))
+        handles, into = graph.resolve(joined(group.handles for group in weak))
+        objects, _ = graph.resolve(joined(group.about for group in weak))
         return cls(handles, into.astype(np.int64), objects).where((handles >= 0) & (objects >= 0))
 
     def where(self, kept: NDArray[np.bool_]) -> _Weak:
@@ -248,6 +252,8 @@ class _Weak(msgspec.Struct, frozen=True):
         self, nodes: Nodes, marked: NDArray[np.bool_], lost: AbstractSet[int]
     ) -> NDArray[np.bool_]:
         """Whether something has each that may run, other than the runtime."""
+        if not len(self.handles):
+            return np.zeros(0, np.bool_)
         wanted, live = np.zeros(len(nodes), np.bool_), np.zeros(len(nodes), np.bool_)
         wanted[self.handles] = True
         edges, n = leading_to(nodes.target, wanted), len(nodes.objects)
@@ -259,10 +265,6 @@ class _Weak(msgspec.Struct, frozen=True):
         edges = edges[live[sources]]
         places = nodes.target[edges].astype(np.int64) << _BITS | nodes.into[edges]
         return np.isin(self.handles.astype(np.int64) << _BITS | self.into, places)
-
-
-def _joined(addresses: Iterable[array[int]]) -> Words:
-    return np.frombuffer(b"".join(part.tobytes() for part in addresses), np.uint64)
 
 
 def _hidden(nodes: Nodes, hidden: tuple[Ids, Ids]) -> Ints:

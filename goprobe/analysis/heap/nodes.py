@@ -27,7 +27,7 @@ from goprobe.runtime.heap.grouping import contained, distinct
 from goprobe.runtime.heap.objects import NOT_HEAP, Ids, Objects, Resolver, parts_of
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.roots.groups import RootColumns, RootGroup, Roots
-from goprobe.runtime.roots.roots import in_parts
+from goprobe.runtime.roots.roots import in_parts, joined
 
 _MANY = 1 << 20  # edges
 Offsets = NDArray[np.uint32]
@@ -272,7 +272,7 @@ def _gs(groups: list[RootGroup], resolver: Resolver) -> Iterator[_Part]:
     """From goroutines to the g structs that they are."""
     counts = np.array([len(group.gs) for group in groups], np.int64)
     owners = np.repeat(np.arange(len(groups), dtype=np.int32), counts)
-    addresses = np.frombuffer(b"".join(group.gs.tobytes() for group in groups), np.uint64)
+    addresses = joined(group.gs for group in groups)
     for part in parts_of(len(addresses)):
         node, into = resolver.resolve(addresses[part])
         good = node >= 0

@@ -109,6 +109,7 @@ def held_together(holders: Holders, order: Ids, kind: Ids, kinds: int) -> Joint:
     room, made = kinds + _SETS, -1
     while made < 0 and count:
         sets = np.full((room, _ROOM), _ABOVE, np.int32)
+        sets[1 : kinds + 1, 0] = np.arange(kinds)
         table = np.full(1 << (2 * room).bit_length(), _NONE, np.int32)
         begin[:], number[:], waits[:] = 0, 0, False
         made = loops.spread(

@@ -60,9 +60,10 @@ def spread(
 
     `place` is that of each rank among the joint ones, -1 for others; `joint` are their ranks in the
     order of `holders`, of each the ones before `until`; `order` is the node of each rank, whose
-    `kind` is less than `kinds`. `sets` is all above every kind, `table` (a power of two long, and
-    longer than there is room for sets) -1 throughout, `begin` (two more than there are joint ones),
-    `waits` and `number` 0 in the beginning; `follow` and `queue` are room for the holders and the
+    `kind` is less than `kinds`. `sets` is all above every kind, but for those of one kind each,
+    which follow the first; `table` (a power of two long, and longer than there is room for sets) -1
+    throughout, `begin` (two more than there are joint ones), `waits` and `number` 0 in the
+    beginning; `follow` and `queue` are room for the holders and the
     joint ones.
     """
     size = len(queue)
@@ -81,49 +82,39 @@ def spread(
             if source >= 0:
                 follow[begin[source + 1]] = i
                 begin[source + 1] += 1
-    # Set 0 is empty, the following are those of one kind each.
-    count, at, step, begins, waiting = 1, 0, 0, 0, 0
-    while step < kinds + len(joint) or waiting > 0:
-        into, end = 0, at + 1
-        if step < kinds:
-            at = 0
-            end = 1
-        elif step < kinds + len(joint):
-            into = step - kinds
-            at = until[into - 1] if into > 0 else 0
-            end = until[into]
+    # Set 0 is empty, the following are those of one kind each, which no two others make.
+    count, step, begins, waiting = kinds + 1, 0, 0, 0
+    while step < len(joint) or waiting > 0:
+        into, source = step, -1
+        if step < len(joint):
+            at, end = until[step - 1] if step > 0 else 0, until[step]
         else:
             source = queue[begins]
             begins = (begins + 1) % size
             waiting -= 1
             waits[source] = 0
             at, end = begin[source], begin[source + 1]
-        while at < end:
-            had, have = 0, 0
-            if step >= kinds + len(joint):
-                into = follow[at]
+        for edge in range(at, end):
+            have = 0
+            if source >= 0:
+                into = follow[edge]
                 have = number[source]
-            elif step >= kinds and holders[at] >= 0 and place[holders[at]] < 0:
-                have = kind[order[holders[at]]] + 1
-            at += 1
+            elif holders[edge] >= 0 and place[holders[edge]] < 0:
+                have = kind[order[holders[edge]]] + 1
+            had = number[into]
+            if have == 0 or have == had:
+                continue
             result = have
-            if step >= kinds:
-                had = number[into]
-                if have == 0 or have == had:
-                    continue
-            if had != 0 or step < kinds:
+            if had != 0:
                 base, one, other, mixed = count * room, had * room, have * room, 0
                 if base + room > len(sets):
                     return -1
-                if step < kinds:
-                    sets[base] = step
                 for j in range(room):
-                    if step >= kinds:
-                        lowest = min(sets[one], sets[other])
-                        one += 1 if sets[one] == lowest else 0
-                        other += 1 if sets[other] == lowest else 0
-                        sets[base + j] = lowest
-                    mixed = (mixed * 1000003 + sets[base + j]) & 0x7FFFFFFF
+                    lowest = min(sets[one], sets[other])
+                    one += 1 if sets[one] == lowest else 0
+                    other += 1 if sets[other] == lowest else 0
+                    sets[base + j] = lowest
+                    mixed = (mixed * 1000003 + lowest) & 0x7FFFFFFF
                 where = mixed & (len(table) - 1)
                 while True:
                     result = table[where]
@@ -139,12 +130,13 @@ def spread(
                     if same:
                         break
                     where = (where + 1) & (len(table) - 1)
-            if step >= kinds and result != had:
-                number[into] = result
-                if waits[into] == 0:
-                    waits[into] = 1
-                    queue[(begins + waiting) % size] = into
-                    waiting += 1
+                if result == had:
+                    continue
+            number[into] = result
+            if waits[into] == 0:
+                waits[into] = 1
+                queue[(begins + waiting) % size] = into
+                waiting += 1
         step += 1
     return count
 

@@ -48,22 +48,30 @@ def noting(code: bytes, address: int, slot: int, word_at: int, several: int = 0)
     the word tells its two values apart."""
     if slot % 16:
         raise ValueError("a slot begins in the middle")
+    action = _moved(code, address, slot + _ON, several)
+    if action is None:
+        return None
+    go = b"\xff\x25" + _REL32.pack(word_at - (slot + _NOTE))
+    note = b"\xc6\x05" + _REL32.pack(word_at - (slot + _ON)) + bytes(((slot + _ON) & 0xFF,))
+    return Noting(_jump(address, slot), go + note + action.code, slot + _NOTE, action)
+
+
+def _moved(code: bytes, address: int, at: int, several: int) -> CodeCopy | None:
+    """What is done at `at` in place of the instruction, or of `several` bytes; None where a jump
+    cannot cover it, or it does not run elsewhere."""
     if len(code) < several:
         return None
     try:
-        action = (
-            _several(code[:several], address, slot + _ON)
-            if several
-            else displace(code, address, slot + _ON)
-        )
+        action = _several(code[:several], address, at) if several else displace(code, address, at)
     except (NotDisplaceableError, struct.error):
         return None
     if not isinstance(action, CodeCopy) or action.next - address < JUMP_SIZE:
         return None
-    go = b"\xff\x25" + _REL32.pack(word_at - (slot + _NOTE))
-    note = b"\xc6\x05" + _REL32.pack(word_at - (slot + _ON)) + bytes(((slot + _ON) & 0xFF,))
-    patch = b"\xe9" + _REL32.pack(slot - (address + JUMP_SIZE))
-    return Noting(patch, go + note + action.code, slot + _NOTE, action)
+    return action
+
+
+def _jump(address: int, to: int) -> bytes:
+    return b"\xe9" + _REL32.pack(to - (address + JUMP_SIZE))
 
 
 def _several(code: bytes, address: int, at: int) -> SeveralCopy:
@@ -103,15 +111,5 @@ def return_stub(
 ) -> ReturnStub | None:
     """For the instruction that `code` begins with, at `address`, or for `several` bytes; None where
     that cannot be covered. `code` of the answer lies `on` bytes behind the stub's start."""
-    try:
-        action = (
-            _several(code[:several], address, stub + on)
-            if several
-            else displace(code, address, stub + on)
-        )
-    except (NotDisplaceableError, struct.error):
-        return None
-    if not isinstance(action, CodeCopy) or action.next - address < JUMP_SIZE:
-        return None
-    patch = b"\xe9" + _REL32.pack(stub - (address + JUMP_SIZE))
-    return ReturnStub(patch, action.code, action)
+    action = _moved(code, address, stub + on, several)
+    return ReturnStub(_jump(address, stub), action.code, action) if action else None

@@ -6,9 +6,13 @@ src/runtime/mgcmark.go (gcMarkRootPrepare, markroot), Go 1.21 to 1.27.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator
+
+import numpy as np
 
 from goprobe.errors import UnreadableError
+from goprobe.process.memory.copies import Words
 from goprobe.runtime.heap.spantable import SpanTable
 from goprobe.runtime.roots.globals import global_roots
 from goprobe.runtime.roots.groups import RootColumns, Roots, join
@@ -42,3 +46,8 @@ def every_root(world: World, low: int, high: int, noted: Roots, held: Held = not
 def in_parts(roots: Roots) -> Iterator[RootColumns]:
     """All of them, some at a time, in columns."""
     yield from roots.parts()
+
+
+def joined(parts: Iterable[array[int]]) -> Words:
+    """The addresses of several groups, one behind the other."""
+    return np.frombuffer(b"".join(part.tobytes() for part in parts), np.uint64)
