@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,11 @@ from goprobe.model.report import Audited, Report
 from tests.support.go import matrix
 from tests.support.schemas import hold_report
 from tests.support.temporary import own_root
+
+# goprobe's byte code is kept, as users keep it: where the machine's Python is told to keep none,
+# each of the thousands of processes that tests start would compile half a second of it anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # The machine that tests run on is shared: how long an example takes says nothing of the code.
 settings.register_profile("goprobe", deadline=None, suppress_health_check=[HealthCheck.too_slow])
