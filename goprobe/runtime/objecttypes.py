@@ -20,6 +20,7 @@ from goprobe.compiled import first_time
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import word_at
+from goprobe.runtime.codetypes.addresses import constants_of
 from goprobe.runtime.codetypes.codetypes import CodeTypes, code_operands
 from goprobe.runtime.heap.bitmaps import HeapContents, PointerMaps
 from goprobe.runtime.heap.grouping import contained, distinct, groups as alike
@@ -33,6 +34,7 @@ from goprobe.runtime.types.catalog import Catalog, read_catalog
 from goprobe.runtime.types.flowloop import flow
 from goprobe.runtime.types.heapview import Graph, HeapView, RootWords, Witnesses
 from goprobe.runtime.types.inference import Typing, Typist
+from goprobe.runtime.types.madearrays import MadeArrays
 from goprobe.runtime.types.shape import WORD, Meaning
 from goprobe.runtime.types.shapes import FunctionFacts, Shapes
 from goprobe.runtime.types.wholes import Wholes
@@ -101,9 +103,19 @@ class ObjectTypes:
     @cached_property
     def catalog(self) -> Catalog:
         """Every type that the program's modules list, or its code names."""
-        world, taken = self._world, self._operands.target[self._operands.taken]
-        named = distinct(taken).astype(np.uint64) + np.uint64(world.bias)
-        return read_catalog(world.memory, world.layout, world.modules, named)
+        world = self._world
+        return read_catalog(world.memory, world.layout, world.modules, self._named)
+
+    @cached_property
+    def _named(self) -> Words:
+        """The addresses that code takes."""
+        taken = self._operands.target[self._operands.taken]
+        return distinct(taken).astype(np.uint64) + np.uint64(self._world.bias)
+
+    @cached_property
+    def _made_arrays(self) -> MadeArrays:
+        world = self._world
+        return MadeArrays(world.memory, self.catalog, self._named, constants_of(world))
 
     @cached_property
     def _operands(self) -> StaticOperands:
@@ -182,7 +194,7 @@ class ObjectTypes:
             texts=tuple(module.span("text") for module in world.modules if not module.bad),
             element_at=world.layout.offset("hchan", "elemtype"),
             catalog=self.catalog,
-            wholes=Wholes(self.catalog, masks, name),
+            wholes=Wholes(self.catalog, masks, name, self._made_arrays.of),
             by_mask=ByMask(self.catalog, masks, name, complete=not self._makes_types()),
             by_code=lambda words: self._by_code(groups, words),
         )

@@ -5,11 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.snapshot import take
-from goprobe.target.live import open_target
-from tests.support.go import build, matrix, running
-from tests.support.heap import TESTDATA
+from tests.support.go import matrix
+from tests.support.heap import told_objects
 
 BUILDS = {
     "plain": (),
@@ -24,27 +21,11 @@ REPLACED = {"replaced", "before", "copied", "written", "odd", "even"}
 """Slots that hold another thing than they were given: by an address, an index, on another way."""
 
 
-def _told(source: str, go: str, flags: tuple[str, ...]) -> list[tuple[str, str]]:
-    """What each object of the program is that is in the heap, and what is told of it."""
-    with running(build(TESTDATA / source, go=go, flags=flags)) as process:
-        said = [line.split(" ", 2)[1:] for line in process.lines if line.startswith("obj ")]
-        snapshot = take(open_target(process.pid))
-        try:
-            graph = HeapGraph(snapshot, lambda message: None)
-            nodes = [(what, graph.node_at(int(at, 16))) for at, what in said]
-            reached = graph.reachable
-            return [
-                (what, graph.type_name(node)) for what, node in nodes if node >= 0 and reached[node]
-            ]
-        finally:
-            snapshot.close()
-
-
 @pytest.mark.parametrize("go", matrix())
 @pytest.mark.parametrize("flags", BUILDS.values(), ids=BUILDS)
 def test_what_frames_hold(go: str, flags: tuple[str, ...]) -> None:
     """Nothing else than what it is; of generic code's types no more than their shape, perhaps."""
-    told = _told("bystack.go", go, flags)
+    told = told_objects("bystack.go", go, flags)
     wrong = [
         (what, name)
         for what, name in told
@@ -67,7 +48,7 @@ def test_what_frames_hold(go: str, flags: tuple[str, ...]) -> None:
 def test_generic_containers(go: str, flags: tuple[str, ...]) -> None:
     """One body of code serves several types of a shape: its dictionaries tell which. Where one has
     two types that the code may mean, the objects are not told; wrong they never are."""
-    told = _told("generics.go", go, flags)
+    told = told_objects("generics.go", go, flags)
     wrong = [
         (what, name)
         for what, name in told

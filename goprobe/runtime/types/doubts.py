@@ -64,8 +64,9 @@ class Doubts:
             row = self._shapes.row(shape)
             if row < 0:
                 continue
-            wholes = self._view.witnesses.wholes.holding(row, slot, into, length, mask)
-            if wholes is not None and len(wholes) == 1:
+            known = self._view.witnesses.wholes
+            wholes = known.holding(row, slot, into, length, mask)
+            if wholes is not None and len(wholes) == 1 and known.is_made(wholes[0], slot):
                 deduced.append((self._shapes.of_whole(wholes[0]), rows))
         return deduced
 

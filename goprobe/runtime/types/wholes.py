@@ -87,9 +87,17 @@ def _entries(rows: list[_Place]) -> _Entries:
 class Wholes:
     """Answers for one catalogue, each kept."""
 
-    def __init__(self, catalog: Catalog, masks: TypeMasks, name: Callable[[int], str]) -> None:
-        """`name` is the full name of the type whose descriptor is at an address."""
+    def __init__(
+        self,
+        catalog: Catalog,
+        masks: TypeMasks,
+        name: Callable[[int], str],
+        makes_arrays: Callable[[int], bool],
+    ) -> None:
+        """`name` is the full name of the type whose descriptor is at an address, `makes_arrays`
+        whether the program may make arrays of such values."""
         self._catalog = catalog
+        self._makes_arrays = makes_arrays
         self._masks = masks
         self._name = name
         self._entries: dict[tuple[int, SizeBounds, bool], _Entries | None] = {}
@@ -120,6 +128,12 @@ class Wholes:
             for w in entries.covering(into, length, step)
             if self._is_allocated(w.row) and (mask is None or self._has_mask(w, slot, mask))
         )
+
+    def is_made(self, whole: WholeType, slot: SizeBounds) -> bool:
+        """Whether the program makes such arrays, as far as is known. One without pointers of a type
+        that nothing makes arrays of is memory of another type that parts are cut from by unsafe."""
+        alone = not (whole.array and slot.noscan)
+        return alone or self._makes_arrays(int(self._catalog.address[whole.row]))
 
     def has_structs(self, part: int, slot: SizeBounds) -> bool:
         """Whether any struct that gets such a slot holds a value of a type."""
