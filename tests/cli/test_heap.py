@@ -11,7 +11,7 @@ import pytest
 
 from tests.report.screen import lines, raw_characters
 from tests.support.cli import environment, goprobe
-from tests.support.gdb import write_core
+from tests.support.gdb import gdbs, write_core
 from tests.support.go import Running, build, running, toolchain
 
 PROGRAM = """package main
@@ -253,7 +253,7 @@ def test_a_core_file_is_asked_like_a_process(
     program: Running, binary: Path, tmp_path: Path
 ) -> None:
     core = tmp_path / "core"
-    write_core(program.pid, core)
+    write_core(program.pid, core, gdbs()[0])
     ran = goprobe("heap", core, "--exe", binary, "--types", "--path", program["entry"], "--json")
     assert ran.code == 0, ran.err
     assert ran.json["snapshot"] == "core"

@@ -74,7 +74,9 @@ def test_the_table_has_a_line_for_it(told: dict[str, Any]) -> None:
 
 
 def test_other_programs_are_not_listed() -> None:
-    listed = goprobe("ps", "--json").json["programs"]
+    ran = goprobe("ps", "--json")
+    assert ran.code == 0, ran.err
+    listed = ran.json["programs"]
     assert os.getpid() not in [program["pid"] for program in listed]
 
 

@@ -26,10 +26,12 @@ def gdbs() -> list[GdbTool]:
 
 
 def write_core(pid: int, file: Path, gdb: GdbTool | None = None) -> None:
-    """What GDB's gcore command writes of a process, which goes on as it was."""
-    tool = gdb or gdbs()[0]
+    """What GDB's gcore command writes of a process, which goes on as it was: the newest GDB, which
+    leaves out what nobody wrote. An old one (13.1) writes more than a gigabyte of zeros."""
+    tool = gdb or gdbs()[-1]
     command = [*tool.command, "-nx", "-batch", "-p", str(pid), "-ex", f"gcore {file}"]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    env = {**os.environ, **tool.environment}
+    subprocess.run(command, check=True, capture_output=True, timeout=120, env=env)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

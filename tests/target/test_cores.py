@@ -20,7 +20,7 @@ from goprobe.model.location import Kind
 from goprobe.target.core import open_core
 from goprobe.target.live import open_target
 from tests.support.cli import goprobe
-from tests.support.gdb import write_core
+from tests.support.gdb import gdbs, write_core
 from tests.support.go import Running, build, running
 from tests.support.heap import TESTDATA
 
@@ -40,9 +40,9 @@ def program(binary: Path) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def core(program: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What GDB's gcore command writes of it."""
+    """What GDB's gcore command writes of it: the oldest GDB's, with a gigabyte of zeros."""
     file = tmp_path_factory.mktemp("core") / "zoo.core"
-    write_core(program.pid, file)
+    write_core(program.pid, file, gdbs()[0])
     return file
 
 
