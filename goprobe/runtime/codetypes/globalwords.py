@@ -7,12 +7,12 @@ about.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Set as AbstractSet
+from collections.abc import Collection, Iterable, Iterator, Set as AbstractSet
 
 import msgspec
 import numpy as np
 
-from goprobe.arch.code import Static, StaticWord, Store
+from goprobe.arch.code import Origin, Static, StaticWord, Store
 from goprobe.arch.machinecode import StaticOperands
 from goprobe.runtime.codetypes.functions import Functions
 from goprobe.runtime.codetypes.keptcode import Code
@@ -24,6 +24,7 @@ from goprobe.runtime.types.shapes import Shapes
 _STARTS = 3  # addresses before a word, taken somewhere, at which its variable may begin
 _LARGEST = 512  # bytes of such a variable
 _FUNCTIONS = 6  # that are looked into for one address
+_SEARCHED = 1 << 15  # bytes of a function of which every store is looked at
 _COPIES = 4  # of copies
 
 
@@ -50,6 +51,11 @@ class GlobalWords:
         for user in users:
             if user.stores and not user.uses <= said.used_words:
                 self._ask_stores(user, wanted, said)
+        for user in users:
+            if user.loads and not user.uses <= said.used_words:
+                self._ask_handed(user, wanted, said)
+                if not user.uses <= said.told_words:
+                    self._ask_every_store(user, wanted, said)
         said.copy()
         agreed = ((at, self._meanings.agreed(meanings)) for at, meanings in said.items())
         return {at: meaning for at, meaning in agreed if meaning not in (None, NIL)}
@@ -101,8 +107,31 @@ class GlobalWords:
         """What a function stores to the words."""
         if code := self._functions.code(user.entry):
             for store in map(code.store_at, sorted(user.stores)):
-                if store and (at := _place(code, store)) in wanted:
+                if store is not None:
+                    for at in _places(code, store) & wanted:
+                        self._stored(user.entry, code, store, at, said)
+
+    def _ask_every_store(self, user: _User, wanted: frozenset[int], said: _Said) -> None:
+        """What a function stores through pointers that may lead to the words, on whatever way: as a
+        loop does that goes down a tree, and begins at a variable."""
+        code = self._functions.code(user.entry) if user.size <= _SEARCHED else None
+        for store in code.stores if code else ():
+            if code and store.base and store.pc not in user.stores:
+                for at in _places(code, store) & wanted:
                     self._stored(user.entry, code, store, at, said)
+
+    def _ask_handed(self, user: _User, wanted: frozenset[int], said: _Said) -> None:
+        """What others store to the words, or to what holds them, who are called with an address."""
+        calls = self._meanings.handed(user.loads)
+        code = self._functions.code(user.entry) if calls else None
+        for to in calls if code else ():
+            starts = _statics(code.of(to.register, to.pc)) if code else set()
+            for offset, meaning in self._meanings.stores(user.entry, to) if starts else ():
+                for at in {start + offset for start in starts} & wanted - said.used_words:
+                    if meaning is None or self._meanings.is_vague(meaning):
+                        said.unknown.add(at)
+                    else:
+                        said.made(at, meaning)
 
     def _used(
         self, entry: int, code: Code, pc: int, target: int, wanted: frozenset[int], said: _Said
@@ -140,14 +169,16 @@ class GlobalWords:
                 said.used(address + WORD * i, (Rule(int(rules[i])), int(shapes[i])))
 
 
-def _place(code: Code, store: Store) -> int:
-    """The link-time address that is stored to; 0 where it is not known."""
+def _places(code: Code, store: Store) -> set[int]:
+    """The link-time addresses that are stored to, as far as they are known: the pointer may lead to
+    others, too, to which the same is stored."""
     if not store.base:
-        return store.offset
-    match code.of(store.base, store.pc):
-        case (Static(address=address),):
-            return address + store.offset
-    return 0
+        return {store.offset}
+    return {address + store.offset for address in _statics(code.of(store.base, store.pc))}
+
+
+def _statics(origins: Iterable[Origin]) -> set[int]:
+    return {origin.address for origin in origins if isinstance(origin, Static)}
 
 
 class _User(msgspec.Struct):
@@ -175,6 +206,11 @@ class _Said:
     def used_words(self) -> AbstractSet[int]:
         """The words of which a use is known."""
         return self._used.keys()
+
+    @property
+    def told_words(self) -> AbstractSet[int]:
+        """The words of which anything is known."""
+        return self._used.keys() | self._made.keys() | self.unknown
 
     def used(self, address: int, *meanings: Meaning) -> None:
         self._used.setdefault(address, set()).update(meanings)

@@ -76,6 +76,14 @@ PARAMETERS: dict[str, tuple[Word, ...]] = {
 """By function. Compiled code names all types that it hands over by address, but in generic code,
 which takes them from its dictionary."""
 
+EXCHANGED = {
+    "sync/atomic.StorePointer": 1,
+    "sync/atomic.SwapPointer": 1,
+    "sync/atomic.CompareAndSwapPointer": 2,
+}
+"""What stores a pointer where its first argument leads: the number of the one that is stored
+(src/sync/atomic/doc.go, src/runtime/atomic_pointer.go, Go 1.21 to 1.27)."""
+
 RESULTS: dict[str, tuple[Word, ...]] = {
     "runtime.newobject": (Word(0, Form.POINTER, 0),),
     "runtime.makemap_small": (Word(0, Form.MAP),),

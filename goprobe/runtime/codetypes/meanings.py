@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from goprobe.arch.code import (
     Framed,
     Given,
+    HandedOn,
     Holder,
     LoadedElement,
     LoadedWord,
@@ -27,7 +28,7 @@ from goprobe.process.memory.memory import u64
 from goprobe.runtime.codetypes.addresses import Addresses, Way
 from goprobe.runtime.codetypes.dictionaries import Dictionaries
 from goprobe.runtime.codetypes.functions import Functions
-from goprobe.runtime.codetypes.helpers import PARAMETERS, Form, Word, results
+from goprobe.runtime.codetypes.helpers import EXCHANGED, PARAMETERS, Form, Word, results
 from goprobe.runtime.codetypes.receivers import Receivers
 from goprobe.runtime.types.shape import WORD, Meaning, Rule
 from goprobe.runtime.types.shapes import Shapes
@@ -38,6 +39,7 @@ _DEPTH = 8
 NIL: Meaning = (Rule.NOTHING, 0)
 """Of what leads to no object."""
 _METHODS_DICTIONARY = INTEGER_ARGUMENTS[1]
+_OWN = ("runtime.", "sync.", "sync/atomic.")
 _GENERIC = "["  # in names of functions that have a dictionary
 _TELLING = frozenset({Rule.ONE, Rule.ARRAY, Rule.ANY, Rule.SLICE, Rule.TEXT, Rule.CHAN, Rule.FUNC})
 
@@ -137,6 +139,30 @@ class Meanings:
         name = self._functions.name(target)
         generic = self._dictionaries.is_method(name)
         return generic or name in PARAMETERS or self._receivers.pointed_at(name) != 0
+
+    def handed(self, loads: Iterable[int]) -> list[HandedOn]:
+        """Whom what is loaded at some places seems to be handed to, where code may tell."""
+        every = (to for pc in sorted(loads) for to in self._functions.ahead(pc))
+        return [to for to in every if to.register and self._tells(to.target)]
+
+    def _tells(self, target: int) -> bool:
+        name = self._functions.name(target)
+        return name in EXCHANGED or (bool(name) and not name.startswith(_OWN))
+
+    def stores(self, entry: int, call: HandedOn) -> Iterator[tuple[int, Meaning | None]]:
+        """What a function that the one at `entry` calls stores through the pointer that it is
+        given in a register: how far from where that leads, and what the word means; None where
+        that is not known."""
+        number = EXCHANGED.get(self._functions.name(call.target))
+        if number is not None:
+            if call.register == INTEGER_ARGUMENTS[0]:
+                yield 0, self.of(entry, INTEGER_ARGUMENTS[number], call.pc)
+            return
+        code = self._functions.code(call.target)
+        for store in code.stores if code else ():
+            if code and store.base and Given(call.register) in code.of(store.base, store.pc):
+                way = (call.pc + 1,)
+                yield store.offset, self.of(call.target, store.register, store.pc, 0, way)
 
     def used_as(self, entry: int, origin: Origin) -> frozenset[Meaning]:
         """What a function takes a value for that another one has returned to it."""

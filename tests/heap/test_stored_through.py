@@ -1,0 +1,29 @@
+"""Variables that are filled through pointers to them, in programs without debug information."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.go import matrix
+from tests.support.heap import told_objects
+
+BUILDS = {
+    "plain": (),
+    "stripped": ("-ldflags=-s -w",),
+    "pie": ("-ldflags=-s -w", "-buildmode=pie"),
+    "unoptimized-stripped": ("-ldflags=-s -w", "-gcflags=all=-N -l"),
+}
+TOLD = {"branch", "apple", "pear", "link[main.apple]"}
+
+
+@pytest.mark.parametrize("go", matrix())
+@pytest.mark.parametrize("flags", BUILDS.values(), ids=BUILDS)
+def test_stored_through_pointers(go: str, flags: tuple[str, ...]) -> None:
+    """By their loops, callees and generic code; what an unsafe.Pointer holds, which is given values
+    of two types, is not told, however they come there."""
+    told = told_objects("storedthrough.go", go, flags)
+    assert len(told) == 31
+    assert not [(what, name) for what, name in told if name not in ("", what)]
+    if "-gcflags=all=-N -l" not in flags:
+        named = {what.removeprefix("main.") for what, name in told if name}
+        assert named >= TOLD
