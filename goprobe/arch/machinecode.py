@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from goprobe.arch.amd64.machinecode import (
     StaticOperands as StaticOperands,
+    addresses_taken as addresses_taken,
     call_before as call_before,
     calls_to as calls_to,
     decode as decode,

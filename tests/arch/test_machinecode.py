@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from goprobe.arch.machinecode import calls_to, decode, known_at, references
+import pytest
+
+from goprobe.arch.machinecode import (
+    addresses_taken,
+    calls_to,
+    decode,
+    known_at,
+    references,
+    static_operands,
+)
 from goprobe.arch.machinefacts import Constant, Known, StackAddress
 from goprobe.binary.elf.elf import ElfFile
+from goprobe.binary.elf.image import Image
 from goprobe.binary.pcln.find import open_line_table
 from tests.support.go import build
 
@@ -97,3 +107,39 @@ def test_the_calls_of_a_binary_are_those_that_disassembling_it_all_finds() -> No
                     wanted[instruction.ip] = target
     assert len(wanted) > 20
     assert {pc: t for pc, t in found.items() if pc in wanted} == wanted
+
+
+def test_addresses_are_taken_of_what_is_wanted() -> None:
+    code = bytes.fromhex("90 488d0500010000 4c8d3d00020000 488b0500010000 488d05000000")
+    first, second = BASE + 8 + 0x100, BASE + 15 + 0x200
+    taken = [(BASE + 1, first), (BASE + 8, second)]
+    assert list(addresses_taken([(code, BASE)], {first, second})) == taken
+    assert list(addresses_taken([(code, BASE)], {second})) == taken[1:]
+
+
+PRINTS = 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println(1) }\n'
+
+
+def test_addresses_taken_in_a_real_binary_are_those_of_the_columns() -> None:
+    elf = ElfFile(build(PRINTS))
+    entries = {function.entry for function in open_line_table(elf).functions()}
+    operands = static_operands(elf.code(), [(min(entries), max(entries) + 1)])
+    rows = zip(operands.pc.tolist(), operands.target.tolist(), operands.taken, strict=True)
+    expected = sorted((pc, target) for pc, target, taken in rows if taken and target in entries)
+    assert expected
+    assert sorted(addresses_taken(elf.code(), entries)) == expected
+
+
+@pytest.mark.parametrize("mode", ["exe", "pie"])
+def test_pointers_in_data_are_those_that_the_loader_leaves(mode: str) -> None:
+    elf = ElfFile(build(PRINTS, flags=[f"-buildmode={mode}"]))
+    image = Image(elf)
+    entries = {function.entry for function in open_line_table(elf).functions()}
+    pointers = image.pointers_among(entries)
+    assert pointers
+    for at, target in pointers[:100]:
+        assert at % 8 == 0
+        assert image.pointer(at) == target
+    for target in sorted({target for _, target in pointers})[:20]:
+        known = {at for at, each in pointers if each == target}
+        assert known >= set(image.pointers_to(target))

@@ -17,7 +17,7 @@ from goprobe.analysis.escape.callgraph import CallEdge, CallGraph
 from goprobe.analysis.escape.calls import CodeMap, has_runtime_name
 from goprobe.analysis.escape.methods import method_name
 from goprobe.analysis.escape.proof import Prover, Question
-from goprobe.arch.machinecode import static_operands
+from goprobe.arch.machinecode import addresses_taken
 from goprobe.binary.elf.image import Image
 from goprobe.binary.pcln.format import Function
 from goprobe.model.escape import ProofVerdict
@@ -123,13 +123,9 @@ class RuntimeCalls:
 
     def _taken(self, words: dict[int, int], own: dict[int, Function]) -> Iterator[int]:
         """The words and functions of the runtime whose address code outside of it takes."""
-        lines = self._program.lines
-        places = sorted(words) or [0]
-        parts = [(places[0], places[-1] + 1), (lines.low, lines.high)]
-        operands = static_operands(self._code.code_outside(), parts)
-        rows = zip(operands.pc.tolist(), operands.target.tolist(), operands.taken, strict=True)
-        for pc, target, is_taken in rows:
-            if is_taken and (target in words or target in own) and self._is_outside(pc):
+        wanted = words.keys() | own.keys()
+        for pc, target in addresses_taken(self._code.code_outside(), wanted):
+            if self._is_outside(pc):
                 yield target
 
     def _is_outside(self, pc: int) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from typing import Any
 
 import iced_x86 as iced
@@ -36,6 +36,7 @@ Column = Any  # numpy's, which few who read code need
 _REL32_SIZE = 5  # bytes: the opcode and a displacement of four
 _REL32 = struct.Struct("<i")
 _BEGINS_CALL = re.compile(rb"[\xe8\xe9]")
+_BEGINS_LEA = re.compile(rb"[\x48\x4c]\x8d[\x05\x0d\x15\x1d\x25\x2d\x35\x3d]")
 # FF /2: a register, or memory by one, with or without a SIB byte, and a displacement of none,
 # one or four bytes (Intel SDM, volume 2, section 2.1.5).
 _INDIRECT = re.compile(
@@ -197,6 +198,24 @@ def static_operands(
     order = np.argsort(led_to, kind="stable")
     done = done[order]
     return StaticOperands(np.concatenate(pcs)[order], led_to[order], done == _LEA, done == _STORE)
+
+
+def addresses_taken(
+    sections: Iterable[tuple[bytes, int]], wanted: Container[int]
+) -> Iterator[tuple[int, int]]:
+    """Where the address of what is wanted seems to be taken, and which: the LEA of static_operands.
+
+    Without numpy: of a program's code it takes longer to load that than to do this.
+    """
+    distance = _REL32.unpack_from
+    for code, address in sections:
+        most = len(code) - _STATIC_OPERAND
+        for match in _BEGINS_LEA.finditer(code):
+            at = match.start()
+            if at <= most:
+                target = at + _STATIC_OPERAND + address + distance(code, at + 3)[0]
+                if target in wanted:
+                    yield at + address, target
 
 
 def decode(code: bytes, address: int) -> Iterator[iced.Instruction]:

@@ -18,6 +18,7 @@ _RELA = struct.Struct("<QQq")
 _DT_RELA, _DT_RELASZ = 7, 8  # include/uapi/linux/elf.h
 _DYNAMIC_LIMIT = 1 << 16
 _HITS_LIMIT = 1 << 16
+_WORD = 8
 _ADDRESS_END = 1 << 64  # of the file's own claims, not of what the processor can address
 
 
@@ -53,26 +54,25 @@ class Image:
     def pointers_among(self, targets: Collection[int]) -> list[tuple[int, int]]:
         """The aligned words of data, read-only ones too, that hold one of these addresses: where
         they are, and which."""
-        import numpy as np
-
-        wanted = np.array(sorted(targets), np.uint64)
+        wanted = frozenset(targets)
         pointers: list[tuple[int, int]] = []
         for segment in self._elf.segments:
             if segment.type != PT_LOAD or segment.flags & PF_X:
                 continue
-            raw = self._elf.view(segment.offset, segment.file_size)
-            skipped = -segment.address % 8
-            raw = raw[skipped : skipped + max(len(raw) - skipped, 0) // 8 * 8]
-            words = np.frombuffer(raw, "<u8")
-            at = np.flatnonzero(np.isin(words, wanted))
+            skipped = -segment.address % _WORD
             low = segment.address + skipped
-            pointers += zip((at * 8 + low).tolist(), words[at].tolist(), strict=True)
+            words = self._words(segment.offset + skipped, segment.file_size - skipped)
+            pointers += [(low + _WORD * i, w) for i, w in enumerate(words) if w in wanted]
         for start, end in self._relas:
-            raw = self._elf.view(start, end - start)
-            rows = np.frombuffer(raw[: len(raw) // _RELA.size * _RELA.size], "<u8").reshape(-1, 3)
-            hit = rows[(rows[:, 1] == _RELATIVE) & np.isin(rows[:, 2], wanted)]
-            pointers += zip(hit[:, 0].tolist(), hit[:, 2].tolist(), strict=True)
+            words = self._words(start, (end - start) // _RELA.size * _RELA.size)
+            rows = zip(words[::3], words[1::3], words[2::3], strict=False)
+            pointers += [(at, w) for at, how, w in rows if how == _RELATIVE and w in wanted]
         return pointers
+
+    def _words(self, offset: int, size: int) -> memoryview[int]:
+        """The whole ones of a part of the file."""
+        raw = memoryview(self._elf.view(offset, max(size, 0)))
+        return raw[: len(raw) // _WORD * _WORD].cast("Q")
 
     def _rela(self, needle: bytes, within: int, start: int, end: int) -> int:
         """The first entry in [start, end) that has `needle` at byte `within`, or -1."""
