@@ -58,26 +58,30 @@ def _pids() -> Iterator[int]:
 def _look(pid: int) -> RunningProgram | str:
     """What is known of a process; why it is left out where it holds no Go program, or is gone."""
     try:
-        Path(f"/proc/{pid}/exe").readlink()
+        _executable(pid)
     except PermissionError:
         return _FORBIDDEN
     except OSError:  # a kernel's thread, or gone
         return _NOT_GO
     try:
-        if not may_hold_go(pid):
-            return _NOT_GO
-        command, rss, user = _command(pid), resident_bytes(pid), _user(_owner(pid))
-    except (GoprobeError, OSError):
+        return _described(pid) if may_hold_go(pid) else _NOT_GO
+    except (GoprobeError, OSError):  # it has ended meanwhile
         return _NOT_GO
+
+
+def _described(pid: int) -> RunningProgram:
+    """Raises GoprobeError or OSError where the process is gone."""
+    command, rss, user = _command(pid), resident_bytes(pid), _user(_owner(pid))
     try:
         target = open_target(pid)
+        count, why = _goroutines(target)
+    except TargetGoneError:
+        raise
     except (GoprobeError, UnreadableError, OSError) as error:
-        if isinstance(error, TargetGoneError) or not Path(f"/proc/{pid}").exists():
-            return _NOT_GO
+        _executable(pid)  # what ends loses its files first, and has a number for a while
         return RunningProgram(
             pid=pid, user=user, go="", stripped=False, rss=rss, command=command, why=str(error)
         )
-    count, why = _goroutines(target)
     belongs = membership(pid)
     return RunningProgram(
         pid=pid,
@@ -92,6 +96,11 @@ def _look(pid: int) -> RunningProgram | str:
         command=command,
         why=why,
     )
+
+
+def _executable(pid: int) -> Path:
+    """Raises OSError where the process has none (any more)."""
+    return Path(f"/proc/{pid}/exe").readlink()
 
 
 def _goroutines(target: Target) -> tuple[int | UnsetType, str]:

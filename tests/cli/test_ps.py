@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import getpass
 import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from goprobe.analysis.ps import ps
 from goprobe.model.ps import PsReport, RunningProgram
 from goprobe.model.report import Tool
 from goprobe.report import RenderOptions, render
@@ -78,6 +82,25 @@ def test_other_programs_are_not_listed() -> None:
     assert ran.code == 0, ran.err
     listed = ran.json["programs"]
     assert os.getpid() not in [program["pid"] for program in listed]
+
+
+def test_programs_that_end_meanwhile_are_left_out() -> None:
+    """Each `ps` meets some in every state of their end: looked for, read, not yet waited for."""
+    short = build('package main\n\nimport "time"\n\nfunc main() { time.Sleep(3e6) }\n')
+    done = Event()
+
+    def run_again() -> None:
+        while not done.is_set():
+            subprocess.run([short], check=True)
+
+    with ThreadPoolExecutor(3) as runs:
+        again = [runs.submit(run_again) for _ in range(3)]
+        try:
+            told = [program for _ in range(100) for program in ps().programs]
+        finally:
+            done.set()
+    assert all(run.exception() is None for run in again)
+    assert not [program.why for program in told if program.command == str(short) and program.why]
 
 
 def test_the_page_has_the_table() -> None:
