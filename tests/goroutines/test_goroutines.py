@@ -259,7 +259,7 @@ def test_runtimes_own(compared: Compared) -> None:
     assert len(system) >= 4
 
 
-DEEP = 1500  # calls: more than 300 KiB of stack
+DEEP = 6000  # calls: more than 1.3 MiB of stack
 
 
 def _deep_groups(report: GoroutinesReport) -> list[GoroutineGroup]:

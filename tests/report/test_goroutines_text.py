@@ -145,3 +145,27 @@ def test_functions_of_one_package_are_told_apart_in_eighty_columns() -> None:
     assert told.startswith("".join("server" + name.removeprefix(package) for name in names))
     whole = text(found, RenderOptions(verbose=True)).replace(" ", "").replace("\n", "")
     assert "github.com/nats-io" in whole
+
+
+def test_what_calls_itself_again_and_again_is_told_once_with_how_often() -> None:
+    def called(name: str, line: int) -> CallSite:
+        return CallSite(f"main.{name}", "/home/gopher/main.go", line, Address(line), own=True)
+
+    down, term, factor = called("down", 4), called("term", 8), called("factor", 9)
+    round_about = (
+        *PARKED[:1],
+        called("wait", 3),
+        *[down] * 3000,
+        *[term, factor] * 40,
+        *[term] * 2,
+    )
+    group = GoroutineGroup(1, "waiting", "sleep", (1,), (*round_about, *PARKED[2:]))
+    found = replace(report(), groups=(group,))
+    few = " ".join(text(found).split())
+    deep = "main.wait main.go:3 main.down main.go:4 … the same 2,999 times more"
+    assert deep + " main.term main.go:8 main.factor main.go:9 Next" in few
+    goroutine = replace(state(1), frames=group.frames)
+    shown = text(replace(found, goroutines=(goroutine,)))
+    rounds = " main.term main.go:8 main.factor main.go:9 … these 2 frames 39 times more"
+    rest = " main.term main.go:8 main.term main.go:8 runtime.goexit"
+    assert deep + rounds + rest in " ".join(shown.split())

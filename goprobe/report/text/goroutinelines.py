@@ -9,6 +9,7 @@ from rich.text import Text
 
 from goprobe.model.attached import CallSite, Creation, GoroutineGroup
 from goprobe.report import words
+from goprobe.report.folding import folded
 from goprobe.report.text.locals import has_variables, variables
 from goprobe.report.text.page import Column, Page, Span
 from goprobe.report.waitwords import ages
@@ -23,12 +24,12 @@ _COLUMNS = (Column(elastic=True, cut=True, amid=True), Column(elastic=True, cut=
 _RUNTIME = ("runtime.", "internal/runtime/")
 
 
-def telling(sites: Sequence[CallSite]) -> Sequence[CallSite]:
+def _telling(sites: Sequence[CallSite]) -> Sequence[CallSite]:
     """The frames that say what a goroutine is about: the program's own code and what that called;
     not how the runtime parks and starts it, nor how libraries wait."""
     outside = [frame for frame in sites if not frame.function.startswith(_RUNTIME)]
     first = next((i for i, frame in enumerate(outside) if frame.own), 0)
-    return (outside[max(first - _FEW_CALLED, 0) :] or sites)[:_FEW_FRAMES]
+    return outside[max(first - _FEW_CALLED, 0) :] or sites
 
 
 def group_head(group: GoroutineGroup) -> list[Span]:
@@ -70,13 +71,28 @@ def _made(page: Page, created: Creation) -> str:
     return f"created by {page.named(created.function)}" + (f"  {place}" if place else "")
 
 
-def frames(page: Page, sites: Sequence[CallSite]) -> None:
-    if has_variables(sites):
-        for site in sites:
+def frames(page: Page, sites: Sequence[CallSite], *, whole: bool = True) -> None:
+    """Those of one stack, innermost first; unless it is `whole`, the few that say what it is about.
+    What calls itself again and again is told once, with how often."""
+    chosen, most = (sites, None) if whole else (_telling(sites), _FEW_FRAMES)
+    if has_variables(chosen):
+        for site in chosen[:most]:
             page.table([_frame(page, site)], _COLUMNS, INDENT * 2)
             variables(page, site, INDENT * 4)
         return
-    page.table([_frame(page, site) for site in sites], _COLUMNS, INDENT * 2)
+    rows: list[list[Text]] = []
+    for once, times in folded(chosen):
+        rows += [_frame(page, site) for site in once]
+        if times > 1:
+            rows.append(
+                [page.text((page.glyphs.cut, "dim")), page.text((_again(once, times), "dim"))]
+            )
+    page.table(rows[:most], _COLUMNS, INDENT * 2)
+
+
+def _again(once: Sequence[CallSite], times: int) -> str:
+    what = "the same" if len(once) == 1 else f"these {len(once)} frames"
+    return f"{what} {words.counted(times - 1, 'time')} more"
 
 
 def ended(page: Page, why: str | UnsetType) -> None:

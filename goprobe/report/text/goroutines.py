@@ -19,7 +19,6 @@ from goprobe.report.text.goroutinelines import (
     group_head,
     left_out,
     origins,
-    telling,
 )
 from goprobe.report.text.leaks import leaks
 from goprobe.report.text.page import Column, Page, Span
@@ -133,7 +132,7 @@ def _groups(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
     for group in shown:
         page.blank()
         page.paragraph(*group_head(group), hanging=INDENT)
-        frames(page, group.frames if whole else telling(group.frames))
+        frames(page, group.frames, whole=whole)
         ended(page, group.frames_end)
         _untold(page, [untold[i] for i in group.ids if i in untold])
         waits_on(page, group.waits_on, several=True, left=group.more_waits_on)

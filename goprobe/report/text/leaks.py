@@ -18,7 +18,6 @@ from goprobe.report.text.goroutinelines import (
     group_head,
     left_out,
     origins,
-    telling,
 )
 from goprobe.report.text.page import Column, Page
 from goprobe.report.text.waits import waits_on
@@ -35,7 +34,7 @@ def leaks(page: Page, report: GoroutinesReport, summary: LeakSummary, *, whole: 
         page.blank()
         page.paragraph(*group_head(group), hanging=INDENT)
         _why(page, group)
-        frames(page, group.frames if whole else telling(group.frames))
+        frames(page, group.frames, whole=whole)
         ended(page, group.frames_end)
         origins(page, group)
     left_out(page, report.groups[len(shown) :])

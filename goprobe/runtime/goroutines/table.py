@@ -25,7 +25,7 @@ Words = NDArray[np.uint64]
 Indexes = NDArray[np.int64]
 
 _G_LIMIT = 1 << 24
-_STACK_LIMIT = 1 << 20  # bytes of one stack
+_STACK_LIMIT = 1 << 24  # bytes of one stack: 4 ms of a stop (m)
 _BUDGET = 1 << 28  # bytes of all
 _WORD = 8
 _MARGIN = 512  # bytes
