@@ -1,34 +1,52 @@
-"""What stands in a row again and again, told once: the frames of functions that call themselves."""
+"""What stands in a row again and again: the frames of functions that call themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from goprobe.model.attached import CallSite
+import msgspec
 
 _LONGEST = 8  # calls of one round: a parser's expression, term, factor, ...
-_LEAST = 3  # rounds
+_LEAST = 3  # times
+_FIRST = 2  # times, of a recursion whose middle is left out
 
 
-def folded(sites: Sequence[CallSite]) -> list[tuple[Sequence[CallSite], int]]:
-    """Frames in their order: rounds, each with how often it stands there, one behind the other."""
-    told: list[tuple[Sequence[CallSite], int]] = []
-    places = [(site.function, site.pc, site.line) for site in sites]
+class Round(msgspec.Struct, frozen=True):
+    """So many frames from `start` on, which stand there so many times, one behind the other."""
+
+    start: int
+    length: int
+    times: int
+
+
+def rounds(places: Sequence[tuple[str, int, int]]) -> list[Round]:
+    """All frames in their order, by where each stands; what is not repeated is a round of one."""
+    told: list[Round] = []
     at = 0
-    while at < len(sites):
-        length, times = _round_at(places, at)
-        told.append((sites[at : at + length], times))
-        at += length * times
+    while at < len(places):
+        told.append(_round_at(places, at))
+        at += told[-1].length * told[-1].times
     return told
 
 
-def _round_at(places: Sequence[tuple[str, int, int]], at: int) -> tuple[int, int]:
-    """The shortest round that begins there and is worth folding, else one frame, once."""
+def middles(places: Sequence[tuple[str, int, int]]) -> dict[int, range]:
+    """The frames between a recursion's first rounds and its last, by the first of them."""
+    inner: dict[int, range] = {}
+    for each in rounds(places):
+        low = each.start + _FIRST * each.length
+        high = each.start + (each.times - 1) * each.length
+        if high - low > 1:
+            inner[low] = range(low, high)
+    return inner
+
+
+def _round_at(places: Sequence[tuple[str, int, int]], at: int) -> Round:
+    """The shortest that begins there and is repeated often enough."""
     for length in range(1, _LONGEST + 1):
         end = at + length
         while end < len(places) and places[end] == places[end - length]:
             end += 1
         times = (end - at) // length
         if times >= _LEAST:
-            return length, times
-    return 1, 1
+            return Round(at, length, times)
+    return Round(at, 1, 1)

@@ -98,6 +98,20 @@ def test_of_many_stops_the_first_and_the_last_are_shown() -> None:
     assert text(many, RenderOptions(verbose=True)).count("\nStop ") == 30
 
 
+def test_of_a_recursion_the_first_rounds_and_the_last_are_shown() -> None:
+    stop = hello().stops[-1]
+    call, outer = stop.frames[0], stop.frames[1:]
+    odd, even = (structs.replace(call, function=f"main.{name}") for name in ("odd", "even"))
+    deep = structs.replace(stop, frames=(call, *(odd, even) * 50, *outer))
+    report = structs.replace(hello(), stops=(deep,))
+    shown = [line.split()[:2] for line in text(report).split("\n") if line.startswith("  #")]
+    inner, rest = ["#5", "to"], [["#99", "main.odd"], ["#100", "main.even"]]
+    first = [["#1", "main.odd"], ["#2", "main.even"], ["#3", "main.odd"], ["#4", "main.even"]]
+    assert shown[1:8] == [*first, inner, *rest]
+    assert "  #5 to #98: 94 more of the same: -v shows them" in text(report)
+    assert text(report, RenderOptions(verbose=True)).count(" main.odd  ") == 50
+
+
 def test_an_optimised_program_is_answered_by_the_argument_of_the_call() -> None:
     shown = text(hello([println_argument()], optimized=True))
     top = shown.split("Memory, as Go sees it")[0]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import UNSET, UnsetType
 from rich.text import Text
 
 from goprobe.model.attached import CallSite, Creation, GoroutineGroup
 from goprobe.report import words
-from goprobe.report.folding import folded
+from goprobe.report.folding import Round, middles, rounds
 from goprobe.report.text.locals import has_variables, variables
 from goprobe.report.text.page import Column, Page, Span
 from goprobe.report.waitwords import ages
@@ -75,24 +75,33 @@ def frames(page: Page, sites: Sequence[CallSite], *, whole: bool = True) -> None
     """Those of one stack, innermost first; unless it is `whole`, the few that say what it is about.
     What calls itself again and again is told once, with how often."""
     chosen, most = (sites, None) if whole else (_telling(sites), _FEW_FRAMES)
+    places = [(site.function, site.pc, site.line) for site in chosen]
     if has_variables(chosen):
-        for site in chosen[:most]:
-            page.table([_frame(page, site)], _COLUMNS, INDENT * 2)
-            variables(page, site, INDENT * 4)
+        _with_variables(page, chosen[:most], {} if page.options.verbose else middles(places[:most]))
         return
     rows: list[list[Text]] = []
-    for once, times in folded(chosen):
-        rows += [_frame(page, site) for site in once]
-        if times > 1:
-            rows.append(
-                [page.text((page.glyphs.cut, "dim")), page.text((_again(once, times), "dim"))]
-            )
+    for each in rounds(places):
+        rows += [_frame(page, site) for site in chosen[each.start : each.start + each.length]]
+        if each.times > 1:
+            rows.append([page.text((page.glyphs.cut, "dim")), page.text((_again(each), "dim"))])
     page.table(rows[:most], _COLUMNS, INDENT * 2)
 
 
-def _again(once: Sequence[CallSite], times: int) -> str:
-    what = "the same" if len(once) == 1 else f"these {len(once)} frames"
-    return f"{what} {words.counted(times - 1, 'time')} more"
+def _with_variables(page: Page, sites: Sequence[CallSite], repeated: Mapping[int, range]) -> None:
+    within = range(0)
+    for i, site in enumerate(sites):
+        within = repeated.get(i, within)
+        if i not in within:
+            page.table([_frame(page, site)], _COLUMNS, INDENT * 2)
+            variables(page, site, INDENT * 4)
+        elif i == within.start:
+            told = f"{words.counted(len(within), 'frame')} more of the same: -v shows them"
+            page.line((told, "dim"), indent=INDENT * 2)
+
+
+def _again(each: Round) -> str:
+    what = "the same" if each.length == 1 else f"these {each.length} frames"
+    return f"{what} {words.counted(each.times - 1, 'time')} more"
 
 
 def ended(page: Page, why: str | UnsetType) -> None:

@@ -11,6 +11,7 @@ from goprobe.model.location import Location
 from goprobe.model.trace import Frame, StopReport
 from goprobe.model.value import State, Variable
 from goprobe.report import words
+from goprobe.report.folding import middles
 from goprobe.report.selection import value_text
 from goprobe.report.text.look import STATE_WORDS, style_of
 from goprobe.report.text.page import Column, Page, Span
@@ -68,8 +69,16 @@ def _registers(page: Page, stop: StopReport) -> None:
 
 
 def _frames(page: Page, stop: StopReport) -> None:
-    hidden = 0
+    hidden, within = 0, range(0)
+    places = [(frame.function, frame.pc, frame.line) for frame in stop.frames]
+    repeated = {} if page.options.verbose else middles(places)
     for index, frame in enumerate(stop.frames):
+        within = repeated.get(index, within)
+        if index in within:
+            if index == within.start:
+                told = f"#{index} to #{within[-1]}: {len(within)} more of the same: -v shows them"
+                page.line((told, "dim"), indent=_FRAME_INDENT)
+            continue
         own = [v for v in stop.variables if v.frame == index]
         if not (page.options.verbose or own or index == 0 or _interesting(frame)):
             hidden += 1
