@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from goprobe.model.attached import CallSite
+from goprobe.model.trace import Frame
+
 _LONGEST = 8  # calls of one round: a parser's expression, term, factor, ...
 _LEAST = 3  # times
 _FIRST = 2  # times, of a recursion whose middle is left out
@@ -19,8 +22,9 @@ class Round(msgspec.Struct, frozen=True):
     times: int
 
 
-def rounds(places: Sequence[tuple[str, int, int]]) -> list[Round]:
+def rounds(frames: Sequence[Frame | CallSite]) -> list[Round]:
     """All frames in their order, by where each stands; what is not repeated is a round of one."""
+    places = [(frame.function, frame.pc, frame.line) for frame in frames]
     told: list[Round] = []
     at = 0
     while at < len(places):
@@ -29,10 +33,10 @@ def rounds(places: Sequence[tuple[str, int, int]]) -> list[Round]:
     return told
 
 
-def middles(places: Sequence[tuple[str, int, int]]) -> dict[int, range]:
+def middles(frames: Sequence[Frame | CallSite]) -> dict[int, range]:
     """The frames between a recursion's first rounds and its last, by the first of them."""
     inner: dict[int, range] = {}
-    for each in rounds(places):
+    for each in rounds(frames):
         low = each.start + _FIRST * each.length
         high = each.start + (each.times - 1) * each.length
         if high - low > 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec import UNSET, UnsetType
 from rich.text import Text
@@ -75,19 +75,19 @@ def frames(page: Page, sites: Sequence[CallSite], *, whole: bool = True) -> None
     """Those of one stack, innermost first; unless it is `whole`, the few that say what it is about.
     What calls itself again and again is told once, with how often."""
     chosen, most = (sites, None) if whole else (_telling(sites), _FEW_FRAMES)
-    places = [(site.function, site.pc, site.line) for site in chosen]
     if has_variables(chosen):
-        _with_variables(page, chosen[:most], {} if page.options.verbose else middles(places[:most]))
+        _with_variables(page, chosen[:most])
         return
     rows: list[list[Text]] = []
-    for each in rounds(places):
+    for each in rounds(chosen):
         rows += [_frame(page, site) for site in chosen[each.start : each.start + each.length]]
         if each.times > 1:
             rows.append([page.text((page.glyphs.cut, "dim")), page.text((_again(each), "dim"))])
     page.table(rows[:most], _COLUMNS, INDENT * 2)
 
 
-def _with_variables(page: Page, sites: Sequence[CallSite], repeated: Mapping[int, range]) -> None:
+def _with_variables(page: Page, sites: Sequence[CallSite]) -> None:
+    repeated = {} if page.options.verbose else middles(sites)
     within = range(0)
     for i, site in enumerate(sites):
         within = repeated.get(i, within)

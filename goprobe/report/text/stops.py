@@ -70,8 +70,7 @@ def _registers(page: Page, stop: StopReport) -> None:
 
 def _frames(page: Page, stop: StopReport) -> None:
     hidden, within = 0, range(0)
-    places = [(frame.function, frame.pc, frame.line) for frame in stop.frames]
-    repeated = {} if page.options.verbose else middles(places)
+    repeated = {} if page.options.verbose else middles(stop.frames)
     for index, frame in enumerate(stop.frames):
         within = repeated.get(index, within)
         if index in within:

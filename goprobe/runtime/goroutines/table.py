@@ -49,7 +49,6 @@ class GoroutineTable(msgspec.Struct, frozen=True, kw_only=True):
     stack_at: Indexes
     stack_size: Indexes
     stacks: bytearray
-    whole: bool
     unreadable: int = 0
     """Entries of allgs that lead to no memory; they are left out."""
 
@@ -81,14 +80,10 @@ class Structs(msgspec.Struct, frozen=True):
 
 
 class StackPart(msgspec.Struct, frozen=True):
-    """What is to be copied of each goroutine's stack: `size` bytes from `sp` on.
-
-    `whole`: no stack is longer than that.
-    """
+    """What is to be copied of each goroutine's stack: `size` bytes from `sp` on."""
 
     sp: Words
     size: Words
-    whole: bool
 
 
 class GoroutineCopy(msgspec.Struct, frozen=True):
@@ -143,7 +138,7 @@ def copy_again(memory: Memory, layout: Layout, allgs: int, old: GoroutineCopy) -
     moved = np.ones(len(addresses), np.bool_)
     moved[:known] = (use.sp[:known] != old.use.sp) | (use.size[:known] != old.use.size)
     rows = np.flatnonzero(moved)
-    at[rows] = _stacks_at(memory, old.stacks, StackPart(use.sp[rows], use.size[rows], use.whole))
+    at[rows] = _stacks_at(memory, old.stacks, StackPart(use.sp[rows], use.size[rows]))
     return GoroutineCopy(structs, use, old.stacks, at)
 
 
@@ -182,8 +177,8 @@ def _stacks_used(layout: Layout, structs: Structs) -> StackPart:
     low, high = columns["stack.lo"], columns["stack.hi"]
     parked = ~_dead(layout, status) & (status != np.uint64(layout.constants["_Grunning"]))
     parked &= (low <= sp) & (sp < high)
-    sizes, whole = _bounded(np.where(parked, high - sp, np.uint64(0)))
-    use = StackPart(np.empty_like(sp), np.empty_like(sp), whole)
+    sizes = _bounded(np.where(parked, high - sp, np.uint64(0)))
+    use = StackPart(np.empty_like(sp), np.empty_like(sp))
     use.sp[order], use.size[order] = np.where(parked, sp, np.uint64(0)), sizes
     return use
 
@@ -206,7 +201,6 @@ def table_of(copy: GoroutineCopy, layout: Layout, rows: Indexes) -> GoroutineTab
         stack_at=at,
         stack_size=np.where(at == MISSING, 0, size),
         stacks=copy.stacks.buffer,
-        whole=copy.use.whole,
         unreadable=len(rows) - len(there),
     )
 
@@ -250,7 +244,7 @@ def _addresses(memory: Memory, allgs: int) -> Words:
     return np.frombuffer(memory.read(at, _WORD * count), np.uint64)
 
 
-def _bounded(used: Words) -> tuple[Words, bool]:
+def _bounded(used: Words) -> Words:
     """How much of each stack to copy: all of it, as far as memory for it is bounded."""
     limit = _STACK_LIMIT
     while limit > 256:
@@ -258,7 +252,7 @@ def _bounded(used: Words) -> tuple[Words, bool]:
         if int(sizes.sum()) <= _BUDGET:
             break
         limit //= 2
-    return sizes, bool((used <= limit).all())
+    return sizes
 
 
 class Step(msgspec.Struct, frozen=True):
