@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _FOUND = 1
 _NOT_WHOLE = 4
 _HITS = 32
+_AT_ONCE = 2
+"""Packages looked at at a time: reading the code of each takes up to some 100 MB."""
 _KEYS = (
     "packages", "test", "bench", "run", "static", "deep", "hits", "check-pointers", "tags",
     "gcflags", "pgo", "go", "baseline", "repeat", "fail-on", "timeout", "promise", "format",
@@ -189,7 +192,10 @@ def _report(
 
     later = [composer_name(EscapeReport, text.__name__)] if place.format == "text" else []
     with Progress() as progress, importing(*later):
-        return ask(replace(request, stdout=place.program_stdout, progress=progress))
+        at_once = min(_AT_ONCE, len(os.sched_getaffinity(0)))
+        return ask(
+            replace(request, stdout=place.program_stdout, progress=progress, at_once=at_once)
+        )
 
 
 def _delivered(report: EscapeReport, place: Destination, rules: Policy, showing: Showing) -> int:

@@ -35,7 +35,8 @@ class EscapeRequest(msgspec.Struct, frozen=True, kw_only=True):
     where these are alike); every `check_pointers` hits globals and heap are swept for pointers into
     stacks (0: at the end only). `run` and `bench` are the regular expressions of `go test`; `deep`
     takes in every package's code; `repeat` is how often it is run, `promises` are such as
-    "pkg.F noalloc deep".
+    "pkg.F noalloc deep". `at_once` is how many packages are looked at at a time, each in a process
+    forked from this one: for who has no threads that such a one would miss.
     """
 
     targets: tuple[str, ...]
@@ -56,6 +57,7 @@ class EscapeRequest(msgspec.Struct, frozen=True, kw_only=True):
     stderr: int = 2
     cwd: Path = msgspec.field(default_factory=Path.cwd)
     progress: Progress | None = None
+    at_once: int = 1
 
 
 def require_sense(request: EscapeRequest) -> None:

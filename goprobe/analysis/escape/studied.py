@@ -9,11 +9,10 @@ from goprobe.model.trace import Exit
 from goprobe.toolchain.escapebuild import EscapeBuild
 
 
-class Studied(msgspec.Struct, frozen=True, kw_only=True):
+class Told(msgspec.Struct, frozen=True, kw_only=True):
     """`ran`, `pid`, `exit`, `partial`, `dangling`, `warnings` and `benchmarks` are of
     the run."""
 
-    build: EscapeBuild
     sites: tuple[Site, ...]
     assertions: tuple[Assertion, ...]
     functions: tuple[FunctionCode, ...]
@@ -24,3 +23,9 @@ class Studied(msgspec.Struct, frozen=True, kw_only=True):
     dangling: tuple[DanglingPointer, ...]
     warnings: tuple[str, ...]
     benchmarks: tuple[BenchmarkRun, ...]
+
+
+class Studied(Told, frozen=True, kw_only=True):
+    """The same, and of which build."""
+
+    build: EscapeBuild

@@ -1,0 +1,137 @@
+"""Work that is shared out among processes of ours, forked from this one: each takes what comes
+next.
+
+A fork of a process with threads has none of them, and their locks as they were: whoever has threads
+that hold locks which the work takes is not to share it out.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import struct
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+
+from goprobe.cachefolder import unnamed_file
+from goprobe.deferredsignals import signals_deferred
+from goprobe.process.libc import libc
+from goprobe.process.spawn import PR_SET_PDEATHSIG, dies
+
+_HEAD = struct.Struct("=II")  # which piece of work, and how many bytes come of it
+_NUMBER = struct.Struct("=I")
+_CHUNK = 1 << 20
+_PATIENCE = 3.0  # seconds
+
+
+def share_out(
+    count: int, work: Callable[[int], bytes], take: Callable[[int, bytes], None], most: int
+) -> bool:
+    """Has `most` processes do each piece of work below `count`, and takes what they make of it, as
+    it comes, with signals deferred. Nothing is taken of what one of them could not do, or did not
+    live to do: it is to be done here, where its error can be raised.
+
+    They get each Ctrl-C that comes, as work done here would. Whether one came.
+    """
+    interrupted = False
+    workers: dict[int, _Worker] = {}
+    with unnamed_file() as jobs:
+        jobs.write(b"".join(map(_NUMBER.pack, range(count))))
+        jobs.flush()
+        jobs.seek(0)
+        try:
+            for _ in range(min(most, count)):
+                _start(jobs.fileno(), work, workers)
+            while workers:
+                try:
+                    _hear(workers, take)
+                except KeyboardInterrupt:
+                    interrupted = True
+                    for worker in workers.values():
+                        with suppress(ProcessLookupError):
+                            os.kill(worker.pid, signal.SIGINT)
+        finally:
+            with signals_deferred():
+                for worker in workers.values():
+                    worker.end()
+    return interrupted
+
+
+class _Worker:
+    def __init__(self, pid: int, pipe: int) -> None:
+        self.pid, self.pipe = pid, pipe
+        self._heard = bytearray()
+
+    def hear(self, take: Callable[[int, bytes], None]) -> bool:
+        """Take what it has made since; whether more may come."""
+        data = os.read(self.pipe, _CHUNK)
+        self._heard += data
+        while len(self._heard) >= _HEAD.size:
+            number, size = _HEAD.unpack_from(self._heard)
+            if len(self._heard) < _HEAD.size + size:
+                break
+            made = bytes(self._heard[_HEAD.size : _HEAD.size + size])
+            del self._heard[: _HEAD.size + size]
+            take(number, made)
+        return bool(data)
+
+    def end(self) -> None:
+        """It is asked to end what it runs, and killed where it does not: that ends it as well."""
+        os.close(self.pipe)
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGTERM)
+            if not dies(self.pid, _PATIENCE):
+                os.kill(self.pid, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+
+
+def _hear(workers: dict[int, _Worker], take: Callable[[int, bytes], None]) -> None:
+    """Wait until one of them tells something, or ends."""
+    ready, _, _ = select.select([*workers], [], [])
+    with signals_deferred():
+        for pipe in ready:
+            if not workers[pipe].hear(take):
+                workers.pop(pipe).end()
+
+
+def _start(jobs: int, work: Callable[[int], bytes], workers: dict[int, _Worker]) -> None:
+    in_it = False
+    try:
+        with signals_deferred(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # threads: see above
+            ours, theirs = os.pipe()
+            parent, pid = os.getpid(), os.fork()
+            in_it = pid == 0
+            if in_it:
+                libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
+                for fd in (ours, *workers):
+                    os.close(fd)
+            else:
+                os.close(theirs)
+                workers[ours] = _Worker(pid, ours)
+        if in_it and os.getppid() == parent:
+            _live(jobs, theirs, work)
+    finally:
+        if in_it:
+            os._exit(0)
+
+
+def _live(jobs: int, pipe: int, work: Callable[[int], bytes]) -> None:
+    """In it: do what comes next until nothing does, or something goes wrong."""
+    # The place in the file is one for all of them, and moves on with each reading (fs/file.c,
+    # fdget_pos).
+    while taken := os.read(jobs, _NUMBER.size):
+        (number,) = _NUMBER.unpack(taken)
+        made = work(number)
+        _write(pipe, _HEAD.pack(number, len(made)))
+        _write(pipe, made)
+
+
+def _write(pipe: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(pipe, view) :]
