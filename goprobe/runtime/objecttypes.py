@@ -14,14 +14,13 @@ from itertools import chain
 import msgspec
 import numpy as np
 
-from goprobe.arch.machinecode import StaticOperands
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, has_pointer_at, part_at
 from goprobe.compiled import first_time
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import word_at
 from goprobe.runtime.codetypes.addresses import constants_of
-from goprobe.runtime.codetypes.codetypes import CodeTypes, code_operands
+from goprobe.runtime.codetypes.codetypes import CodeTypes
 from goprobe.runtime.heap.bitmaps import HeapContents, PointerMaps
 from goprobe.runtime.heap.grouping import contained, distinct, groups as alike
 from goprobe.runtime.heap.objects import Ids, Objects, Resolver, parts_of
@@ -30,7 +29,7 @@ from goprobe.runtime.heap.typemasks import TypeMasks
 from goprobe.runtime.roots.groups import RootGroup, RootKind
 from goprobe.runtime.stacks.closures import captures_of
 from goprobe.runtime.types.bymask import ByMask
-from goprobe.runtime.types.catalog import Catalog, read_catalog
+from goprobe.runtime.types.catalog import Catalog
 from goprobe.runtime.types.flowloop import flow
 from goprobe.runtime.types.heapview import Graph, HeapView, RootWords, Witnesses
 from goprobe.runtime.types.inference import Typing, Typist
@@ -100,26 +99,14 @@ class ObjectTypes:
 
     # What types there are
 
-    @cached_property
+    @property
     def catalog(self) -> Catalog:
-        """Every type that the program's modules list, or its code names."""
-        world = self._world
-        return read_catalog(world.memory, world.layout, world.modules, self._named)
-
-    @cached_property
-    def _named(self) -> Words:
-        """The addresses that code takes."""
-        taken = self._operands.target[self._operands.taken]
-        return distinct(taken).astype(np.uint64) + np.uint64(self._world.bias)
+        return self._world.catalog
 
     @cached_property
     def _made_arrays(self) -> MadeArrays:
         world = self._world
-        return MadeArrays(world.memory, self.catalog, self._named, constants_of(world))
-
-    @cached_property
-    def _operands(self) -> StaticOperands:
-        return code_operands(self._world)
+        return MadeArrays(world.memory, self.catalog, world.named, constants_of(world))
 
     @cached_property
     def shapes(self) -> Shapes:
@@ -201,7 +188,7 @@ class ObjectTypes:
 
     @cached_property
     def _code(self) -> CodeTypes:
-        return CodeTypes(self._world, self._operands, self.shapes, self.catalog)
+        return CodeTypes(self._world, self.shapes)
 
     def _by_code(
         self, groups: Sequence[RootGroup], words: list[tuple[int, int]]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as MappingOf, Sequence
+from collections.abc import Iterable, Mapping as MappingOf, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+from goprobe.arch.machinecode import StaticOperands, static_operands
 from goprobe.binary.elf.buildinfo import GoVersion
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.pcln.format import shown_name
+from goprobe.binary.pcln.inlining import written_in
 from goprobe.binary.pcln.table import LineTable
 from goprobe.budget import BASE, Budget
 from goprobe.elfheaders import PT_LOAD
-from goprobe.errors import GoprobeError, TargetError, UnreadableError
+from goprobe.errors import GoprobeError, NotGoError, TargetError, UnreadableError
 from goprobe.model.report import Head
 from goprobe.process.memory.memory import Memory
 from goprobe.process.memory.metered import MeteredMemory
@@ -31,8 +33,12 @@ from goprobe.runtime.systemstacks import SystemStacks
 from goprobe.runtime.types.typedata import TypeData, TypeSection
 
 if TYPE_CHECKING:
+    from goprobe.process.memory.copies import Words
     from goprobe.runtime.goroutines.waiting import WaitingLists
+    from goprobe.runtime.types.catalog import Catalog
+    from goprobe.runtime.types.namesakes import Namesakes
 
+_USED = ("text", "rodata", "data", "bss")
 _PASSES = 4  # how often any byte of a process may be looked at: none takes one look at a third
 
 _GENERIC_METHODS = GoVersion(1, 27)
@@ -257,7 +263,64 @@ class World:
         own = self.modules.of_code(self.lines.low)
         modules = sorted(self.modules, key=lambda module: module is not own)
         sections = [TypeSection(m["types"], m["etypes"]) for m in modules]
-        return TypeData(self.memory, self.layout, self.program, self.bias, sections)
+        return TypeData(
+            self.memory,
+            self.layout,
+            self.program,
+            self.bias,
+            sections,
+            lambda rtype: self._namesakes.apart(rtype),
+        )
+
+    @cached_property
+    def operands(self) -> StaticOperands:
+        """Where the code of the program's own module uses variables, and takes addresses of
+        functions, types and other constants. At link-time addresses."""
+        module = next((m for m in self.modules if not m.name and not m.bad), None)
+        spans = [module.span(name) for name in _USED] if module else []
+        parts = [(low - self.bias, high - self.bias) for low, high in spans]
+        try:
+            return static_operands(self.program.elf.code(), parts)
+        except GoprobeError:
+            return static_operands((), ())
+
+    @cached_property
+    def named(self) -> Words:
+        """The addresses that code takes, in the process, ascending."""
+        import numpy as np
+
+        from goprobe.runtime.heap.grouping import distinct
+
+        taken = distinct(self.operands.target[self.operands.taken])
+        return taken.astype(np.uint64) + np.uint64(self.bias)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """Every type that the program's modules list, or its code names."""
+        from goprobe.runtime.types.catalog import read_catalog  # brings numpy along
+
+        return read_catalog(self.memory, self.layout, self.modules, self.named)
+
+    @cached_property
+    def _namesakes(self) -> Namesakes:
+        from goprobe.runtime.types.namesakes import Namesakes  # few questions name types
+
+        types = self.typedata
+        return Namesakes(
+            self.catalog.namesakes(),
+            types.written,
+            lambda rtype: self._naming((rtype, types.pointer_to(rtype))),
+            self.bias,
+        )
+
+    def _naming(self, addresses: Iterable[int]) -> list[frozenset[str]]:
+        """Of each function whose code takes one of some addresses, what it is made of."""
+        pcs = [pc for at in addresses if at for pc, _ in self.operands.at(at - self.bias)]
+        try:
+            functions = {self.lines.function_at(pc + self.bias) for pc in pcs}
+            return [written_in(self.lines, each) for each in functions if each]
+        except (UnreadableError, NotGoError):
+            return []
 
 
 def load_bias(

@@ -174,7 +174,10 @@ class UnlockCode(LockCode):
             return
         if typedata.kind(word) is not GoKind.POINTER or not typedata.is_uncommon(word):
             return
-        package, _, name = typedata.full_name(word).removeprefix("*").rpartition(".")
+        try:
+            package, _, name = typedata.written(typedata.element(word)).rpartition(".")
+        except UnreadableError:
+            return
         for method in self._methods:
             function = self._lines.function_named(f"{package}.(*{name}).{method}")
             if function is not None:

@@ -82,11 +82,21 @@ def inlined_names(table: LineTable) -> frozenset[str]:
     """The functions of the source that were inlined anywhere; of a damaged tree those before."""
     names: set[int] = set()
     for function in table.functions():
-        runs = table.pcdata_runs(function, PCDATA_INL_TREE_INDEX)
-        with suppress(UnreadableError):
-            for index in range(max(runs.values, default=OWN) + 1):
-                names.add(table.inlined_call(function, index).name_offset)
+        names.update(_inlined_into(table, function))
     return frozenset(map(table.name_at, names))
+
+
+def written_in(table: LineTable, function: Function) -> frozenset[str]:
+    """The functions of the source that the code of one is made of: itself, and what was inlined."""
+    return frozenset((function.name, *map(table.name_at, _inlined_into(table, function))))
+
+
+def _inlined_into(table: LineTable, function: Function) -> Iterator[int]:
+    """The places of the names of what was inlined; of a damaged tree those before."""
+    runs = table.pcdata_runs(function, PCDATA_INL_TREE_INDEX)
+    with suppress(UnreadableError):
+        for index in range(max(runs.values, default=OWN) + 1):
+            yield table.inlined_call(function, index).name_offset
 
 
 def inlined_lines(table: LineTable, function: Function) -> Iterator[int]:

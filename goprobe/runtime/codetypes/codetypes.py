@@ -6,11 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import cached_property
 
-import numpy as np
-
-from goprobe.arch.machinecode import StaticOperands, static_operands
 from goprobe.binary.elf.parts import loaded_parts
-from goprobe.errors import GoprobeError
 from goprobe.runtime.codetypes.addresses import constants_of
 from goprobe.runtime.codetypes.closuretypes import ClosureTypes
 from goprobe.runtime.codetypes.dictionaries import Dictionaries
@@ -20,37 +16,19 @@ from goprobe.runtime.codetypes.keptcode import KeptAnswers
 from goprobe.runtime.codetypes.meanings import NIL, Meanings
 from goprobe.runtime.codetypes.pointed import Pointed
 from goprobe.runtime.codetypes.receivers import Receivers
-from goprobe.runtime.heap.grouping import distinct
 from goprobe.runtime.roots.globals import static_links
-from goprobe.runtime.types.catalog import Catalog
 from goprobe.runtime.types.shape import Meaning
 from goprobe.runtime.types.shapes import Shapes
 from goprobe.runtime.world import World
-
-_USED = ("text", "rodata", "data", "bss")
-
-
-def code_operands(world: World) -> StaticOperands:
-    """Where the code of the program's own module uses variables, and takes addresses of functions,
-    types and other constants."""
-    module = next((m for m in world.modules if not m.name and not m.bad), None)
-    spans = [module.span(name) for name in _USED] if module else []
-    parts = [(low - world.bias, high - world.bias) for low, high in spans]
-    try:
-        return static_operands(world.program.elf.code(), parts)
-    except GoprobeError:
-        return static_operands((), ())
 
 
 class CodeTypes:
     """Of the program's own module; addresses are the process's."""
 
-    def __init__(
-        self, world: World, operands: StaticOperands, shapes: Shapes, catalog: Catalog
-    ) -> None:
-        program = world.program
+    def __init__(self, world: World, shapes: Shapes) -> None:
+        program, catalog = world.program, world.catalog
         self._world = world
-        self._operands = operands
+        self._operands = world.operands
         # Debug information tells most of it: then little is asked, and it is not worth the digest.
         self._kept = KeptAnswers(loaded_parts(program.elf) if program.stripped else None)
         self._functions = Functions(program.elf, program.lines, self._kept)
@@ -60,7 +38,7 @@ class CodeTypes:
             world.typedata,
             catalog,
             constants_of(world),
-            distinct(operands.target[operands.taken]).astype(np.uint64) + np.uint64(world.bias),
+            world.named,
         )
         self._meanings = Meanings(
             world, shapes, self._functions, receivers, dictionaries, self._captured

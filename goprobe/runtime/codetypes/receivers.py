@@ -61,7 +61,7 @@ class Receivers:
         for rtype in catalog.address[receivers].tolist():
             try:
                 if self._typedata.is_named(rtype):
-                    named.setdefault(self._typedata.full_name(rtype), []).append(rtype)
+                    named.setdefault(self._typedata.written(rtype), []).append(rtype)
             except UnreadableError:
                 continue
         return {name: rtypes for name, rtypes in named.items() if GENERIC not in name}

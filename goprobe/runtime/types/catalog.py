@@ -19,7 +19,7 @@ from goprobe.binary.dwarf.gotypes import GoKind
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import Memory
-from goprobe.runtime.heap.grouping import distinct
+from goprobe.runtime.heap.grouping import distinct, groups
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.image.modules import Module
 from goprobe.runtime.layout.layout import Layout
@@ -28,7 +28,7 @@ from goprobe.runtime.types.typenames import FIELD_BYTES, RTYPE_BYTES
 
 _WORD = 8
 _KIND_MASK = 31  # KindMask, up to Go 1.25
-_UNCOMMON = 1  # TFlagUncommon
+_UNCOMMON, _NAMED = 1, 4  # abi.TFlag
 _UNCOMMON_BYTES, _METHOD_BYTES, _IMETHOD_BYTES = 16, 16, 8
 _SECTION_LIMIT = 1 << 30
 _PROGRAM_LIMIT = 1 << 31  # bytes: code reaches its data by 32 bits
@@ -67,6 +67,14 @@ class _Sections:
     def beside(self, addresses: Words, offset: int) -> Words:
         return self.at(addresses + np.uint64(offset))
 
+    def low(self, addresses: Words) -> Words:
+        """Where the section of each address begins; 0 where it is in none."""
+        lows = np.zeros(len(addresses), np.uint64)
+        for low, words in self._parts:
+            high = low + _WORD * len(words)
+            lows[(addresses >= np.uint64(low)) & (addresses < np.uint64(high))] = low
+        return lows
+
     @property
     def longest(self) -> int:
         return max((_WORD * len(words) for _, words in self._parts), default=0)
@@ -94,7 +102,9 @@ class Catalog:
         pointer_bytes: Ints,
         kind: Ints,
         parts: tuple[Ints, Ints, Ints, Ints],
+        text: Words,
     ) -> None:
+        """`text` is where the name of each stands that has one of its own, or is a struct."""
         self.address = address
         self.size = size
         self.pointer_bytes = pointer_bytes
@@ -102,6 +112,7 @@ class Catalog:
         outer, self.offset, self.inner, self.count = parts
         self.first = np.searchsorted(outer, np.arange(len(address) + 1))
         self._outer = outer
+        self._text = text
 
     def __len__(self) -> int:
         return len(self.address)
@@ -149,6 +160,12 @@ class Catalog:
                 elif within[type_row] and depth < _DEPTH_LIMIT:
                     step = int(self.size[type_row])
                     waiting += [(type_row, at + i * step, depth + 1) for i in range(count)]
+
+    def namesakes(self) -> list[list[int]]:
+        """The descriptors whose names are one text: the linker keeps each text of a module once."""
+        rows = np.flatnonzero(self._text)
+        shared = groups(self._text[rows], np.argsort(self._text[rows], kind="stable"))
+        return [self.address[rows[some]].tolist() for _, some in shared if len(some) > 1]
 
     def begins_with(self, outer: int, inner: int) -> bool:
         """Whether the type in row `outer` begins with a value of the other."""
@@ -249,7 +266,7 @@ class _Reader:
         struct = layout.struct("internal/abi.Type")
         self._size, self._prefix = struct.offset("Size_"), struct.offset("PtrBytes")
         self._kind, self._names = struct.offset("Kind_"), struct.offset("Str")
-        self._mask = struct.offset("GCData")
+        self._mask, self._flags = struct.offset("GCData"), struct.offset("TFlag")
 
     def plausible(self, addresses: Words) -> Words:
         """Those of some addresses that may be descriptors, each once, ascending."""
@@ -343,4 +360,12 @@ class _Reader:
             self._prefixes(address).astype(np.int64),
             kind,
             (outer[order], at[order], inner[order], count[order]),
+            self._texts(address, kind),
         )
+
+    def _texts(self, address: Words, kind: Ints) -> Words:
+        beside = self._sections.beside
+        flags = beside(address, self._flags & -_WORD) >> np.uint64(8 * (self._flags % _WORD))
+        named = (flags & np.uint64(_NAMED) != 0) | (kind == GoKind.STRUCT)
+        names = beside(address, self._names & -_WORD) >> np.uint64(8 * (self._names % _WORD))
+        return np.where(named, self._sections.low(address) + (names & _HALF), np.uint64(0))

@@ -315,5 +315,5 @@ class Shapes:
         rows = (catalog.kind == GoKind.STRUCT).nonzero()[0]
         structs: dict[str, int] = {}
         for rtype in catalog.address[rows].tolist():
-            structs.setdefault(self._typedata.full_name(rtype), rtype)
+            structs.setdefault(self._typedata.written(rtype), rtype)
         return structs

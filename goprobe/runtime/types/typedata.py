@@ -21,7 +21,7 @@ from goprobe.runtime.layout.layout import Layout
 from goprobe.runtime.layout.record import Record, read_record
 from goprobe.runtime.types.typenames import FIELD_BYTES, RTYPE_BYTES, SIMPLE, composed, name_text
 
-_WORD = 8
+_WORD, _HALF_WORD = 8, 4
 _NAME_LIMIT = 4096
 _COMPOSED_LIMIT = 1 << 14
 _DEPTH_LIMIT = 16
@@ -61,12 +61,16 @@ class TypeData:
         program: GoProgram,
         bias: int,
         sections: Sequence[TypeSection],
+        apart: Callable[[int], str] = lambda rtype: "",
     ) -> None:
+        """`apart` is what is added to the full name of a type that the debug information does not
+        have, where others have the same."""
         self._memory = memory
         self._layout = layout
         self._program = program
         self._bias = bias
         self._sections = tuple(sections)
+        self._apart = apart
         self._records: dict[int, Record | None] = {}
         self._names: dict[int, str] = {}
         self._full: dict[int, str] = {}
@@ -137,12 +141,24 @@ class TypeData:
             if not record["TFlag"] & _TFLAG_NAMED:
                 name = self._composed(rtype, lambda part: self.full_name(part, depth + 1), depth)
             if not name and self._section(rtype):
-                name = self._with_path(rtype, record)
+                name = self.written(rtype)
+                name += self._number(rtype, name)
             self._full[rtype] = name = name or self._full[rtype]
         return name
 
-    def _with_path(self, rtype: int, record: Record) -> str:
-        name, path = self.name(rtype), self._package(rtype, record)
+    def _number(self, rtype: int, name: str) -> str:
+        """What tells a type of a function's own from others of its name: by the debug information
+        its number ("·2"), where that has the type."""
+        debug = self.debug_type(rtype)
+        if debug is None:
+            return self._apart(rtype)
+        return debug.name.removeprefix(name) if debug.name.startswith(f"{name}·") else ""
+
+    def written(self, rtype: int) -> str:
+        """The name of a type that the linker has laid out, with its import path as its package
+        writes it: others may have the same."""
+        name, record = self.name(rtype), self.record(rtype)
+        path = self._package(rtype, record) if record else ""
         head, dot, tail = name.partition("[")[0].partition(".")
         whole = head == "main" or name.startswith(f"{path}.")  # a plugin's main has its path
         if not path or not dot or whole:
@@ -162,6 +178,19 @@ class TypeData:
             return self.text(section.low + _signed32(offset)) if offset else ""
         except UnreadableError:
             return ""
+
+    def pointer_to(self, rtype: int) -> int:
+        """The descriptor of pointers to a type, 0 where the type does not say (PtrToThis, which
+        follows Str)."""
+        section = self._section(rtype)
+        if section is None:
+            return 0
+        at = rtype + self._layout.struct("internal/abi.Type").offset("Str") + _HALF_WORD
+        try:
+            offset = _signed32(int.from_bytes(self._memory.read(at, _HALF_WORD), "little"))
+        except UnreadableError:
+            return 0
+        return section.low + offset if offset > 0 else 0
 
     def is_named(self, rtype: int) -> bool:
         record = self.record(rtype)
@@ -202,7 +231,7 @@ class TypeData:
         return tuple(Field(self.text(label), offset, part) for label, part, offset in triples)
 
     def element(self, rtype: int) -> int:
-        """What an array is made of. Raises UnreadableError."""
+        """What an array is made of, or a pointer points at. Raises UnreadableError."""
         return u64(self._memory, rtype + RTYPE_BYTES)
 
     def field_at(self, rtype: int, offset: int) -> str:
