@@ -15,6 +15,7 @@ import struct
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from goprobe.cachefolder import unnamed_file
 from goprobe.deferredsignals import signals_deferred
@@ -25,6 +26,9 @@ _HEAD = struct.Struct("=II")  # which piece of work, and how many bytes come of 
 _NUMBER = struct.Struct("=I")
 _CHUNK = 1 << 20
 _PATIENCE = 3.0  # seconds
+_AGAIN = (1 << 32) - 1  # instead of a number: another one is to go on in its place
+_GROWN = 80 << 10  # KiB of its own: memory that was used is not given back as a rule
+_OWN = (b"Private_Clean:", b"Private_Dirty:")
 
 
 def share_out(
@@ -47,7 +51,8 @@ def share_out(
                 _start(jobs.fileno(), work, workers)
             while workers:
                 try:
-                    _hear(workers, take)
+                    for _ in range(_hear(workers, take)):
+                        _start(jobs.fileno(), work, workers)
                 except KeyboardInterrupt:
                     interrupted = True
                     for worker in workers.values():
@@ -63,6 +68,7 @@ def share_out(
 class _Worker:
     def __init__(self, pid: int, pipe: int) -> None:
         self.pid, self.pipe = pid, pipe
+        self.wants_another = False
         self._heard = bytearray()
 
     def hear(self, take: Callable[[int, bytes], None]) -> bool:
@@ -75,7 +81,10 @@ class _Worker:
                 break
             made = bytes(self._heard[_HEAD.size : _HEAD.size + size])
             del self._heard[: _HEAD.size + size]
-            take(number, made)
+            if number == _AGAIN:
+                self.wants_another = True
+            else:
+                take(number, made)
         return bool(data)
 
     def end(self) -> None:
@@ -89,13 +98,16 @@ class _Worker:
             os.waitpid(self.pid, 0)
 
 
-def _hear(workers: dict[int, _Worker], take: Callable[[int, bytes], None]) -> None:
-    """Wait until one of them tells something, or ends."""
+def _hear(workers: dict[int, _Worker], take: Callable[[int, bytes], None]) -> int:
+    """Wait until one of them tells something, or ends; how many are to be started instead."""
     ready, _, _ = select.select([*workers], [], [])
+    wanted = 0
     with signals_deferred():
         for pipe in ready:
             if not workers[pipe].hear(take):
+                wanted += workers[pipe].wants_another
                 workers.pop(pipe).end()
+    return wanted
 
 
 def _start(jobs: int, work: Callable[[int], bytes], workers: dict[int, _Worker]) -> None:
@@ -129,6 +141,17 @@ def _live(jobs: int, pipe: int, work: Callable[[int], bytes]) -> None:
         made = work(number)
         _write(pipe, _HEAD.pack(number, len(made)))
         _write(pipe, made)
+        if _own_kib() > _GROWN:
+            _write(pipe, _HEAD.pack(_AGAIN, 0))
+            return
+
+
+def _own_kib() -> int:
+    """What this process has that it shares with nobody."""
+    with suppress(OSError):
+        rollup = Path("/proc/self/smaps_rollup").read_bytes()
+        return sum(int(r.split()[1]) for r in rollup.splitlines() if r.startswith(_OWN))
+    return 0
 
 
 def _write(pipe: int, data: bytes) -> None:

@@ -43,6 +43,7 @@ class CodeMap:
         self._program = program
         self._lines = program.lines
         self._release = program.go.major, program.go.minor
+        self._units: dict[Callable[[str], bool], set[int]] = {}
 
     @cached_property
     def allocators(self) -> dict[int, Allocator]:
@@ -124,7 +125,7 @@ class CodeMap:
         """
         functions = self.in_the_runtime
         forms = [f.entry for f in functions if is_malloc(f.name)]
-        targets = self._runtimes_own(forms, is_malloc)
+        targets = self._own_calls(frozenset(forms), is_malloc)
         layout = self._program.facts.layout
         passed = [f for f in functions if not is_malloc(f.name) and f.name not in _WRAPPERS_OWN]
         passed += self._handing_on()
@@ -141,16 +142,25 @@ class CodeMap:
         """The calls by which the collector begins to sweep, and what they call: nothing that was
         in use is given back before (runtime/mgc.go, Go 1.21 to 1.27)."""
         sweep = self._lines.function_named("runtime.gcSweep")
-        return self._runtimes_own([sweep.entry], lambda _: False) if sweep else ()
+        return self._own_calls({sweep.entry}, lambda _: False) if sweep else ()
 
-    def _runtimes_own(
+    @cached_property
+    def _to_the_runtimes_own(self) -> list[DirectCall]:
+        """What seem to be the runtime's calls of those functions of its own that are asked for: its
+        code is looked through once."""
+        forms = {f.entry for f in self.in_the_runtime if is_malloc(f.name)}
+        sweep = self._lines.function_named("runtime.gcSweep")
+        return calls_to(
+            self._code(self.in_the_runtime), forms | ({sweep.entry} if sweep else set())
+        )
+
+    def _own_calls(
         self, targets: Collection[int], besides: Callable[[str], bool]
     ) -> tuple[tuple[int, int], ...]:
         """The runtime's calls of these functions of its own, from others than `besides`."""
         own: list[tuple[int, int]] = []
-        for function, calls in self._by_function(
-            calls_to(self._code(self.in_the_runtime), targets)
-        ):
+        those = (call for call in self._to_the_runtimes_own if call.target in targets)
+        for function, calls in self._by_function(those):
             if not besides(function.name):
                 true = verified(calls, self.code_of(function), function.entry)
                 own += [(c.pc, c.target) for c in true if not c.jump]
@@ -236,6 +246,11 @@ class CodeMap:
 
     def _units_with(self, wanted: Callable[[str], bool]) -> set[int]:
         """The compilation units that name such a file: asking each function takes too long."""
+        if wanted not in self._units:
+            self._units[wanted] = self._read_units_with(wanted)
+        return self._units[wanted]
+
+    def _read_units_with(self, wanted: Callable[[str], bool]) -> set[int]:
         starts = sorted(set(self._lines.units_of_functions()))
         total = len(self._lines.unit_files())
         return {

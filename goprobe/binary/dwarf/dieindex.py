@@ -36,9 +36,8 @@ AT_STMT_LIST, AT_LOW_PC, AT_HIGH_PC, AT_LANGUAGE = 0x10, 0x11, 0x12, 0x13
 AT_COMP_DIR, AT_CONST_VALUE, AT_INLINE = 0x1B, 0x1C, 0x20
 AT_ABSTRACT_ORIGIN, AT_COUNT, AT_DATA_MEMBER_LOCATION, AT_DECL_FILE = 0x31, 0x37, 0x38, 0x3A
 AT_DECL_LINE, AT_DECLARATION, AT_ENCODING, AT_TYPE, AT_RANGES = 0x3B, 0x3C, 0x3E, 0x49, 0x55
-AT_PRODUCER = 0x25
+AT_PRODUCER, AT_UPPER_BOUND = 0x25, 0x2F
 AT_VARIABLE_PARAMETER, AT_CALL_FILE, AT_CALL_LINE = 0x4B, 0x58, 0x59
-AT_UPPER_BOUND = 0x2F
 AT_STR_OFFSETS_BASE, AT_ADDR_BASE, AT_RNGLISTS_BASE, AT_LOCLISTS_BASE = 0x72, 0x73, 0x74, 0x8C
 # Go's own: src/cmd/internal/dwarf/dwarf_defs.go, Go 1.21 to 1.27.
 AT_GO_KIND, AT_GO_KEY, AT_GO_ELEM, AT_GO_EMBEDDED = 0x2900, 0x2901, 0x2902, 0x2903
@@ -128,8 +127,7 @@ class Index(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
 
 
 def empty_index() -> Index:
-    """That of no debug information. (Its fields have no defaults: what a cache has of one must have
-    them all.)"""
+    """That of no debug information. (No field has a default: a cache's must have them all.)"""
     return Index(
         units=[],
         types={},
@@ -324,13 +322,11 @@ class _Indexer:
             if depth == 1 and abbrev.tag in _INDEXED:
                 attributes, at = self.sections.attributes(abbrev, at, unit.offset)
                 self._record(unit, offset, abbrev.tag, attributes)
-            elif abbrev.tag == TAG_INLINED:
-                attributes, at = self.sections.attributes(abbrev, at, unit.offset)
-                self._record_inlined(integer(attributes, AT_ABSTRACT_ORIGIN))
             else:
+                if abbrev.tag == TAG_INLINED:
+                    self._record_inlined(abbrev, at, unit.offset)
                 at = skip(info, at, abbrev.plan)
-            if abbrev.children:
-                depth += 1
+            depth += abbrev.children
 
     def _record(self, unit: Unit, offset: int, tag: int, attributes: Attributes) -> None:
         self.sections.budget.spend(_RECORD)
@@ -371,7 +367,15 @@ class _Indexer:
             name = self._origin_name(unit, integer(attributes, AT_ABSTRACT_ORIGIN))
         self.index.functions.append(FunctionEntry(low, high, offset, name))
 
-    def _record_inlined(self, origin: int) -> None:
+    def _record_inlined(self, abbrev: Abbrev, at: int, unit_offset: int) -> None:
+        """A call that was inlined: Go tells its origin first, and nothing else is wanted."""
+        kind, name, width = abbrev.reading[0] if abbrev.reading else (0, 0, 0)
+        if name == AT_ABSTRACT_ORIGIN and width:
+            origin = int.from_bytes(self.info[at : at + width], "little")
+            origin += unit_offset if kind == READ_REFERENCE else 0
+        else:
+            attributes, _ = self.sections.attributes(abbrev, at, unit_offset)
+            origin = integer(attributes, AT_ABSTRACT_ORIGIN)
         holders = self.index.inlined.setdefault(origin, [])
         if not holders or holders[-1] != self.function:
             holders.append(self.function)

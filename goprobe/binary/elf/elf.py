@@ -325,13 +325,10 @@ class ElfFile:
 
     def symbol_at(self, address: int) -> Symbol | None:
         """The sized symbol that covers a link-time address, the smallest that does."""
-        best = None
         rows = self._symbol_rows
         at = bisect_right(rows, address, key=itemgetter(0))
-        for row in sorted(rows[max(0, at - 16) : at], key=lambda row: (-row[0], row[1])):
-            value, size, *_ = row
-            if value <= address < value + size and (not best or size < best[1]):
-                best = row
+        covering = [r for r in rows[max(0, at - 16) : at] if r[0] <= address < r[0] + r[1]]
+        best = min(covering, key=lambda row: (row[1], -row[0]), default=None)
         return self._symbol(best) if best else None
 
     def _note(self, owner: bytes, kind: int) -> bytes:

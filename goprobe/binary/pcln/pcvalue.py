@@ -19,6 +19,8 @@ STEP_LIMIT = 1 << 20
 
 _VARINT_LIMIT = 10
 _CODE_LIMIT = 1 << 32
+_MOST = 0x7FFFFFFF
+_PAST = "a number runs past the table's end"
 
 
 class Runs(msgspec.Struct, frozen=True):
@@ -49,17 +51,26 @@ def decode_runs(table: bytes | memoryview, at: int, budget: Budget) -> Runs:
     value, pc, step = -1, 0, 0
     try:
         for step in range(STEP_LIMIT):
-            delta, at = varint(table, at)
+            # Nearly all of these numbers are of one byte.
+            delta, at = table[at], at + 1
+            if delta >= 0x80:
+                delta, at = varint(table, at - 1)
             if not delta and step:
                 return Runs(ends, values)
-            value = _int32(value + (-(delta & 1) ^ (delta >> 1)))
-            advance, at = varint(table, at)
+            value += -(delta & 1) ^ (delta >> 1)
+            if not -1 <= value <= _MOST:
+                value = _int32(value)
+            advance, at = table[at], at + 1
+            if advance >= 0x80:
+                advance, at = varint(table, at - 1)
             pc += advance
             if pc >= _CODE_LIMIT:
                 break
             ends.append(pc)
             values.append(value)
         raise ValueError("a pc-value table without an end")
+    except IndexError:
+        raise ValueError(_PAST) from None
     finally:
         budget.spend(STEP * step)
 
@@ -74,7 +85,7 @@ def varint(table: bytes | memoryview, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value & 0xFFFFFFFF, position + 1
         shift += 7
-    raise ValueError("a number runs past the table's end")
+    raise ValueError(_PAST)
 
 
 def _int32(value: int) -> int:
