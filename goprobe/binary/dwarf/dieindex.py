@@ -374,8 +374,9 @@ class _Indexer:
             origin = int.from_bytes(self.info[at : at + width], "little")
             origin += unit_offset if kind == READ_REFERENCE else 0
         else:
-            attributes, _ = self.sections.attributes(abbrev, at, unit_offset)
-            origin = integer(attributes, AT_ABSTRACT_ORIGIN)
+            origin = integer(
+                self.sections.attributes(abbrev, at, unit_offset)[0], AT_ABSTRACT_ORIGIN
+            )
         holders = self.index.inlined.setdefault(origin, [])
         if not holders or holders[-1] != self.function:
             holders.append(self.function)
