@@ -55,8 +55,7 @@ TYPE_TAGS = {TAG_ARRAY, TAG_ENUM, TAG_POINTER, TAG_STRUCT, TAG_SUBROUTINE_TYPE, 
              TAG_UNION, TAG_BASE}  # fmt: skip
 _LANG_GO = 0x16  # DW_LANG_Go, DWARF 5, 7.12
 _WORD = (1 << 64) - 1
-_ATTRIBUTE = STEP // 2
-_RECORD = 4 * STEP  # to keep it, too
+_ATTRIBUTE, _RECORD = STEP // 2, 4 * STEP  # of the second: to keep it, too
 _INDEXED = TYPE_TAGS | {TAG_CONSTANT, TAG_SUBPROGRAM, TAG_VARIABLE}
 _OP_ADDR, _OP_ADDRX = 0x03, 0xA1  # DWARF 5, 7.7.1
 
@@ -374,9 +373,8 @@ class _Indexer:
             origin = int.from_bytes(self.info[at : at + width], "little")
             origin += unit_offset if kind == READ_REFERENCE else 0
         else:
-            origin = integer(
-                self.sections.attributes(abbrev, at, unit_offset)[0], AT_ABSTRACT_ORIGIN
-            )
+            attributes, _ = self.sections.attributes(abbrev, at, unit_offset)
+            origin = integer(attributes, AT_ABSTRACT_ORIGIN)
         holders = self.index.inlined.setdefault(origin, [])
         if not holders or holders[-1] != self.function:
             holders.append(self.function)
