@@ -8,7 +8,7 @@ from itertools import islice
 
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.binary.dwarf.constants import integer_constant
-from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, Types
 from goprobe.binary.dwarf.info import DebugInfo
 from goprobe.counts import counted
 from goprobe.errors import NoSuchElementError, UnreadableError, UsageError
@@ -70,10 +70,10 @@ def headers(view: StopView, type_name: str, size: int) -> tuple[tuple[int, int],
     sizes of strings, slices, interfaces, complex numbers. None of a type that is not known."""
     if not type_name:
         return ()
-    return tuple(_headers(view.world.program.debug.types, _named(view, type_name), 0, size))
+    return tuple(_headers(view.decoder.types, _named(view, type_name), 0, size))
 
 
-def _headers(types: TypeReader, go_type: GoType, at: int, end: int) -> Iterator[tuple[int, int]]:
+def _headers(types: Types, go_type: GoType, at: int, end: int) -> Iterator[tuple[int, int]]:
     if not 0 < go_type.size <= end - at:
         return
     if go_type.kind in _HEADERS:
@@ -90,7 +90,7 @@ def _headers(types: TypeReader, go_type: GoType, at: int, end: int) -> Iterator[
 def kind(view: StopView, type_name: str) -> str:
     go_type = _named(view, type_name)
     if go_type.kind is GoKind.INTERFACE:
-        itself = view.world.program.debug.types.at(go_type.underlying)
+        itself = view.decoder.types.at(go_type.underlying)
         if any(member.name == "tab" for member in itself.members):  # runtime.iface (runtime2.go)
             return "interface with methods"
     return go_type.kind.name.lower()
@@ -101,7 +101,7 @@ def items(
 ) -> tuple[Element, ...]:
     go_type = _named(view, type_name)
     if go_type.kind == GoKind.POINTER:
-        go_type = view.world.program.debug.types.at(go_type.elem)
+        go_type = view.decoder.types.at(go_type.elem)
     if go_type.kind not in (GoKind.SLICE, GoKind.ARRAY):
         raise UsageError(f"a {type_name} has no elements by number")
     if not 0 <= count <= _AT_ONCE or start < 0:
@@ -152,10 +152,10 @@ class MapWalk:
 
 
 def _named(view: StopView, type_name: str) -> GoType:
-    try:
-        return view.world.program.debug.type_named(type_name)
-    except KeyError:
-        raise UsageError(f"the program has no type {type_name}") from None
+    known = view.decoder.types.named(type_name)
+    if known is None:
+        raise UsageError(f"the program has no type {type_name}")
+    return known
 
 
 def _element(view: StopView, name: str, go_type: GoType, address: int) -> Element:
@@ -175,14 +175,14 @@ def _element(view: StopView, name: str, go_type: GoType, address: int) -> Elemen
 
 
 def _element_of(view: StopView, go_type: GoType) -> GoType:
-    types = view.world.program.debug.types
+    types = view.decoder.types
     return types.at(go_type.elem or types.at(go_type.member("array").type).elem)
 
 
 def _entries(view: StopView, go_type: GoType, address: int) -> Iterator[MapEntry]:
     if go_type.kind != GoKind.MAP:
         raise UsageError(f"{go_type.name} is no map")
-    reader = MapReader(view.world.memory, view.world.program.debug.types)
+    reader = MapReader(view.world.memory, view.decoder.types)
     try:
         yield from reader.entries(go_type, address)
     except UnreadableError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import IntEnum
+from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -108,44 +109,31 @@ _INTEGERS = {(5, 1): GoKind.INT8, (5, 2): GoKind.INT16, (5, 4): GoKind.INT32, (5
              (4, 8): GoKind.FLOAT64, (6, 1): GoKind.INT8, (8, 1): GoKind.UINT8}  # fmt: skip
 
 
-class TypeReader:
-    """Reads types by their offset in .debug_info, each once.
+class Types(Protocol):
+    """Where a type's parts are looked up, by the numbers that it has of them."""
 
-    Whoever goes down through a type's parts comes to an end: a struct or array that would be a
-    part of itself, or of more parts than any has, is given as UNKNOWN is.
-    """
+    def at(self, number: int, /) -> GoType: ...
 
-    def __init__(self, die: Callable[[int], Die], children: Callable[[Die], Iterator[Die]]) -> None:
-        self._die = die
-        self._children = children
-        self._types: dict[int, GoType] = {0: UNKNOWN}
-        self._unchecked: dict[int, GoType] = {0: UNKNOWN}
-        self._weights: dict[int, int] = {}
 
-    def at(self, offset: int) -> GoType:
-        type_ = self._types.get(offset)
-        if type_ is None:
-            type_ = self._as_described(offset)
-            if self._weight(offset, 0) >= _TOO_HEAVY:
-                type_ = GoType(offset=offset, name=type_.name, kind=GoKind.INVALID, size=0)
-            self._types[offset] = type_
-        return type_
+class Weights:
+    """How many parts types have, however deep; those of one element stand for an array's. `at` may
+    give types that are said to be parts of themselves."""
 
-    def _as_described(self, offset: int) -> GoType:
-        type_ = self._unchecked.get(offset)
-        if type_ is None:
-            self._unchecked[offset] = UNKNOWN  # an array may say that it is one of itself
-            type_ = self._unchecked[offset] = self._read(offset)
-        return type_
+    def __init__(self, at: Callable[[int], GoType]) -> None:
+        self._at = at
+        self._known: dict[int, int] = {}
 
-    def _weight(self, offset: int, depth: int) -> int:
-        """How many parts a type has, however deep; those of one element stand for an array's."""
-        known = self._weights.get(offset)
+    def too_heavy(self, number: int) -> bool:
+        """Whether a type has more parts than any has, or no end of them."""
+        return self._of(number, 0) >= _TOO_HEAVY
+
+    def _of(self, number: int, depth: int) -> int:
+        known = self._known.get(number)
         if known is not None:
             return known
-        self._weights[offset] = _TOO_HEAVY  # until it is known: what contains itself has no end
+        self._known[number] = _TOO_HEAVY  # until it is known: what contains itself has no end
         try:
-            go_type = self._as_described(offset)
+            go_type = self._at(number)
         except NotGoError:  # said to whoever asks for that part itself
             go_type = UNKNOWN
         weight = 1 if go_type.size <= _SIZE_LIMIT else _TOO_HEAVY
@@ -158,9 +146,40 @@ class TypeReader:
         for part in inner:
             if weight >= _TOO_HEAVY:
                 break
-            weight += self._weight(part, depth + 1)
-        self._weights[offset] = weight
+            weight += self._of(part, depth + 1)
+        self._known[number] = weight
         return weight
+
+
+class TypeReader:
+    """Reads types by their offset in .debug_info, each once.
+
+    Whoever goes down through a type's parts comes to an end: a struct or array that would be a
+    part of itself, or of more parts than any has, is given as UNKNOWN is.
+    """
+
+    def __init__(self, die: Callable[[int], Die], children: Callable[[Die], Iterator[Die]]) -> None:
+        self._die = die
+        self._children = children
+        self._types: dict[int, GoType] = {0: UNKNOWN}
+        self._unchecked: dict[int, GoType] = {0: UNKNOWN}
+        self._weights = Weights(self._as_described)
+
+    def at(self, offset: int) -> GoType:
+        type_ = self._types.get(offset)
+        if type_ is None:
+            type_ = self._as_described(offset)
+            if self._weights.too_heavy(offset):
+                type_ = GoType(offset=offset, name=type_.name, kind=GoKind.INVALID, size=0)
+            self._types[offset] = type_
+        return type_
+
+    def _as_described(self, offset: int) -> GoType:
+        type_ = self._unchecked.get(offset)
+        if type_ is None:
+            self._unchecked[offset] = UNKNOWN  # an array may say that it is one of itself
+            type_ = self._unchecked[offset] = self._read(offset)
+        return type_
 
     def _read(self, offset: int) -> GoType:
         die = self._die(offset)

@@ -273,9 +273,27 @@ class TypeData:
     def _of_the_language(self, rtype: int) -> GoType | None:
         """Of what other modules have the types that no package's name is in: "[]int" is the same
         everywhere, and two types of a package may have one name (in functions)."""
-        name, debug = self.full_name(rtype), self._program.debug
-        known = "." not in name and debug.index.types.get(name)
-        type_ = debug.types.at(known) if known else None
+        name = self.full_name(rtype)
+        return self._alike(rtype, name) if "." not in name else None
+
+    def debug_twin(self, rtype: int) -> GoType | None:
+        """The debug information's description of a type that is made as this one is, and has no
+        name of its own: "map[string]int" for a `type Counts map[string]int`."""
+        if self.kind(rtype) not in SIMPLE:
+            return None
+        try:
+            name = composed(self._memory, self, rtype, self.full_name)
+        except UnreadableError:
+            return None
+        return self._alike(rtype, name)
+
+    def debug_named(self, name: str) -> GoType | None:
+        """What the debug information calls so."""
+        at = self._program.debug.index.types.get(name)
+        return self._program.debug.types.at(at) if at else None
+
+    def _alike(self, rtype: int, name: str) -> GoType | None:
+        type_ = self.debug_named(name)
         same = type_ and (type_.kind, type_.size) == (self.kind(rtype), self.size(rtype))
         return type_ if same else None
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -44,15 +42,6 @@ class Limits(msgspec.Struct, frozen=True):
         if count > len(parts):
             shown.append(f"… {count - len(parts)} more")
         return self.cut(f"[{' '.join(shown)}]")
-
-
-class RuntimeTypes(Protocol):
-    """What is asked of the runtime's type descriptors."""
-
-    def name(self, rtype: int) -> str: ...
-    def kind(self, rtype: int) -> GoKind: ...
-    def holds_pointer_directly(self, rtype: int) -> bool: ...
-    def debug_type(self, rtype: int) -> GoType | None: ...
 
 
 class Capture(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from goprobe.binary.dwarf.gotypes import GoType, TypeReader
+from goprobe.binary.dwarf.gotypes import GoType, Types
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory
 
@@ -29,7 +29,7 @@ class Channel(msgspec.Struct, frozen=True):
             yield (self.first + i) % self.capacity
 
 
-def read_channel(memory: Memory, types: TypeReader, go_type: GoType, pointer: int) -> Channel:
+def read_channel(memory: Memory, types: Types, go_type: GoType, pointer: int) -> Channel:
     """Raises UnreadableError where what is there is no channel."""
     header = types.at(types.at(go_type.underlying).elem)
 

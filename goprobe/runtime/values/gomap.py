@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, Types
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory, u64
 from goprobe.runtime.values.storage import InMemory, must_all_be_kept
@@ -50,7 +50,7 @@ class MapPlace(msgspec.Struct, frozen=True):
 class MapReader:
     """Reads maps in the target through the types of its debug information."""
 
-    def __init__(self, memory: Memory, types: TypeReader) -> None:
+    def __init__(self, memory: Memory, types: Types) -> None:
         self._memory = memory
         self._types = types
 

@@ -11,13 +11,6 @@ from goprobe.runtime.values.text import go_complex, go_float
 
 SIGNED = {GoKind.INT, GoKind.INT8, GoKind.INT16, GoKind.INT32, GoKind.INT64}
 UNSIGNED = {GoKind.UINT, GoKind.UINT8, GoKind.UINT16, GoKind.UINT32, GoKind.UINT64}
-_POINTER_SHAPED = {GoKind.POINTER, GoKind.UNSAFE_POINTER, GoKind.CHAN, GoKind.MAP, GoKind.FUNC}
-_BASIC_SIZES = {
-    GoKind.BOOL: 1, GoKind.INT: 8, GoKind.INT8: 1, GoKind.INT16: 2, GoKind.INT32: 4,
-    GoKind.INT64: 8, GoKind.UINT: 8, GoKind.UINT8: 1, GoKind.UINT16: 2, GoKind.UINT32: 4,
-    GoKind.UINT64: 8, GoKind.UINTPTR: 8, GoKind.FLOAT32: 4, GoKind.FLOAT64: 8,
-    GoKind.COMPLEX64: 8, GoKind.COMPLEX128: 16, GoKind.STRING: 16,
-}  # fmt: skip
 
 
 def scalar(go_type: GoType, place: Storage) -> str:
@@ -44,14 +37,6 @@ def scalar(go_type: GoType, place: Storage) -> str:
 def _pair(form: str, raw: bytes) -> tuple[float, float]:
     real, imaginary = struct.unpack(form, raw)
     return real, imaginary
-
-
-def described(kind: GoKind, name: str) -> GoType:
-    """A type that the debug information leaves out, as far as its kind says what it is."""
-    if kind in _POINTER_SHAPED:
-        return GoType(offset=0, name=name, kind=GoKind.UNSAFE_POINTER, size=8)
-    size = _BASIC_SIZES.get(kind, 0)
-    return GoType(offset=0, name=name, kind=kind if size else GoKind.INVALID, size=size)
 
 
 def natural(name: str) -> tuple[int, float, str]:

@@ -18,11 +18,11 @@ from goprobe.model.address import Address
 from goprobe.model.location import Location
 from goprobe.model.value import Data, Element, Value
 from goprobe.process.memory.memory import Memory, u64
+from goprobe.runtime.types.typedata import TypeData
 from goprobe.runtime.values.decoded import (
     Capture,
     Decoded,
     Limits,
-    RuntimeTypes,
     Walk,
     as_entry,
     boxed,
@@ -30,10 +30,11 @@ from goprobe.runtime.values.decoded import (
     unreadable,
     with_dynamic,
 )
+from goprobe.runtime.values.describedtypes import DescribedTypes
 from goprobe.runtime.values.gochan import Channel, read_channel
 from goprobe.runtime.values.gomap import MapReader, until_unreadable
 from goprobe.runtime.values.inuse import given_up
-from goprobe.runtime.values.scalars import described, natural, scalar
+from goprobe.runtime.values.scalars import natural, scalar
 from goprobe.runtime.values.storage import (
     InBytes,
     InMemory,
@@ -62,7 +63,7 @@ class Decoder:
         self,
         memory: Memory,
         types: TypeReader,
-        runtime_types: RuntimeTypes,
+        runtime_types: TypeData,
         locate: Callable[[int], Location],
         function: Callable[[int], str],
         captures: Callable[[int], tuple[Capture, ...]],
@@ -71,13 +72,13 @@ class Decoder:
     ) -> None:
         self._memory = memory
         self._goroutine = goroutine
-        self._types = types
+        self.types = DescribedTypes(memory, types, runtime_types)
         self._runtime_types = runtime_types
         self._locate = locate
         self._function = function
         self._captures = captures
         self._limits = limits or Limits()
-        self._maps = MapReader(memory, types)
+        self._maps = MapReader(memory, self.types)
 
     def decode(self, go_type: GoType, place: Storage) -> Decoded:
         """Raises UnreadableError where the value's own bytes cannot be read."""
@@ -193,9 +194,9 @@ class Decoder:
             capacity, known = length, UNSET
         if not pointer:
             return Decoded(Value("nil", len=length, cap=known))
-        element = self._types.at(go_type.elem)
+        element = self.types.at(go_type.elem)
         if not go_type.elem:
-            element = self._types.at(self._types.at(go_type.member("array").type).elem)
+            element = self.types.at(self.types.at(go_type.member("array").type).elem)
         if length > 1 << 48 or capacity < length:
             raise UnreadableError(pointer, 0, f"a slice header of length {length}")
         if length and element.size:
@@ -226,7 +227,7 @@ class Decoder:
         return made.as_element(name, go_type, place.address)
 
     def _array(self, go_type: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
-        element = self._types.at(go_type.elem)
+        element = self.types.at(go_type.elem)
         if go_type.size:
             place.look()
         parts = self._run(element, place, go_type.count, walk, depth)
@@ -243,7 +244,7 @@ class Decoder:
         parts: list[Element] = []
         shown: list[str] = []
         for member in islice(go_type.members, self._limits.fields):
-            part_type = self._types.at(member.type)
+            part_type = self.types.at(member.type)
             part = self._element(
                 member.name, part_type, place.part(member.offset, part_type.size), walk, depth + 1
             )
@@ -269,7 +270,7 @@ class Decoder:
             return Decoded(Value("nil"))
         if go_type.name.startswith(_ANY_POINTER):
             return self._bare(place)
-        target = self._types.at(go_type.elem)
+        target = self.types.at(go_type.elem)
         must_be_kept(place, 0, pointer)
         return Decoded(
             Value(f"{pointer:#x}"), self._pointee(target, self._led(place, 0, pointer), walk, depth)
@@ -296,15 +297,13 @@ class Decoder:
         if not table:
             return Decoded(Value("nil"))
         rtype = table
-        if any(m.name == "tab" for m in self._types.at(go_type.underlying).members):
+        if any(m.name == "tab" for m in self.types.at(go_type.underlying).members):
             rtype = u64(self._memory, table + 8)  # itab: the interface's type, then the value's
         type_kind = self._runtime_types.kind(rtype)
         if type_kind == GoKind.INVALID:
             raise UnreadableError(rtype, 8, "an interface's type word, but no type is there")
         name = self._runtime_types.name(rtype)
-        target = self._runtime_types.debug_type(rtype) or described(
-            self._runtime_types.kind(rtype), name
-        )
+        target = self.types.of(rtype)
         if self._runtime_types.holds_pointer_directly(rtype):
             held = InBytes(word.to_bytes(_WORD, "little"), homes={0: place.part(_WORD, _WORD)})
             made = self._safe(target, held, walk, depth)
@@ -361,7 +360,7 @@ class Decoder:
         if not pointer:
             return Decoded(Value("nil", len=0, cap=0))
         self._follow(pointer, place)
-        channel = read_channel(self._memory, self._types, go_type, pointer)
+        channel = read_channel(self._memory, self.types, go_type, pointer)
         count, capacity = channel.count, channel.capacity
         closed = " closed" if channel.closed else ""
         text = f"{go_type.name} {pointer:#x} len {count} cap {capacity}{closed}"
@@ -371,7 +370,7 @@ class Decoder:
         return Decoded(Value(text, len=count, cap=capacity), data)
 
     def _buffered(self, go_type: GoType, channel: Channel, walk: Walk, depth: int) -> Elements:
-        element = self._types.at(go_type.elem)
+        element = self.types.at(go_type.elem)
         if depth >= self._limits.depth:
             return ()
         elements: list[Element] = []
