@@ -257,15 +257,25 @@ class Waste(msgspec.Struct, frozen=True, kw_only=True):
     advice: str
 
 
+STEPS_LEFT_OUT = "steps_left_out"
+
+
+def steps_left_out(step: Location) -> int:
+    """How many steps of a path lie between this one and the one told before it."""
+    told = step.detail.get(STEPS_LEFT_OUT, 0)
+    return told if isinstance(told, int) else 0
+
+
 class HeapReport(Report, frozen=True, kw_only=True):
     """`snapshot` says how the target was read: stopped throughout, or from a forked copy.
 
     Parts that were not asked for are left out, or empty (types, paths, dangling). `path_texts` are
-    the paths as Go would write them. `path_allocation` says where the object at the paths' end was
-    allocated. `leaks` are the goroutines that can never run again, and what they alone keep: with
-    --leaked and --retained. `sites` are those of the runtime's own `sampling`, most bytes in use
-    first. `examples` are objects that the other parts name as such (in pages and `goprobe report`).
-    `notes` say which of several objects of a name was meant.
+    the paths as Go would write them. Of `paths` of more than 200 steps the middle is left out:
+    `steps_left_out` in the detail of the step behind it says how many. `path_allocation` says where
+    the object at the paths' end was allocated. `leaks` are the goroutines that can never run again,
+    and what they alone keep: with --leaked and --retained. `sites` are those of the runtime's own
+    `sampling`, most bytes in use first. `examples` are objects that the other parts name as such
+    (in pages and `goprobe report`). `notes` say which of several objects of a name was meant.
     """
 
     pause_us: int

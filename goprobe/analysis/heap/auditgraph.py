@@ -16,10 +16,9 @@ from msgspec import UNSET
 from goprobe.analysis.audit import audited, check
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.nodes import NO_OFFSET
-from goprobe.analysis.heap.objects import SHOWN_STEPS
 from goprobe.counts import counted
 from goprobe.errors import UnreadableError
-from goprobe.model.heap import REST, HeapReport, TreeNode
+from goprobe.model.heap import REST, HeapReport, TreeNode, steps_left_out
 from goprobe.model.location import Location
 from goprobe.model.report import Audited
 from goprobe.process.memory.memory import u64
@@ -54,11 +53,10 @@ def paths_point(facts: GraphFacts) -> Iterator[str]:
 
 
 def _broken(facts: GraphFacts, path: Sequence[Location]) -> Iterator[str]:
-    left_out = len(path) // 2 if len(path) >= SHOWN_STEPS else 0
-    for i, (step, following) in enumerate(pairwise(path), 1):
+    for step, following in pairwise(path):
         place, base = step.detail.get("pointer_at"), following.detail.get("object")
         size = following.detail.get("object_size")
-        if i == left_out:
+        if steps_left_out(following):
             continue
         if not (isinstance(place, int) and isinstance(base, int) and isinstance(size, int)):
             continue  # a root without a place

@@ -12,7 +12,7 @@ from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.reach import UNREACHED
 from goprobe.analysis.locate.locator import Locator
 from goprobe.errors import NotGoError, UnreadableError
-from goprobe.model.heap import ObjectView, Referrer
+from goprobe.model.heap import STEPS_LEFT_OUT, ObjectView, Referrer
 from goprobe.model.location import Location
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.roots.groups import RootKind
@@ -22,7 +22,7 @@ Way = list[tuple[int, int]]
 """(node, edge by which it was reached; -1 for the first)"""
 
 _TRIED = 64
-SHOWN_STEPS = 200
+_SHOWN_STEPS = 200
 _MOST_REFERRERS = 1000
 
 
@@ -70,14 +70,17 @@ def _way(graph: HeapGraph, node: int, without: int) -> Way:
 
 def _locations(names: Names, way: Way) -> tuple[Location, ...]:
     """The steps of a way: each with the field that led to it, and where its pointer to the next
-    one lies."""
-    half = SHOWN_STEPS // 2
+    one lies. How many are left out is told by the one behind them."""
+    half = _SHOWN_STEPS // 2
     steps = []
     for i, (node, edge) in enumerate(way):
         if half <= i < len(way) - half:
             continue
         via = names.field(way[i - 1][0], edge) if i else ""
-        steps.append(names.location(node, via, way[i + 1][1] if i + 1 < len(way) else -1))
+        step = names.location(node, via, way[i + 1][1] if i + 1 < len(way) else -1)
+        if i == len(way) - half and i > half:
+            step = replace(step, detail=step.detail | {STEPS_LEFT_OUT: i - half})
+        steps.append(step)
     return tuple(steps)
 
 

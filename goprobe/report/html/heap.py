@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import UNSET
 
-from goprobe.model.heap import HeapReport, HeapSample
+from goprobe.model.heap import HeapReport, HeapSample, steps_left_out
 from goprobe.report import words
 from goprobe.report.html import shell
 from goprobe.report.html.evidence import EvidenceList
@@ -63,7 +63,7 @@ def render(report: HeapReport, options: RenderOptions) -> bytes:
     kept_by = () if report.tree is UNSET else report.tree
     ways = () if kept_by or report.samples is UNSET else report.samples
     paths = [
-        [(str(p.address), p.name, p.kind.value, ledger.id(p)) for p in path]
+        [(str(p.address), p.name, p.kind.value, ledger.id(p), steps_left_out(p)) for p in path]
         for path in report.paths
     ]
     return shell.page(

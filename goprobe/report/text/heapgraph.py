@@ -17,6 +17,7 @@ from goprobe.model.heap import (
     Referrer,
     TypeCount,
     Untyped,
+    steps_left_out,
 )
 from goprobe.model.location import Location
 from goprobe.report import words
@@ -177,12 +178,16 @@ def _paths(page: Page, paths: Sequence[Sequence[Location]], texts: Sequence[str]
     for way, text in zip(paths, texts, strict=True):
         page.heading("Kept by")
         page.paragraph((page.named(text), "bold"), indent=_INDENT, hanging=_INDENT)
-        half = _MOST_STEPS // 2
-        shown = list(way) if len(way) <= _MOST_STEPS else [*way[:half], *way[-half:]]
-        for i, step in enumerate(shown):
-            if len(shown) < len(way) and i == half:
-                left = words.number(len(way) - len(shown))
-                page.line((f"{page.glyphs.cut} {left} more", "dim"), indent=2 * _INDENT)
+        half = len(way) if page.options.verbose else _MOST_STEPS // 2
+        hidden, left = range(half, len(way) - half), 0
+        for i, step in enumerate(way):
+            left += steps_left_out(step) + (i in hidden)
+            if i in hidden:
+                continue
+            if left:
+                told = f"{page.glyphs.cut} {words.number(left)} more"
+                page.line((told, "dim"), indent=2 * _INDENT)
+            left = 0
             _step(page, step)
 
 
