@@ -26,4 +26,6 @@ def held_by_lost(leaks: LeakSummary) -> str:
 
 
 def undecided(leaks: LeakSummary) -> str:
-    return f"of {words.counted(leaks.undecided, 'goroutine')} more it cannot be told"
+    they = "it" if leaks.undecided == 1 else "they"
+    count = words.counted(leaks.undecided, "goroutine")
+    return f"of {count} it cannot be told whether {they} can ever run again"

@@ -163,7 +163,8 @@ def test_what_calls_itself_again_and_again_is_told_once_with_how_often() -> None
     found = replace(report(), groups=(group,))
     few = " ".join(text(found).split())
     deep = "main.wait main.go:3 main.down main.go:4 … the same 2,999 times more"
-    assert deep + " main.term main.go:8 main.factor main.go:9 Next" in few
+    both = " main.term main.go:8 main.factor main.go:9 … these 2 frames 39 times more"
+    assert f"{deep}{both} … 2 more frames: --stacks shows all Next" in few
     goroutine = replace(state(1), frames=group.frames)
     shown = text(replace(found, goroutines=(goroutine,)))
     rounds = " main.term main.go:8 main.factor main.go:9 … these 2 frames 39 times more"

@@ -249,7 +249,7 @@ def test_the_heaps_page_says_that_no_goroutine_is_leaked_where_only_that_was_ask
         text = render(report, "html", RenderOptions()).decode()
         answer = "<p>No goroutine is leaked of 12 goroutines that only others could wake.</p>"
         assert (answer in text) is told
-        assert "<p>Of 1 goroutine more it cannot be told.</p>" in text
+        assert "<p>Of 1 goroutine it cannot be told whether it can ever run again.</p>" in text
 
 
 def test_the_goroutines_say_since_when_and_by_whom(window: Browser, tmp_path: Path) -> None:

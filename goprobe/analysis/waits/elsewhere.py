@@ -7,6 +7,7 @@ are looked for there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -14,14 +15,18 @@ import numpy as np
 from goprobe.analysis.heap.blocked import Candidate
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.locate.locator import Locator
+from goprobe.errors import CannotWorkError, NotPermittedError
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import read_available
+from goprobe.process.proc.pagemap import resident
 from goprobe.process.proc.procfs import PAGE_SIZE
 from goprobe.runtime.world import World
 
 _CHUNK = 1 << 24
 _MOST = 1 << 32
 _WORD = 8
+_BRIDGE = re.compile(r"\b(_Cfunc_|_C2func_|_cgoexp_)")
+_GO_S_OWN = ("net.", "os/user.", "runtime/cgo.", "plugin.")
 
 Stretch = tuple[int, int]
 
@@ -29,8 +34,9 @@ Stretch = tuple[int, int]
 class Elsewhere:
     """Says which lost goroutines wait on what has its address in memory that is not Go's."""
 
-    def __init__(self, graph: HeapGraph) -> None:
+    def __init__(self, graph: HeapGraph, live: bool) -> None:
         self._graph = graph
+        self._live = live
 
     def __call__(self, lost: Sequence[Candidate]) -> Mapping[int, str]:
         world, objects = self._graph.world, self._graph.objects
@@ -42,6 +48,8 @@ class Elsewhere:
         if not len(nodes):
             return {}
         stretches = list(not_of_go(world))
+        if self._live:
+            stretches = _in_memory(world, stretches)
         if sum(high - low for low, high in stretches) > _MOST:
             why = "the process has too much memory that is not Go's to look for what it waits on"
             return {candidate.g.id: why for candidate in lost if candidate.waits}
@@ -78,12 +86,37 @@ def not_of_go(world: World) -> Iterator[Stretch]:
             yield from _without((mapping.low, mapping.high), known + code)
 
 
+def _in_memory(world: World, stretches: Sequence[Stretch]) -> list[Stretch]:
+    """Without anonymous pages that were never written to. (The race detector alone maps hundreds of
+    megabytes of which it uses few.)"""
+    files = [(m.low, m.high) for m in world.mappings if m.is_file]
+    anonymous = [s for s in stretches if not any(_meet(s, file) for file in files)]
+    try:
+        there = resident(world.pid, [(low, high - low) for low, high in anonymous])
+    except (CannotWorkError, NotPermittedError):
+        return list(stretches)
+    of_files = [s for s in stretches if s not in anonymous]
+    parts = (runs.between(*s) for s in anonymous for runs in (there.runs, there.swapped))
+    return [*of_files, *(part for some in parts for part in some)]
+
+
 def _maps_pages(world: World) -> bool:
     """Whether the program gets anonymous memory of its own. The runtime has some that nothing
     tells (the collector's queues of spans: mgcmark_greenteagc.go, Go 1.26 and 1.27), which holds
     addresses of objects: where all of it is the runtime's it says nothing."""
     mappers = ("syscall.(*mmapper).Mmap", "golang.org/x/sys/unix.(*mmapper).Mmap")
-    return world.has_c or any(world.lines.function_named(name) for name in mappers)
+    return _has_c_of_its_own(world) or any(map(world.lines.function_named, mappers))
+
+
+def _has_c_of_its_own(world: World) -> bool:
+    """Whether C that is not the race detector's lives in the process. That keeps the addresses of
+    what goroutines synchronise on (runtime/race.go), and wakes nobody by them; cgo's bridges are
+    functions named after what they lead to (cmd/cgo/out.go). Go 1.21 to 1.27."""
+    if not world.lines.function_named("runtime.racefini"):
+        return world.has_c
+    return any(
+        _BRIDGE.search(name) and not name.startswith(_GO_S_OWN) for name in world.lines.names()
+    )
 
 
 def _meet(one: Stretch, other: Stretch) -> bool:

@@ -38,7 +38,11 @@ class Lost:
 
     @cached_property
     def search(self) -> Leaks:
-        return find_leaks(self._graph, self._on_group, Elsewhere(self._graph))
+        return find_leaks(self._graph, self._on_group, self._elsewhere)
+
+    @property
+    def _elsewhere(self) -> Elsewhere:
+        return Elsewhere(self._graph, live=not self._target.is_core)
 
     @cached_property
     def surveyed(self) -> tuple[tuple[GoroutineState, ...], int, int]:

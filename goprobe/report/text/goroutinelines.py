@@ -27,9 +27,14 @@ _RUNTIME = ("runtime.", "internal/runtime/")
 def _telling(sites: Sequence[CallSite]) -> Sequence[CallSite]:
     """The frames that say what a goroutine is about: the program's own code and what that called;
     not how the runtime parks and starts it, nor how libraries wait."""
-    outside = [frame for frame in sites if not frame.function.startswith(_RUNTIME)]
+    outside = _outside(sites)
     first = next((i for i, frame in enumerate(outside) if frame.own), 0)
     return outside[max(first - _FEW_CALLED, 0) :] or sites
+
+
+def _outside(sites: Sequence[CallSite]) -> Sequence[CallSite]:
+    """The frames that are not the runtime's."""
+    return [frame for frame in sites if not frame.function.startswith(_RUNTIME)]
 
 
 def group_head(group: GoroutineGroup) -> list[Span]:
@@ -71,19 +76,30 @@ def _made(page: Page, created: Creation) -> str:
     return f"created by {page.named(created.function)}" + (f"  {place}" if place else "")
 
 
-def frames(page: Page, sites: Sequence[CallSite], *, whole: bool = True) -> None:
-    """Those of one stack, innermost first; unless it is `whole`, the few that say what it is about.
-    What calls itself again and again is told once, with how often."""
-    chosen, most = (sites, None) if whole else (_telling(sites), _FEW_FRAMES)
+def frames(
+    page: Page, sites: Sequence[CallSite], *, whole: bool = True, asked: bool = False
+) -> None:
+    """Those of one stack, innermost first; unless it is `whole`, the few that say what it is about,
+    or where it was `asked` for by what is in it, all but the runtime's. What calls itself again and
+    again is told once, with how often."""
+    chosen = sites if whole else (_outside(sites) or sites) if asked else _telling(sites)
+    most = len(chosen) if whole or asked else _FEW_FRAMES
     if has_variables(chosen):
-        _with_variables(page, chosen[:most])
+        _with_variables(page, chosen)
         return
     rows: list[list[Text]] = []
+    told = 0
     for each in rounds(chosen):
+        if len(rows) >= most:
+            break
         rows += [_frame(page, site) for site in chosen[each.start : each.start + each.length]]
         if each.times > 1:
             rows.append([page.text((page.glyphs.cut, "dim")), page.text((_again(each), "dim"))])
-    page.table(rows[:most], _COLUMNS, INDENT * 2)
+        told += each.length * each.times
+    page.table(rows, _COLUMNS, INDENT * 2)
+    if left := len(chosen) - told:
+        more = f"{page.glyphs.cut} {words.counted(left, 'more frame')}: --stacks shows all"
+        page.line((more, "dim"), indent=INDENT * 2)
 
 
 def _with_variables(page: Page, sites: Sequence[CallSite]) -> None:

@@ -132,7 +132,7 @@ def _groups(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
     for group in shown:
         page.blank()
         page.paragraph(*group_head(group), hanging=INDENT)
-        frames(page, group.frames, whole=whole)
+        frames(page, group.frames, whole=whole, asked=bool(report.chosen))
         ended(page, group.frames_end)
         _untold(page, [untold[i] for i in group.ids if i in untold])
         waits_on(page, group.waits_on, several=True, left=group.more_waits_on)
