@@ -30,6 +30,7 @@ from goprobe.runtime.image.modules import Modules, read_modules
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.layout.layout import Described, Layout
 from goprobe.runtime.systemstacks import SystemStacks
+from goprobe.runtime.types.describedtypes import DescribedTypes
 from goprobe.runtime.types.typedata import TypeData, TypeSection
 
 if TYPE_CHECKING:
@@ -257,6 +258,11 @@ class World:
     def shown_name(self, function: str) -> str:
         """A function's name as this program prints it."""
         return shown_name(function, methods=self.program.go >= _GENERIC_METHODS)
+
+    @cached_property
+    def types(self) -> DescribedTypes:
+        """What values are decoded by."""
+        return DescribedTypes(self.memory, self.program.debug.types, self.typedata)
 
     @cached_property
     def typedata(self) -> TypeData:

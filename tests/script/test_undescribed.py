@@ -74,5 +74,10 @@ def test_values_of_types_that_are_not_described(go: str, tmp_path: Path) -> None
     assert told[7:10] == [{"inner": {"x": -3}, "y": 9}, 1.5, {}]
     last = told[10]
     assert last["part"] == [4, 5, 6] and last["list"] == [{"n": 1, "m": 2}]
-    assert last["any"] == [7, 8, 9] and last["err"]["name"] == "in" and last["m"] == {"k": None} and last["name"] == "t"
+    assert (
+        last["any"] == [7, 8, 9]
+        and last["err"]["name"] == "in"
+        and last["m"] == {"k": None}
+        and last["name"] == "t"
+    )
     assert "{inner:{x:-3} y:9}" in text

@@ -362,7 +362,7 @@ class CallValues:
         if self._decoder is None:
             world, program, bias = self._live(), self._program, self._world.bias
             self._decoder = Decoder(
-                world.memory, program.debug.types, world.typedata, _nowhere,
+                world.memory, world.types, world.typedata, _nowhere,
                 world.function_name,
                 lambda pc: captures_of(program, pc - bias), self._limits,
             )  # fmt: skip

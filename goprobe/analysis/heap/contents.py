@@ -25,7 +25,7 @@ def decoder(world: World, limits: Limits | None = None) -> Decoder:
     program = world.program
     return Decoder(
         world.memory,
-        program.debug.types,
+        world.types,
         world.typedata,
         Locator(world).locate,
         world.function_name,

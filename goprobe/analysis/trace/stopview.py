@@ -70,7 +70,7 @@ class StopView:
         world = self.world
         return Decoder(
             world.memory,
-            world.program.debug.types,
+            world.types,
             world.typedata,
             self.locator.locate,
             self.world.function_name,

@@ -282,10 +282,13 @@ class TypeData:
         if self.kind(rtype) not in SIMPLE:
             return None
         try:
-            name = composed(self._memory, self, rtype, self.full_name)
+            return self._alike(rtype, composed(self._memory, self, rtype, self._described_as))
         except UnreadableError:
             return None
-        return self._alike(rtype, name)
+
+    def _described_as(self, rtype: int) -> str:
+        known = self.debug_type(rtype)
+        return known.name if known else self.written(rtype)
 
     def debug_named(self, name: str) -> GoType | None:
         """What the debug information calls so."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -42,6 +44,23 @@ class Limits(msgspec.Struct, frozen=True):
         if count > len(parts):
             shown.append(f"… {count - len(parts)} more")
         return self.cut(f"[{' '.join(shown)}]")
+
+
+class RuntimeTypes(Protocol):
+    """What is asked of the runtime's type descriptors."""
+
+    def name(self, rtype: int) -> str: ...
+    def kind(self, rtype: int) -> GoKind: ...
+    def holds_pointer_directly(self, rtype: int) -> bool: ...
+
+
+class ValueTypes(Protocol):
+    """The types of values, by the numbers that they have of their parts, by their descriptors, and
+    by their names."""
+
+    def at(self, number: int, /) -> GoType: ...
+    def of(self, rtype: int) -> GoType: ...
+    def named(self, name: str) -> GoType | None: ...
 
 
 class Capture(msgspec.Struct, frozen=True):

@@ -11,18 +11,19 @@ from itertools import islice
 
 from msgspec import UNSET, UnsetType
 
-from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
+from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.counts import counted
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.model.address import Address
 from goprobe.model.location import Location
 from goprobe.model.value import Data, Element, Value
 from goprobe.process.memory.memory import Memory, u64
-from goprobe.runtime.types.typedata import TypeData
 from goprobe.runtime.values.decoded import (
     Capture,
     Decoded,
     Limits,
+    RuntimeTypes,
+    ValueTypes,
     Walk,
     as_entry,
     boxed,
@@ -30,7 +31,6 @@ from goprobe.runtime.values.decoded import (
     unreadable,
     with_dynamic,
 )
-from goprobe.runtime.values.describedtypes import DescribedTypes
 from goprobe.runtime.values.gochan import Channel, read_channel
 from goprobe.runtime.values.gomap import MapReader, until_unreadable
 from goprobe.runtime.values.inuse import given_up
@@ -62,8 +62,8 @@ class Decoder:
     def __init__(
         self,
         memory: Memory,
-        types: TypeReader,
-        runtime_types: TypeData,
+        types: ValueTypes,
+        runtime_types: RuntimeTypes,
         locate: Callable[[int], Location],
         function: Callable[[int], str],
         captures: Callable[[int], tuple[Capture, ...]],
@@ -72,13 +72,13 @@ class Decoder:
     ) -> None:
         self._memory = memory
         self._goroutine = goroutine
-        self.types = DescribedTypes(memory, types, runtime_types)
+        self.types = types
         self._runtime_types = runtime_types
         self._locate = locate
         self._function = function
         self._captures = captures
         self._limits = limits or Limits()
-        self._maps = MapReader(memory, self.types)
+        self._maps = MapReader(memory, types)
 
     def decode(self, go_type: GoType, place: Storage) -> Decoded:
         """Raises UnreadableError where the value's own bytes cannot be read."""

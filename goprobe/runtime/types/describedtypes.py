@@ -1,5 +1,5 @@
-"""The types of values: as the debug information describes them, and those that it leaves out as the
-runtime's own descriptors do.
+"""The types that values are decoded by: as the debug information describes them, and those that it
+leaves out as the runtime's own descriptors do.
 
 Up to Go 1.24 the linker describes only what variables and parameters are declared as, and what that
 is made of: types of which there are values in interfaces alone are not among it.
@@ -67,7 +67,7 @@ class DescribedTypes:
         return self._unchecked[number]
 
     def _of_no_kind(self, rtype: int) -> GoType:
-        return GoType(offset=-rtype, name=self._data.full_name(rtype), kind=GoKind.INVALID, size=0)
+        return GoType(offset=-rtype, name=self._data.written(rtype), kind=GoKind.INVALID, size=0)
 
     def named(self, name: str) -> GoType | None:
         """What is called so: by the debug information, or a type that was asked for here, the only
@@ -83,7 +83,7 @@ class DescribedTypes:
         data, kind, size = self._data, self._data.kind(rtype), self._data.size(rtype)
         if kind not in (GoKind.STRUCT, GoKind.ARRAY) and size != _SIZES.get(kind):
             return None
-        made = GoType(offset=-rtype, name=data.full_name(rtype), kind=kind, size=size)
+        made = GoType(offset=-rtype, name=data.written(rtype), kind=kind, size=size)
         if kind in _WITH_ELEMENTS:
             made = replace(made, elem=self._number(data.element(rtype)))
         match kind:
