@@ -52,7 +52,8 @@ func main() {
 		onePointer{one}, inOne{onePointer{one}}, array1{one}, array3{1, 2, 3},
 		table{"a": {"b"}}, pipe3, call(func() int { return 3 }), outer{inner{-3}, 9},
 		num(1.5), nothing{},
-		two{"t", array3{4, 5, 6}, []leaf{{1, 2}}, array3{7, 8, 9}, two{name: "in"}, table{"k": nil}},
+		two{"t", array3{4, 5, 6}, []leaf{{1, 2}}, array3{7, 8, 9}, two{name: "in"},
+			table{"k": nil}},
 	}
 	println(see())
 }
