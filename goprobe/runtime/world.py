@@ -7,7 +7,6 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from goprobe.arch.machinecode import StaticOperands, static_operands
 from goprobe.binary.elf.buildinfo import GoVersion
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.pcln.format import shown_name
@@ -34,6 +33,7 @@ from goprobe.runtime.types.describedtypes import DescribedTypes
 from goprobe.runtime.types.typedata import TypeData, TypeSection
 
 if TYPE_CHECKING:
+    from goprobe.arch.machinecode import StaticOperands
     from goprobe.process.memory.copies import Words
     from goprobe.runtime.goroutines.waiting import WaitingLists
     from goprobe.runtime.types.catalog import Catalog
@@ -282,6 +282,9 @@ class World:
     def operands(self) -> StaticOperands:
         """Where the code of the program's own module uses variables, and takes addresses of
         functions, types and other constants. At link-time addresses."""
+        # Brings the decoder of instructions along, which few questions need.
+        from goprobe.arch.machinecode import static_operands
+
         module = next((m for m in self.modules if not m.name and not m.bad), None)
         spans = [module.span(name) for name in _USED] if module else []
         parts = [(low - self.bias, high - self.bias) for low, high in spans]

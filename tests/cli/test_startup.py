@@ -46,6 +46,10 @@ def test_nothing_heavy_is_imported(code: str) -> None:
     assert not HEAVY & loaded_by(code)
 
 
+def test_a_program_that_is_known_is_run_without_a_decoder_of_instructions() -> None:
+    assert not {"numpy", "iced_x86"} & loaded_by("import goprobe.analysis.escape.runs")
+
+
 def test_a_trace_starts_without_the_tracers_that_scripts_need() -> None:
     code = (
         "import sys, goprobe.analysis.trace.trace; "
