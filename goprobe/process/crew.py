@@ -27,7 +27,7 @@ _NUMBER = struct.Struct("=I")
 _CHUNK = 1 << 20
 _PATIENCE = 3.0  # seconds
 _AGAIN = (1 << 32) - 1  # instead of a number: another one is to go on in its place
-_GROWN = 80 << 10  # KiB of its own: memory that was used is not given back as a rule
+_GROWN = 48 << 10  # KiB of its own: memory that was used is not given back as a rule
 _OWN = (b"Private_Clean:", b"Private_Dirty:")
 
 

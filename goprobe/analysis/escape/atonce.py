@@ -4,8 +4,10 @@ this one, which is gone with all that reading its code took."""
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from importlib import import_module
 from typing import IO
 
 import msgspec
@@ -18,13 +20,15 @@ from goprobe.model.codec import packed, unpacker
 from goprobe.process.crew import share_out
 from goprobe.toolchain.escapebuild import EscapeBuild
 
+_READER = "goprobe.analysis.escape.codereader"
 Look = Callable[[EscapeBuild, EscapeRequest], Iterable[Studied]]
 """What looks at one of them, as often as it is run."""
 
 
 class _Made(msgspec.Struct, frozen=True):
-    """Of one package, and what its tests wrote."""
+    """Of one package, and what its tests wrote; whether its code had to be read."""
 
+    read: bool
     told: list[Told]
     output: bytes
     complaints: bytes
@@ -47,6 +51,8 @@ def at_once(
 
     def taken(number: int, data: bytes) -> None:
         made: _Made = unpack(data)
+        if made.read:  # those who are started later have it from us, and do not load it again
+            import_module(_READER)
         take(number, [_studied(told, builds[number]) for told in made.told])
         done.add(number)
         outputs.add(number, made)
@@ -69,7 +75,7 @@ def _made(build: EscapeBuild, request: EscapeRequest, look: Look) -> _Made:
         complaints = output if together else others
         own = replace(request, stdout=output.fileno(), stderr=complaints.fileno(), progress=None)
         told = [_told(each) for each in look(build, own)]
-        return _Made(told, _written(output), _written(others))
+        return _Made(_READER in sys.modules, told, _written(output), _written(others))
 
 
 def _written(file: IO[bytes]) -> bytes:
