@@ -209,12 +209,13 @@ def _delivered(report: EscapeReport, place: Destination, rules: Policy, showing:
 
 
 def _exit_code(report: EscapeReport, rules: Policy) -> int:
-    """4 where the run was not seen to its end, or a signal ended it: what was found is then not
+    """4 where the run was not seen to its end, or the program crashed: what was found is then not
     all there is."""
     from msgspec import UNSET
 
-    killed = report.exit is not UNSET and report.exit.signal is not UNSET
-    if report.partial or killed:
+    end = report.exit
+    killed = end is not UNSET and (end.signal is not UNSET or end.panicked)
+    if report.partial or (killed and not report.failed):
         return _NOT_WHOLE
     broken = any(not assertion.held for assertion in report.assertions)
     failed = broken or report.failed or rules.failed(report)

@@ -72,6 +72,12 @@ class Exit(msgspec.Struct, frozen=True, omit_defaults=True):
     code: int | UnsetType = UNSET
     signal: str | UnsetType = UNSET
 
+    @property
+    def panicked(self) -> bool:
+        """Whether it ended as Go's runtime ends what panics, or cannot go on (runtime/panic.go,
+        fatalpanic: exit(2), Go 1.21 to 1.27); a program may choose that code, too."""
+        return self.code == 2
+
 
 class TraceReport(Report, frozen=True, kw_only=True):
     """`map` is the memory at the last stop."""

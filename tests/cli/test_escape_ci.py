@@ -134,6 +134,17 @@ def test_a_run_that_was_not_seen_to_its_end_is_4_in_every_format(tmp_path: Path,
         assert any("still ran" in line for line in ran.text.splitlines())
 
 
+@pytest.mark.parametrize(
+    ("end", "code"), [('panic("the end")', 4), ("<-make(chan int)", 4), ("os.Exit(3)", 0)]
+)
+def test_a_program_that_panics_is_4(tmp_path: Path, end: str, code: int) -> None:
+    body = f"\tprintln(os.Args[0])\n\t{end}\n"
+    main = f'package main\n\nimport "os"\n\nfunc main() {{\n{body}}}\n'
+    (tmp_path / "main.go").write_text(main)
+    ran = goprobe("escape", tmp_path / "main.go")
+    assert (ran.code, "as Go ends what panics" in " ".join(ran.text.split())) == (code, code == 4)
+
+
 def test_a_program_that_a_signal_ended_is_4(tmp_path: Path) -> None:
     main = tmp_path / "main.go"
     main.write_text(

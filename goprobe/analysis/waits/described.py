@@ -29,6 +29,7 @@ from goprobe.process.memory.copies import Words
 _MOST_HOLDERS = 8
 _MOST_THINGS = 32  # of one group
 _MOST_STEPS = 64
+_MOST_NAMED = 1 << 13  # (m: a quarter of a millisecond each)
 _GROUP = "wait group"
 _NOBODY = "nothing that can still run leads to the {} that it waits on"
 _NEVER = {
@@ -68,6 +69,7 @@ class Described:
         self._what = what
         self._timers = what.timers(self._pointers())
         self._told: dict[tuple[Key, str], WaitsOn] = {}
+        self._nameless: set[Key] = set()
         self._having: dict[Key, list[Having]] = {}
         self._having_by: dict[Key, dict[int, Having]] = {}
         self._names = names
@@ -88,7 +90,8 @@ class Described:
         return channel[targets], places
 
     def state(self, state: GoroutineState) -> GoroutineState:
-        waits = tuple(self._waits(thing, state.id) for thing in self._things.get(state.id, ()))
+        things = self._things.get(state.id, ())
+        waits = tuple(self._waits_or_less(thing, state.id) for thing in things)
         candidate = self._lost.get(state.id)
         if candidate is not None:
             return replace(state, leaked=True, why_leaked=self._why(candidate), waits_on=waits)
@@ -96,13 +99,19 @@ class Described:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is left out of who has locked what."""
-        if not (left := self._possession.left):
-            return ()
-        return (
-            "who has locked what is told by where goroutines stand: there are too many, the stacks "
-            f"of {left:,} that may tell of it were not looked at",
-        )
+        """What is left out of who has locked what, and of what has what name."""
+        told: list[str] = []
+        if left := self._possession.left:
+            told.append(
+                "who has locked what is told by where goroutines stand: there are too many, the "
+                f"stacks of {left:,} that may tell of it were not looked at"
+            )
+        if left := len(self._nameless):
+            told.append(
+                f"of {left:,} more of what goroutines wait on neither the names nor who has it "
+                "were looked for: --id and --in choose fewer goroutines"
+            )
+        return tuple(told)
 
     def group(self, group: GoroutineGroup) -> GoroutineGroup:
         """With what its goroutines wait on, most frequent first."""
@@ -236,6 +245,13 @@ class Described:
 
     # What one waits on
 
+    def _waits_or_less(self, thing: Thing, number: int) -> WaitsOn:
+        """Of very many the first with their names."""
+        if len(self._told) < _MOST_NAMED or (thing.key, thing.waits.operation) in self._told:
+            return self._waits(thing, number)
+        self._nameless.add(thing.key)
+        return self._owned(self._with_timer(thing).waits)
+
     def _waits(self, thing: Thing, number: int) -> WaitsOn:
         if thing.node < 0 and not thing.part:
             return self._owned(thing.waits)
@@ -257,9 +273,7 @@ class Described:
         """What is the same for all who wait on it."""
         if thing.node < 0:
             return self._owned(replace(thing.waits, name=thing.part))
-        holders = self._holders
-        if thing.waits.kind == "channel":
-            thing = self._what.with_timer(thing, self._timers.get(thing.key[1]))
+        holders, thing = self._holders, self._with_timer(thing)
         every = self._who_has(thing)
         if len(every) > 1:
             every = sorted(every, key=lambda h: self._waits_too(h.goroutine, thing.key))
@@ -272,6 +286,11 @@ class Described:
             more_holders=len(every) - len(shown),
         )
         return self._owned(made)
+
+    def _with_timer(self, thing: Thing) -> Thing:
+        if thing.waits.kind != "channel":
+            return thing
+        return self._what.with_timer(thing, self._timers.get(thing.key[1]))
 
     def _name(self, thing: Thing, every: Sequence[Having], shown: Sequence[Holder]) -> str:
         """That by a shortest way from a package-level variable; "" where there is none."""

@@ -116,8 +116,7 @@ class _Asked:
         alive = self._graph.world.goroutines.alive
         numbers = sorted(number for number in self._by_id if number in self._numbers)
         described = self._described(self._by_id if self._all else numbers)
-        every = [described.state(self._by_id[number]) for number in numbers]
-        states = self._told(every)
+        states = self._told(described, [self._by_id[number] for number in numbers])
         report = filled(
             self._target,
             self._moment,
@@ -136,7 +135,7 @@ class _Asked:
 
     def all(self, *, stacks: bool, each: bool) -> GoroutinesReport:
         described = self._described(self._by_id)
-        states = self._told([described.state(state) for state in self._every])
+        states = self._told(described, self._every)
         groups = () if each else tuple(map(described.group, group(states)))
         report = filled(
             self._target,
@@ -153,8 +152,13 @@ class _Asked:
     def _untold(self) -> tuple[str, ...]:
         return untold_ages(self._chosen, self._every, self._now)
 
-    def _told(self, states: Sequence[GoroutineState]) -> tuple[GoroutineState, ...]:
-        wanted = self._chosen.of(states)
+    def _told(
+        self, described: Described, states: Sequence[GoroutineState]
+    ) -> tuple[GoroutineState, ...]:
+        """Those of them that were asked for, with what they wait on."""
+        lost = {c.g.id for c in self._search.lost}
+        known = [replace(s, leaked=True) if s.id in lost else s for s in states]
+        wanted = tuple(described.state(state) for state in self._chosen.of(known))
         return self._more(self._graph.world, wanted) if self._more else wanted
 
     def _described(self, numbers: Iterable[int]) -> Described:

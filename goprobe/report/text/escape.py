@@ -246,6 +246,11 @@ def _ended(report: EscapeReport) -> str:
         return ""
     if report.exit.signal is not UNSET:
         return f" The program was ended by {report.exit.signal}."
+    if report.exit.panicked and not report.failed:
+        return (
+            f" The program ended with code {report.exit.code}, as Go ends what panics: what it "
+            "would have done then was not seen."
+        )
     if report.exit.code is not UNSET:
         return f" The program ended with code {report.exit.code}."
     return " The program was ended here."

@@ -180,7 +180,7 @@ def _each(page: Page, goroutines: Sequence[GoroutineState]) -> None:
         page.blank()
         page.paragraph(*_own_head(goroutine), hanging=INDENT)
         # Many stand alike, and share the very same frames: what is the same is drawn once.
-        stands = "stack", id(goroutine.frames), goroutine.frames_end
+        stands = "stack", id(goroutine.frames), goroutine.function, goroutine.frames_end
         page.once(stands, partial(_stack, page, goroutine))
         if goroutine.why_no_locals:
             _untold(page, [goroutine.why_no_locals])
@@ -195,6 +195,8 @@ def _each(page: Page, goroutines: Sequence[GoroutineState]) -> None:
 def _stack(page: Page, goroutine: GoroutineState) -> None:
     if goroutine.frames is not UNSET:
         frames(page, goroutine.frames)
+    elif goroutine.function:
+        page.line(page.named(goroutine.function), indent=INDENT * 2)
     ended(page, goroutine.frames_end)
 
 
