@@ -29,6 +29,7 @@ from goprobe.arch.amd64.handedon import (
 from goprobe.arch.amd64.origins import (
     Addressed as Addressed,
     Call as Call,
+    ElementStore as ElementStore,
     Framed as Framed,
     Given as Given,
     LoadedElement as LoadedElement,

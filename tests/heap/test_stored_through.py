@@ -27,3 +27,17 @@ def test_stored_through_pointers(go: str, flags: tuple[str, ...]) -> None:
     if "-gcflags=all=-N -l" not in flags:
         named = {what.removeprefix("main.") for what, name in told if name}
         assert named >= TOLD
+
+
+@pytest.mark.parametrize("go", matrix())
+@pytest.mark.parametrize("flags", BUILDS.values(), ids=BUILDS)
+def test_stored_through_variables(go: str, flags: tuple[str, ...]) -> None:
+    """What a variable points at from the beginning is filled by code that loads the variable. What
+    is filled through an interface, or an unsafe.Pointer, is none of what that holds later."""
+    told = told_objects("linkedstores.go", go, flags)
+    assert len(told) == 16
+    assert not [(what, name) for what, name in told if name not in ("", what)]
+    if "-gcflags=all=-N -l" not in flags:
+        named = {what.removeprefix("main.") for what, name in told if name}
+        assert named >= {"apple", "pear"}
+        assert named >= {"node", "plum"} or go in ("1.21", "1.24")  # they are loaded twice there

@@ -19,6 +19,7 @@ from iced_x86 import (
     RegisterExt,
 )
 
+from goprobe.arch.amd64.bounds import Bounds
 from goprobe.arch.amd64.codeflow import ENTRY, CodeFlow, FrameSlot, full_name
 from goprobe.arch.amd64.operands import immediate
 from goprobe.arch.amd64.reaching import LOST, Definition, Definitions, Holder
@@ -99,6 +100,13 @@ class Store(msgspec.Struct, frozen=True, array_like=True):
     offset: int
 
 
+class ElementStore(Store, frozen=True, array_like=True):
+    """The same of one of `count` words that begin there: of an array, by an index. It may have more
+    of them."""
+
+    count: int
+
+
 class Call(msgspec.Struct, frozen=True, array_like=True):
     """The call at `pc` of the function at `target`, 0 where the code does not say which."""
 
@@ -158,6 +166,23 @@ class Origins:
         """The words in memory, but for the frame's, that it stores a whole register to."""
         every = (_store(ins) for ins in self.flow.instructions.values())
         return tuple(store for store in every if store)
+
+    @cached_property
+    def elements(self) -> tuple[ElementStore, ...]:
+        """Where it stores whole registers to elements of arrays of words, but for the frame's."""
+        every = map(element_store, self.flow.instructions.values())
+        counted = (
+            (store, self._bounds.least(index, store.pc)) for store, index in filter(None, every)
+        )
+        return tuple(
+            ElementStore(store.pc, store.register, store.base, store.offset, count)
+            for store, count in counted
+            if count
+        )
+
+    @cached_property
+    def _bounds(self) -> Bounds:
+        return Bounds(self.flow)
 
     def store_at(self, pc: int) -> Store | None:
         """As `stores`, of the instruction at a pc."""
@@ -318,20 +343,41 @@ class Origins:
 
     def _element(self, ins: Instruction) -> Origin:
         """Where a load names a base and words to count from there, and nothing else."""
-        base = full_name(ins.memory_base)
-        scaled = ins.memory_index and ins.memory_index_scale == _WORD
-        whole = signed(ins.memory_displacement) % _WORD == 0
-        if not (scaled and whole) or ins.segment_prefix or base in ("", SP):
-            return Untold()
-        return LoadedElement(base, ins.ip)
+        base = _indexed_base(ins)
+        return LoadedElement(base, ins.ip) if base else Untold()
+
+
+def _stored(ins: Instruction) -> str:
+    """The whole register that an instruction stores to memory, "" for none."""
+    if ins.mnemonic != Mnemonic.MOV or ins.op0_kind != OpKind.MEMORY:
+        return ""
+    if ins.op1_kind != OpKind.REGISTER or RegisterExt.size(ins.op1_register) != _WORD:
+        return ""
+    return full_name(ins.op1_register)
+
+
+def element_store(ins: Instruction) -> tuple[Store, str] | None:
+    """A store to an element of an array of words, and the register that is its index."""
+    register, base = _stored(ins), _indexed_base(ins)
+    if not register or not base:
+        return None
+    store = Store(ins.ip, register, base, signed(ins.memory_displacement))
+    return store, full_name(ins.memory_index)
+
+
+def _indexed_base(ins: Instruction) -> str:
+    """The register that a memory operand counts words from, and a whole number of words; "" where
+    there is more to it, or it is the frame's."""
+    scaled = ins.memory_index and ins.memory_index_scale == _WORD
+    whole = signed(ins.memory_displacement) % _WORD == 0
+    base = full_name(ins.memory_base)
+    return base if scaled and whole and not ins.segment_prefix and base != SP else ""
 
 
 def _store(ins: Instruction) -> Store | None:
-    if ins.mnemonic != Mnemonic.MOV or ins.op0_kind != OpKind.MEMORY:
+    register = _stored(ins)
+    if not register:
         return None
-    if ins.op1_kind != OpKind.REGISTER or RegisterExt.size(ins.op1_register) != _WORD:
-        return None
-    register = full_name(ins.op1_register)
     if ins.is_ip_rel_memory_operand:
         return Store(ins.ip, register, "", ins.ip_rel_memory_address)
     base = _base(ins)

@@ -7,6 +7,8 @@ from collections.abc import Collection
 from functools import cached_property
 
 from goprobe.binary.elf.parts import loaded_parts
+from goprobe.errors import UnreadableError
+from goprobe.process.memory.memory import u64
 from goprobe.runtime.codetypes.addresses import constants_of
 from goprobe.runtime.codetypes.closuretypes import ClosureTypes
 from goprobe.runtime.codetypes.dictionaries import Dictionaries
@@ -17,7 +19,7 @@ from goprobe.runtime.codetypes.meanings import NIL, Meanings
 from goprobe.runtime.codetypes.pointed import Pointed
 from goprobe.runtime.codetypes.receivers import Receivers
 from goprobe.runtime.roots.globals import static_links
-from goprobe.runtime.types.shape import Meaning
+from goprobe.runtime.types.shape import WORD, Meaning
 from goprobe.runtime.types.shapes import Shapes
 from goprobe.runtime.world import World
 
@@ -53,7 +55,15 @@ class CodeTypes:
         bias = self._world.bias
         inside = self._pointed.around(addresses)
         asked = {*addresses, *(pointer for some in inside.values() for pointer, _ in some)}
-        told = self._globals.told([at - bias for at in asked], self._operands)
+        through = {
+            at - bias: [
+                (pointer - bias, at - into - bias)
+                for pointer, into in pointers
+                if self._is_constant(pointer) and not self._is_in_interface(pointer)
+            ]
+            for at, pointers in inside.items()
+        }
+        told = self._globals.told([at - bias for at in asked], self._operands, through)
         meanings = {at + bias: meaning for at, meaning in told.items()}
         for at, pointers in inside.items():
             for pointer, into in pointers if at not in meanings else ():
@@ -61,6 +71,25 @@ class CodeTypes:
                 if part is not None:
                     meanings.setdefault(at, part)
         return meanings
+
+    def _is_constant(self, place: int) -> bool:
+        """Whether no code is seen to store to a package-level word, or to take its address: then it
+        is what it was from the beginning, though it be an unsafe.Pointer."""
+        operands, at = self._operands, place - self._world.bias
+        first, end = operands.target.searchsorted([at, at + 1])
+        return not (operands.stores[first:end] | operands.taken[first:end]).any()
+
+    def _is_in_interface(self, place: int) -> bool:
+        """Whether a package-level word seems to be an interface's second: before it stands a type,
+        or an itab, the second word of which is one (src/runtime/runtime2.go, Go 1.21 to 1.27)."""
+        low, high = self._world.static
+        try:
+            first = u64(self._world.memory, place - WORD)
+            inside = low <= first < high - 2 * WORD and first % WORD == 0
+            words = (first, u64(self._world.memory, first + WORD)) if inside else ()
+        except UnreadableError:
+            return True
+        return any(m["types"] <= word < m["etypes"] for m in self._world.modules for word in words)
 
     def of_frame(self, standing: tuple[int, ...], place: int) -> Meaning | None:
         """What the word means at a place of a frame, from its CFA, of a function that stands in a

@@ -7,7 +7,7 @@ about.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Set as AbstractSet
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
 
 import msgspec
 import numpy as np
@@ -36,15 +36,21 @@ class GlobalWords:
         self._meanings = meanings
         self._shapes = shapes
 
-    def told(self, words: Collection[int], operands: StaticOperands) -> dict[int, Meaning]:
-        """What words at some addresses mean, those of which all witnesses say the same.
+    def told(
+        self,
+        words: Collection[int],
+        operands: StaticOperands,
+        through: Mapping[int, Sequence[tuple[int, int]]],
+    ) -> dict[int, Meaning]:
+        """What words at some addresses mean, those of which all witnesses say the same. `through`
+        are, by words, pointers to what may hold them: where each lies, and where it leads.
 
         Those that use the words are asked first, small functions before large ones; then those that
         store to words of which no use is known.
         """
         wanted = frozenset(words)
-        said = _Said()
-        users = self._users(wanted, operands)
+        said = _Said(dict(link for links in through.values() for link in links))
+        users = self._users(wanted, operands, through)
         for user in users:
             if not user.uses <= said.used_words:
                 self._ask_uses(user, wanted, said)
@@ -56,13 +62,19 @@ class GlobalWords:
                 self._ask_handed(user, wanted, said)
                 if not user.uses <= said.told_words:
                     self._ask_every_store(user, wanted, said)
+                self._ask_elements(user, wanted - said.used_words, said, operands)
         said.copy()
         agreed = ((at, self._meanings.agreed(meanings)) for at, meanings in said.items())
         return {at: meaning for at, meaning in agreed if meaning not in (None, NIL)}
 
-    def _users(self, wanted: frozenset[int], operands: StaticOperands) -> list[_User]:
-        """Functions that use these words, or take the address of what may hold them, with those
-        words; small ones first."""
+    def _users(
+        self,
+        wanted: frozenset[int],
+        operands: StaticOperands,
+        through: Mapping[int, Sequence[tuple[int, int]]],
+    ) -> list[_User]:
+        """Functions that use these words, or take the address of what may hold them or load such a
+        pointer, with those words; small ones first."""
         words = np.array(sorted(wanted), np.int64)
         taken = distinct(operands.target[operands.taken])
         before = np.searchsorted(taken, words, "right")[:, np.newaxis] - 1 - np.arange(_STARTS)
@@ -71,6 +83,9 @@ class GlobalWords:
         of: dict[int, set[int]] = {word: {word} for word in wanted}
         for row, column in np.argwhere(near).tolist():
             of.setdefault(int(starts[row, column]), set()).add(int(words[row]))
+        for word, links in through.items():
+            for place, _ in links if word in wanted else ():
+                of.setdefault(place, set()).add(word)
         users: dict[int, _User] = {}
         for target, some in of.items():
             self._add_users(users, operands.at(target), some)
@@ -108,7 +123,7 @@ class GlobalWords:
         if code := self._functions.code(user.entry):
             for store in map(code.store_at, sorted(user.stores)):
                 if store is not None:
-                    for at in _places(code, store) & wanted:
+                    for at in _places(code, store, said.links) & wanted:
                         self._stored(user.entry, code, store, at, said)
 
     def _ask_every_store(self, user: _User, wanted: frozenset[int], said: _Said) -> None:
@@ -117,8 +132,25 @@ class GlobalWords:
         code = self._functions.code(user.entry) if user.size <= _SEARCHED else None
         for store in code.stores if code else ():
             if code and store.base and store.pc not in user.stores:
-                for at in _places(code, store) & wanted:
+                for at in _places(code, store, said.links) & wanted:
                     self._stored(user.entry, code, store, at, said)
+
+    def _ask_elements(
+        self, user: _User, wanted: frozenset[int], said: _Said, operands: StaticOperands
+    ) -> None:
+        """What a function stores by an index. A variable ends where code names the next one."""
+        code = self._functions.code(user.entry) if user.size <= _SEARCHED else None
+        if code is None:
+            return
+        for store in code.elements:
+            for start in _places(code, store, said.links):
+                end = start + WORD * store.count
+                after = operands.target.searchsorted(start, "right")
+                if after < len(operands.target):
+                    end = min(end, int(operands.target[after]))
+                for at in range(start, end, WORD):
+                    if at in wanted:
+                        self._stored(user.entry, code, store, at, said)
 
     def _ask_handed(self, user: _User, wanted: frozenset[int], said: _Said) -> None:
         """What others store to the words, or to what holds them, who are called with an address."""
@@ -169,12 +201,16 @@ class GlobalWords:
                 said.used(address + WORD * i, (Rule(int(rules[i])), int(shapes[i])))
 
 
-def _places(code: Code, store: Store) -> set[int]:
+def _places(code: Code, store: Store, links: Mapping[int, int]) -> set[int]:
     """The link-time addresses that are stored to, as far as they are known: the pointer may lead to
-    others, too, to which the same is stored."""
+    others, too, to which the same is stored. What a variable points at is of the type of all that
+    it ever did."""
     if not store.base:
         return {store.offset}
-    return {address + store.offset for address in _statics(code.of(store.base, store.pc))}
+    origins = code.of(store.base, store.pc)
+    words = {origin.address for origin in origins if isinstance(origin, StaticWord)}
+    starts = _statics(origins) | {links[word] for word in words if word in links}
+    return {address + store.offset for address in starts}
 
 
 def _statics(origins: Iterable[Origin]) -> set[int]:
@@ -194,9 +230,11 @@ class _User(msgspec.Struct):
 
 class _Said:
     """What witnesses say of the words at some addresses: those that use what lies there, and what
-    is stored there. To an `unknown` word things are stored of which nothing is known."""
+    is stored there. To an `unknown` word things are stored of which nothing is known. `links` are
+    pointers to what may hold words, by where they lie."""
 
-    def __init__(self) -> None:
+    def __init__(self, links: Mapping[int, int]) -> None:
+        self.links = links
         self._used: dict[int, set[Meaning]] = {}
         self._made: dict[int, set[Meaning]] = {}
         self._copies: set[tuple[int, int]] = set()

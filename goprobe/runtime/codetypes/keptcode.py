@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from goprobe.arch.code import Call, HandedOn, Origin, Store, Untold
+from goprobe.arch.code import Call, ElementStore, HandedOn, Origin, Store, Untold
 from goprobe.binary.cache import Source, load, room_of_folders, store
 
 _CODE = ("arch/amd64", "binary/pcln", "runtime/codetypes", "runtime/image")
@@ -28,6 +28,8 @@ class Code(Protocol):
     @property
     def stores(self) -> tuple[Store, ...]: ...
     @property
+    def elements(self) -> tuple[ElementStore, ...]: ...
+    @property
     def returns(self) -> tuple[int, ...]: ...
     @property
     def leaves(self) -> bool: ...
@@ -41,6 +43,7 @@ class Unread:
     """What code says that was read once, and cannot be any more."""
 
     stores: tuple[Store, ...] = ()
+    elements: tuple[ElementStore, ...] = ()
     returns: tuple[int, ...] = ()
     leaves = True
 
@@ -66,6 +69,7 @@ class _Answers(msgspec.Struct):
     calls: dict[int, Call | None] = msgspec.field(default_factory=dict)
     stored: dict[int, Store | None] = msgspec.field(default_factory=dict)
     stores: tuple[Store, ...] | None = None
+    elements: tuple[ElementStore, ...] | None = None
     returns: tuple[int, ...] | None = None
     leaves: bool | None = None
 
@@ -160,6 +164,12 @@ class KeptCode:
         if self._answers.stores is None:
             self._answers.stores = self._learnt(self._code.stores)
         return self._answers.stores
+
+    @property
+    def elements(self) -> tuple[ElementStore, ...]:
+        if self._answers.elements is None:
+            self._answers.elements = self._learnt(self._code.elements)
+        return self._answers.elements
 
     @property
     def returns(self) -> tuple[int, ...]:
