@@ -74,7 +74,11 @@ func fillLooped() {
 }
 
 //go:noinline
-func fillChecked(i int) { checked[i] = &pear{n: i} }
+func fillChecked(i, times int) {
+	if times > 1 {
+		checked[i] = &pear{n: i * times}
+	}
+}
 
 //go:noinline
 func insert(path string) {
@@ -168,7 +172,7 @@ func fillBytes(i uint8) {
 func main() {
 	fillLooped()
 	for i := 0; i < 16; i += 3 {
-		fillChecked(i)
+		fillChecked(i, 2)
 	}
 	insert("abcabc")
 	insert("edc")

@@ -11,15 +11,20 @@ from functools import cached_property
 
 from iced_x86 import Instruction, Mnemonic, OpKind, RegisterExt
 
-from goprobe.arch.amd64.codeflow import CodeFlow, full_name
+from goprobe.arch.amd64.codeflow import ENTRY, CodeFlow, full_name
 from goprobe.arch.amd64.operands import immediate
-from goprobe.arch.amd64.reaching import Definitions
+from goprobe.arch.amd64.reaching import LOST, Definitions, Holder
 
 _WORD = 8
 _MOST = 1 << 16  # elements
 _ORDERED = frozenset(
     getattr(Mnemonic, name) for name in ("JAE", "JB", "JA", "JBE", "JL", "JGE", "JG", "JLE")
 )
+
+
+_GIVEN = (ENTRY, LOST)
+_Maker = tuple[int, Holder]
+"""The pc of an instruction; of what the function was given where that was."""
 
 
 class Bounds:
@@ -38,7 +43,7 @@ class Bounds:
         return min(bounds, default=0)
 
     @cached_property
-    def _compared(self) -> list[tuple[frozenset[int], int]]:
+    def _compared(self) -> list[tuple[frozenset[_Maker], int]]:
         """What makes the values that are compared with constants, with those."""
         compared = []
         for ins in self._flow.instructions.values():
@@ -57,7 +62,9 @@ class Bounds:
         number = immediate(ins) if RegisterExt.size(ins.op0_register) == _WORD else None
         return number if number is not None and 0 < number <= _MOST else 0
 
-    def _made(self, register: str, pc: int) -> frozenset[int]:
-        """The instructions that made what a register holds; none where that is not known."""
+    def _made(self, register: str, pc: int) -> frozenset[_Maker]:
+        """What made what a register holds; nothing where that is not known."""
         definitions = self._definitions.of(register, pc)
-        return frozenset(each.pc for each in definitions or ())
+        return frozenset(
+            (each.pc, each.holder if each.pc in _GIVEN else "") for each in definitions or ()
+        )
