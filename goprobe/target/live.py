@@ -11,6 +11,7 @@ ready before it is stopped.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping as MappingOf
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cached_property
@@ -160,6 +161,7 @@ class StoppedCore:
 
     released = False
     pause_us = 0
+    at = 0
 
     def __init__(self, target: CoreTarget) -> None:
         self.target = target
@@ -178,14 +180,23 @@ class StoppedChild:
 
     released = True
 
-    def __init__(self, target: Target, world: World, memory: Memory, pause_us: int) -> None:
+    def __init__(
+        self, target: Target, world: World, memory: Memory, pause_us: int, at: int
+    ) -> None:
+        """`at` is when the target stood still, on its own clock (see `runtime_clock`)."""
         self.target = target
+        self.at = at
         self.world = world
         self.memory = memory
         self.pause_us = pause_us
 
     def release(self) -> None:
         """The target runs already."""
+
+
+def runtime_clock() -> int:
+    """The runtime's clock (nanotime: CLOCK_MONOTONIC) now, in nanoseconds."""
+    return time.monotonic_ns()
 
 
 AnyTarget = Union[Target, "CoreTarget"]
@@ -248,7 +259,7 @@ def forked_child(
     with ExitStack() as kept_open:
         with stopped_target(target, timeout=timeout) as stopped:
             child = kept_open.enter_context(forked(stopped.process, plan))
-            pause_us = stopped.pause_us
+            pause_us, at = stopped.pause_us, runtime_clock()
         own = by_own_number(target.pid, child.threads)
         world = target.world(PageCache(child.memory), read_maps(child.pid), own)
-        yield StoppedChild(target, world, child.memory, pause_us)
+        yield StoppedChild(target, world, child.memory, pause_us, at)

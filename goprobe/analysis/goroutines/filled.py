@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from goprobe.analysis.goroutines.chosen import Chosen
 from goprobe.counts import counted
 from goprobe.model.attached import CallSite, GoroutineGroup, GoroutinesReport, GoroutineState
 from goprobe.runtime.goroutines.goroutines import PARKED
-from goprobe.target.live import AnyTarget
+from goprobe.target.live import AnyTarget, runtime_clock
 
 _BLOCKED = (*PARKED, "syscall")
 
@@ -28,9 +27,8 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def clock(target: AnyTarget) -> int:
-    """The runtime's clock (nanotime: CLOCK_MONOTONIC) now, in nanoseconds; 0 where it is that of
-    another moment: of a core."""
-    return 0 if target.is_core else time.monotonic_ns()
+    """The runtime's clock now, in nanoseconds; 0 where it is that of another moment: of a core."""
+    return 0 if target.is_core else runtime_clock()
 
 
 def choice(chosen: Chosen, states: Sequence[object]) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from goprobe.target.live import (
     Target,
     allow,
     forked_child,
+    runtime_clock,
     stopped_target,
 )
 
@@ -61,6 +62,7 @@ class Sample(msgspec.Struct, frozen=True):
 class HeapSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One moment of a heap. `world` reads that moment wherever it could have changed since.
 
+    `at` is when that was on the runtime's clock, 0 where it is not known: of a core.
     `noted` finds the roots that the runtime notes beside the objects. `held` says
     what is known of variables of frames that stand anywhere. `how` is "stop", "fork" or "core";
     `warnings` say what is not of the same moment, or missing.
@@ -72,6 +74,7 @@ class HeapSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     noted: Callable[[], Roots]
     how: str
     pause_us: int = 0
+    at: int = 0
     warnings: tuple[str, ...] = ()
     close: Callable[[], None] = lambda: None
     sample: Sample | None = None
@@ -199,7 +202,7 @@ def _from_fork(
         child = held_open.enter_context(forked_child(target, timeout=manner.timeout, beside=ours))
         # The child may be read for long: keep it beyond this function.
         made = of_standing(child.world, child.memory, how="fork", manner=manner)
-        return replace(made, pause_us=child.pause_us, close=held_open.pop_all().close)
+        return replace(made, at=child.at, pause_us=child.pause_us, close=held_open.pop_all().close)
 
 
 def of_standing(
@@ -243,6 +246,7 @@ def _from_stop(
         size = scannable_bytes(known.spans, known.page) + known.manual_bytes
         allow(target, "while its heap is copied", copied=size)
     with stopped_target(target, timeout=manner.timeout) as stopped:
+        at = runtime_clock()
         copy = books.copy(stopped.memory, rehearsed)
         census = books.count(copy)
         if rehearsed is not None and not census.allocated.readable.all():
@@ -254,7 +258,7 @@ def _from_stop(
         if manner.profile:
             snapshot = replace(snapshot, profile=_profile(snapshot.world, census, manner))
         stopped.release()
-        return replace(snapshot, pause_us=stopped.pause_us, warnings=warnings)
+        return replace(snapshot, at=at, pause_us=stopped.pause_us, warnings=warnings)
 
 
 def _copied(

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from goprobe.analysis.audit import finished
 from goprobe.analysis.goroutines.audit import audit_goroutines
 from goprobe.analysis.goroutines.chosen import EVERY, Chosen
-from goprobe.analysis.goroutines.filled import Moment, choice, clock, filled, untold_ages
+from goprobe.analysis.goroutines.filled import Moment, choice, filled, untold_ages
 from goprobe.analysis.goroutines.goroutines import group, known_modules
 from goprobe.analysis.goroutines.survey import survey
 from goprobe.analysis.locals.goroutineview import GoroutineView, registers_of
@@ -37,6 +37,7 @@ from goprobe.target.live import (
     StoppedChild,
     StoppedCore,
     forked_child,
+    runtime_clock,
     stopped_target,
 )
 
@@ -60,11 +61,10 @@ def with_locals(
 
     Raises CannotWorkError, TargetGoneError, TargetTimeoutError, NotPermittedError.
     """
-    now = clock(target)
 
     def asked(standing: StoppedChild | StoppedCore, how: str) -> GoroutinesReport:
         try:
-            return _report(target, standing, how, now, chosen, stacks=stacks, each=each)
+            return _report(target, standing, how, chosen, stacks=stacks, each=each)
         except UnreadableError as error:
             why = f"the goroutines of process {target.pid} cannot be read: {error.why}"
             raise CannotWorkError(why) from None
@@ -77,7 +77,7 @@ def with_locals(
             return asked(child, "fork")
     except (NoForkError, CopyLostError):
         with stopped_target(target, timeout=timeout) as stopped:
-            standing = StoppedChild(target, stopped.world, stopped.memory, 0)
+            standing = StoppedChild(target, stopped.world, stopped.memory, 0, runtime_clock())
             report = asked(standing, "stop")
             stopped.release()
             return replace(report, pause_us=stopped.pause_us)
@@ -87,17 +87,16 @@ def _report(
     target: AnyTarget,
     standing: StoppedChild | StoppedCore,
     how: str,
-    now: int,
     chosen: Chosen,
     *,
     stacks: bool,
     each: bool,
 ) -> GoroutinesReport:
-    every, dead, unreadable = survey(standing, known_modules(target), now, None)
+    every, dead, unreadable = survey(standing, known_modules(target), standing.at, None)
     moment = Moment(pause_us=standing.pause_us, snapshot=how, dead=dead, unreadable=unreadable)
     states = Locals(standing.world).of(chosen.of(every))
     groups = () if each else chosen.sorted(group(states))
-    answers = {**choice(chosen, every), "notes": untold_ages(chosen, every, now)}
+    answers = {**choice(chosen, every), "notes": untold_ages(chosen, every, standing.at)}
     report = filled(target, moment, states, groups, stacks=stacks, **answers)
     return finished(report, audit_goroutines(report), target.doubts)
 

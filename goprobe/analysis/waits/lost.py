@@ -11,7 +11,6 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from goprobe.analysis.audit import audited, check
-from goprobe.analysis.goroutines.filled import clock
 from goprobe.analysis.goroutines.goroutines import known_modules
 from goprobe.analysis.goroutines.survey import survey
 from goprobe.analysis.heap.blocked import hanging, only_by_others
@@ -33,8 +32,8 @@ class Lost:
     """The goroutines of a snapshot, and who of them is lost. Where only that is asked stacks are
     walked where the runtime's word for a wait does not tell what it is for: up to Go 1.23."""
 
-    def __init__(self, target: AnyTarget, graph: HeapGraph, now: int) -> None:
-        self._target, self._graph, self._now = target, graph, now
+    def __init__(self, target: AnyTarget, graph: HeapGraph) -> None:
+        self._target, self._graph = target, graph
 
     @cached_property
     def search(self) -> Leaks:
@@ -62,7 +61,7 @@ class Lost:
 
     def _survey(self, only: Words | None) -> tuple[tuple[GoroutineState, ...], int, int]:
         standing = _standing_as(self._target, self._graph.snapshot)
-        return survey(standing, known_modules(self._target), self._now, None, only)
+        return survey(standing, known_modules(self._target), standing.at, None, only)
 
     @cached_property
     def by_id(self) -> dict[int, GoroutineState]:
@@ -101,7 +100,7 @@ def _standing_as(target: AnyTarget, snapshot: HeapSnapshot) -> StoppedChild | St
     if target.is_core:
         return StoppedCore(target)
     world = snapshot.world
-    return StoppedChild(target, world, world.memory, snapshot.pause_us)
+    return StoppedChild(target, world, world.memory, snapshot.pause_us, snapshot.at)
 
 
 def with_leaks(
@@ -109,7 +108,7 @@ def with_leaks(
 ) -> HeapReport:
     """The heap's report with what leaked goroutines alone keep of it."""
     progress("looking for goroutines that can never run again")
-    told = replace(report, leaks=Lost(target, graph, clock(target)).summary())
+    told = replace(report, leaks=Lost(target, graph).summary())
     return replace(told, audit=(*report.audit, *audited((leaks_fit,), told)))
 
 

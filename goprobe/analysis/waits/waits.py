@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from goprobe.analysis.audit import finished
 from goprobe.analysis.goroutines.audit import audit_goroutines
 from goprobe.analysis.goroutines.chosen import EVERY, Chosen
-from goprobe.analysis.goroutines.filled import Moment, choice, clock, filled, untold_ages
+from goprobe.analysis.goroutines.filled import Moment, choice, filled, untold_ages
 from goprobe.analysis.goroutines.goroutines import group
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.leaks import Kept, Leaks
@@ -70,12 +70,11 @@ def in_graph(
     With `stacks` each with its frames, grouped unless `each` is wanted; `more` adds what else is
     told of them in that moment. Raises what `leaked` raises, and CannotWorkError where `more` is
     asked and no copy can be made."""
-    now = clock(target)
     manner = Manner(timeout=timeout, how="fork" if more and not target.is_core else "")
 
     def question(snapshot: HeapSnapshot) -> GoroutinesReport:
         every = deadlocks or not only_leaked
-        asked = _Asked(target, snapshot, progress, now, chosen, more, every=every)
+        asked = _Asked(target, snapshot, progress, chosen, more, every=every)
         return asked.leaked(stacks=stacks) if only_leaked else asked.all(stacks=stacks, each=each)
 
     return asked_of(target, manner, progress, question)
@@ -89,18 +88,17 @@ class _Asked:
         target: AnyTarget,
         snapshot: HeapSnapshot,
         progress: Callable[[str], None],
-        now: int,
         chosen: Chosen,
         more: More | None,
         *,
         every: bool,
     ) -> None:
         """Of `every` goroutine, or of those alone that are lost or may be."""
-        self._target, self._now, self._chosen = target, now, chosen
+        self._target, self._now, self._chosen = target, snapshot.at, chosen
         self._more = more
         self._graph = graph = HeapGraph(snapshot, progress)
         progress("walking the goroutines' stacks")
-        self._lost = Lost(target, graph, now)
+        self._lost = Lost(target, graph)
         search = self._search = self._lost.search
         self._numbers = frozenset({*(c.g.id for c in search.lost), *search.unsure})
         self._all = every
