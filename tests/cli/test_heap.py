@@ -197,6 +197,14 @@ def test_a_profile_that_pprof_reads(program: Running, tmp_path: Path) -> None:
     assert "main.node" in told.stdout
 
 
+def test_a_variable_by_the_end_of_its_packages_path(program: Running) -> None:
+    short, whole = (
+        goprobe("heap", str(program.pid), "--object", name, "--json").json["object"]
+        for name in ("poll.ErrNoDeadline", "internal/poll.ErrNoDeadline")
+    )
+    assert short == whole and short["type"] == "error"
+
+
 @pytest.mark.parametrize("width", [40, 80])
 def test_text_fits_the_screen(program: Running, width: int) -> None:
     entry = program["entry"]

@@ -11,6 +11,7 @@ from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.reach import UNREACHED
 from goprobe.analysis.locate.locator import Locator
+from goprobe.binary.dwarf.called import full_names
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.model.heap import STEPS_LEFT_OUT, ObjectView, Referrer
 from goprobe.model.location import Location
@@ -116,10 +117,12 @@ def object_view(
 
 def variable_view(graph: HeapGraph, name: str, *, retained: bool) -> ObjectView | None:
     """A package-level variable, by the debug information; None where there is none so called."""
-    world = graph.world
-    variable = world.program.debug.globals.get(name) if world.program.debug.present else None
-    if variable is None:
+    world, debug = graph.world, graph.world.program.debug
+    known = [n for n in full_names(debug, name) if n in debug.globals] if debug.present else []
+    if not known:
         return None
+    name = known[0]
+    variable = debug.globals[name]
     go_type = world.program.debug.types.at(variable.type)
     address = variable.address + world.bias
     view = ObjectView(

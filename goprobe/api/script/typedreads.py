@@ -7,9 +7,9 @@ from contextlib import suppress
 from itertools import islice
 
 from goprobe.analysis.trace.stopview import StopView
+from goprobe.binary.dwarf.called import full_names
 from goprobe.binary.dwarf.constants import integer_constant
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, Types
-from goprobe.binary.dwarf.info import DebugInfo
 from goprobe.counts import counted
 from goprobe.errors import NoSuchElementError, UnreadableError, UsageError
 from goprobe.model.address import Address
@@ -32,7 +32,7 @@ def global_variable(view: StopView, name: str) -> Element:
     """A variable of a package, or an integer constant of it, which lies nowhere. The package may be
     called by its name alone, where no other has it."""
     debug = view.world.program.debug
-    for known in (name, *_of_packages_called(debug, name)):
+    for known in full_names(debug, name):
         if entry := debug.globals.get(known):
             return _element(view, name, debug.types.at(entry.type), entry.address + view.world.bias)
         if constant := integer_constant(debug, known):
@@ -45,15 +45,6 @@ def global_variable(view: StopView, name: str) -> Element:
     raise NoSuchElementError(
         f"the program has no variable {name} of a package, and no such integer constant", hint=hint
     )
-
-
-def _of_packages_called(debug: DebugInfo, name: str) -> tuple[str, ...]:
-    """The full name, where one package alone ends so and has it."""
-    if "/" in name or "." not in name:
-        return ()
-    names = (n for names in (debug.globals, debug.index.constants) for n in names)
-    full = {n for n in names if n.endswith(f"/{name}")}
-    return tuple(full) if len(full) == 1 else ()
 
 
 def extent(view: StopView, type_name: str) -> tuple[int, int]:
