@@ -30,6 +30,7 @@ _MOST_HOLDERS = 8
 _MOST_THINGS = 32  # of one group
 _MOST_STEPS = 64
 _MOST_NAMED = 1 << 13  # (m: a quarter of a millisecond each)
+_MOST_LOOKED_AT = 1 << 22  # nodes, for those who have them (m: half a microsecond each)
 _GROUP = "wait group"
 _NOBODY = "nothing that can still run leads to the {} that it waits on"
 _NEVER = {
@@ -247,7 +248,8 @@ class Described:
 
     def _waits_or_less(self, thing: Thing, number: int) -> WaitsOn:
         """Of very many the first with their names."""
-        if len(self._told) < _MOST_NAMED or (thing.key, thing.waits.operation) in self._told:
+        few = len(self._told) < _MOST_NAMED and self._holders.looked_at < _MOST_LOOKED_AT
+        if few or (thing.key, thing.waits.operation) in self._told:
             return self._waits(thing, number)
         self._nameless.add(thing.key)
         return self._owned(self._with_timer(thing).waits)

@@ -54,6 +54,8 @@ class Holders:
 
     def __init__(self, graph: HeapGraph, names: Names, wanted: Iterable[int], queues: Ids) -> None:
         self._graph, self._names = graph, names
+        self.looked_at = 0
+        """How many nodes `of` has looked at."""
         # Of a hundred thousand channels many lie in one slice.
         self._steps_to = lru_cache(maxsize=_FEW)(lambda node: names.steps(self.shortest(node)))
         goroutines = [g for g in graph.world.goroutines.alive if g.high > g.low]
@@ -97,6 +99,7 @@ class Holders:
                         seen.add(source)
                         following.append((source, [(at, edge), *way]))
             level = following
+        self.looked_at += len(seen)
         return sorted(having.values(), key=lambda h: (not h.own, len(h.way), h.goroutine))
 
     def _edges_to(self, node: int, address: int) -> frozenset[int] | None:
