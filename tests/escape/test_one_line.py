@@ -96,11 +96,27 @@ func literals(k int) {
 	<-done
 }
 
+func total(xs []int) (t int) { for _, x := range xs { t += x }; return }
+
+func plus(n, m int) int { return n + m }
+
+func part(xs []int) []int { return xs[1:] }
+
+//go:noinline
+func results(n int, xs []int) {
+	add(total([]int{1, 2}), part(xs))                                               // 0 0 1
+	add(total([]int{n, 2000}), len(xs))                                             // 1 0 0
+	add(len(xs), plus(n, 3000), plus(n, 4000), n+5000)                              // 0 1 1 1
+	add(n+2000, text, plus(n, 3000), plus(n, n+900))                                // 1 1 1 1
+	keep(struct{ a, b any }{[]int{n, 2}, "x"})                                      // 1 2 0
+}
+
 func main() {
 	kept, fs = make([]any, 0, 8), make([]func(), 0, 8)
 	boxes(40, []int{1, 2})
 	literals(7)
 	values(5, text)
+	results(5, []int{1, 2})
 }
 """
 _OTHERS = (

@@ -243,9 +243,12 @@ class Joiner:
         if predicted.col not in {col for col, _ in inlined}:
             return STRONG
         # A variable of the inlined body is moved where the body begins, which is the call's line,
-        # one of its signature before it; a result of it becomes an interface there.
+        # one of its signature before it; a result of it becomes an interface there, in the code of
+        # the caller as all that does.
         if predicted.moved and predicted.shape.type:
             return STRONG
+        if anchored.call.allocator.family is Family.CONVERT:
+            return STRONG if _RESULT.fullmatch(predicted.expression) else -STRONG
         return 0 if predicted.moved or _RESULT.fullmatch(predicted.expression) else -STRONG
 
     def _assign_parameters(
@@ -389,6 +392,6 @@ def _is_another(known: AllocationCall, call: AllocationCall, plan: SitePlan) -> 
     return known.entry == call.entry and not (plan.predicted.shape.boxed and box[0] is not box[1])
 
 
-_RESULT = re.compile(r"~[rR]\d+")  # without a name (up to Go 1.21 with a capital)
+_RESULT = re.compile(r"~[rR]\d+|[^\W\d]\w*")  # those without a name, and with one
 _REFUSED = -100
 _ONCE = 3

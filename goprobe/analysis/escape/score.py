@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from goprobe.analysis.escape.allocationcall import AllocationCall
 from goprobe.analysis.escape.expressions import CLOSURE
-from goprobe.analysis.escape.predictions import Predicted
+from goprobe.analysis.escape.predictions import Predicted, inlined_by
 from goprobe.arch.machinefacts import Constant, StackAddress
 from goprobe.binary.pcln.format import shown_name
 from goprobe.model.escape import Prediction
@@ -19,10 +19,17 @@ STRONG, HINT = 6, 2
 _BUFFERED = frozenset((Family.CONCAT, Family.TO_STRING, Family.TO_BYTES, Family.TO_RUNES))
 
 
+_OF_SIMPLE = frozenset(f"runtime.convT{kind}" for kind in ("16", "32", "64", "string", "slice"))
+_AGGREGATE = re.compile(r"struct\b|\[\d")
+
+
 def cannot_be(call: AllocationCall, predicted: Predicted) -> bool:
     """What does not escape is never made as an object on its own: only slices and maps, whose size
-    may be too much for the frame, and what becomes an interface."""
-    return (
+    may be too much for the frame, and what becomes an interface. Structs and arrays do not become
+    one by what is there for slices, strings and numbers (runtime/iface.go, Go 1.21 to 1.27)."""
+    shape = predicted.shape
+    whole = call.allocator.symbol in _OF_SIMPLE and not shape.boxed
+    return (whole and _AGGREGATE.match(shape.type) is not None) or (
         call.allocator.family is Family.OBJECT
         and predicted.prediction is Prediction.STACK
         and predicted.shape.families <= {Family.OBJECT, Family.CONVERT}
@@ -54,9 +61,10 @@ _NAME = re.compile(r"(?:\w+\.)*([^\W\d]\w*)")
 
 def may_stand_in(text: str, predicted: Predicted) -> bool:
     """Whether a line, on which a call stands, may hold the expression that it is for: one that is a
-    name is there. (What is moved to the heap is made where it is declared, or its copy begins.)"""
+    name is there. (What is moved to the heap is made where it is declared, or its copy begins; a
+    result of an inlined call has its name where that is declared.)"""
     name = _NAME.fullmatch(predicted.expression)
-    if not text or not name or predicted.moved:
+    if not text or not name or predicted.moved or inlined_by(predicted.messages):
         return True
     return re.search(rf"\b{re.escape(name[1])}\b", text) is not None
 
