@@ -40,7 +40,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
             case "bytes":
                 return words.size(self.amount)
             case "time":
-                return words.duration(self.amount)
+                return words.duration(self.amount) if self.amount else "unknown"
         return words.number(self.amount)
 
 

@@ -166,7 +166,7 @@ def _files(page: Page, report: EscapeReport) -> None:
         kinds = [f"{cut} that matter less or ran less often"] if cut else []
         kinds += [f"{folded} of test files"] if folded else []
         what = ", ".join([*kinds, "parameters and code that never ran"])
-        page.line((f"{left} more, {what}: -v shows them", "dim"))
+        page.paragraph((f"{left} more, {what}: -v shows them", "dim"))
 
 
 def _without_tests(sites: list[Site], report: EscapeReport) -> tuple[list[Site], int]:
