@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from goprobe.analysis.calls.parameters import at_entry, described, is_address, once
+from goprobe.analysis.calls.parameters import described, doubt_of, is_address, once, with_dictionary
 from goprobe.analysis.calls.patterns import Called
 from goprobe.analysis.calls.pendingpanic import PendingPanic
 from goprobe.analysis.calls.told import (
@@ -25,7 +25,7 @@ from goprobe.analysis.calls.told import (
     truth,
     unless_nil,
 )
-from goprobe.arch.abi import Assigned, Signature as AbiSignature, assign
+from goprobe.arch.abi import AbiType, Assigned, assign
 from goprobe.arch.frames import RETURN_ADDRESS
 from goprobe.arch.registers import CLOSURE, FLOAT_ARGUMENTS, SP_WORD, WORDS, Words
 from goprobe.binary.dwarf.abitypes import abi_type
@@ -42,7 +42,6 @@ from goprobe.runtime.image.wrappers import Receiver
 from goprobe.runtime.stacks.closures import captures_of
 from goprobe.runtime.stacks.typeargs import DICTIONARY, TypeArguments
 from goprobe.runtime.values.decoded import Limits
-from goprobe.runtime.values.localplaces import frame_offset
 from goprobe.runtime.values.storage import InBytes, InMemory, Storage
 from goprobe.runtime.values.values import Decoder
 from goprobe.runtime.world import World
@@ -203,18 +202,19 @@ class CallValues:
         declared = once(debug.parameters(entry))
         passed = [p for p in declared if not p.result]
         given = [p for p in declared if p.result]
+        outs = [abi_type(types, self._type_of(p)) for p in given]
+        where = assign(self._travelling(entry, passed), outs)
+        doubt = doubt_of(self._program, entry, passed, where)
+        if doubt and (whole := with_dictionary(passed, entry, debug.index.types)):
+            # Optimised code that does not need it describes none (Go 1.21 to 1.26).
+            as_whole = assign(self._travelling(entry, whole), outs)
+            if not doubt_of(self._program, entry, whole, as_whole):
+                passed, where, doubt = whole, as_whole, ""
         led_to = [is_address(p, entry) for p in passed]
-        kinds = [
-            types.at(p.type) if led else self._type_of(p)
-            for p, led in zip(passed, led_to, strict=True)
-        ]
-        outs = [self._type_of(p) for p in given]
-        where = assign([abi_type(types, k) for k in kinds], [abi_type(types, k) for k in outs])
         word = _NO_WORD
         for local, at in zip(passed, where.parameters, strict=True):
             if local.name == DICTIONARY and at.pieces:
                 word = WORDS[at.pieces[0].register]
-        doubt = self._doubt(entry, passed, where)
         stacked = doubt and any(at.on_stack for at in where.results)
         if dictionary:
             passed = self._with_arguments(passed, dictionary)
@@ -235,6 +235,15 @@ class CallValues:
         ]
         return _signature(doubt or tuple(shown), doubt if stacked else tuple(results), word)
 
+    def _travelling(self, entry: FunctionEntry, passed: Sequence[Local]) -> list[AbiType]:
+        types = self._program.debug.types
+        led_to = (is_address(p, entry) for p in passed)
+        kinds = (
+            types.at(p.type) if led else self._type_of(p)
+            for p, led in zip(passed, led_to, strict=True)
+        )
+        return [abi_type(types, kind) for kind in kinds]
+
     def _type_of(self, local: Local) -> GoType:
         types = self._program.debug.types
         own = types.at(local.type)
@@ -247,27 +256,6 @@ class CallValues:
             self._live().typedata.debug_type,
         )  # fmt: skip
         return resolver.resolved(locals_, dictionary)
-
-    def _doubt(self, entry: FunctionEntry, passed: Sequence[Local], where: AbiSignature) -> str:
-        """Why it is not known where parameters arrive; "" where what the convention says takes as
-        much room as the compiler reserved (_func.args: ArgWidth, cmd/compile/internal/abi, Go 1.21
-        to 1.27), and is what the debug information has, for each of which
-        it has anything at the entry."""
-        function = self._program.lines.function_at(entry.low)
-        if function is None or function.args_size != (where.end + 7) & ~7:
-            return _BLANK
-        for local, at in zip(passed, where.parameters, strict=True):
-            if local.name.startswith("&") and not is_address(local, entry):
-                continue
-            fixed = frame_offset(local)
-            if fixed is not None:
-                if fixed != at.stack:
-                    return _BLANK
-                continue
-            registers = [p.register for p in at_entry(local, entry) if p.register]
-            if at.pieces and registers and registers[0] != at.pieces[0].register:
-                return _BLANK
-        return ""
 
     # Readers
 
@@ -382,12 +370,6 @@ def _told_by(readings: tuple[Reading, ...] | str) -> tuple[int, ...] | None:
     if any(reading.words is None for reading in readings):
         return None
     return tuple(word for reading in readings for word in reading.words or ())
-
-
-_BLANK = (
-    "the debug information does not describe all of its parameters (blank ones it leaves out): "
-    "which register has which is not known"
-)
 
 
 _EMBEDDED = (
