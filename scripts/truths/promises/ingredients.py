@@ -105,7 +105,7 @@ _NOTHING = (
     "outer@: for i := range table { for j := range space { if j == i { continue outer@ } } }",
     "if a@, b@, ok@ := strings.Cut(s, \"b\"); ok@ { acc += len(a@) + len(b@) }",
     "if p@ := cell.Load(); p@ != nil { acc += p@.a }",
-    "acc += len(bytes.TrimSpace(b))",
+    "acc += len(bytes.TrimRight(b, \"x\"))",
     "x@ := &pair{n, 2}; y@ := *x@; acc += y@.b",
     "var v@ struct { pair; t T }; v@.a = n; acc += v@.a + v@.t.Value()",
     "x@, y@ := n, len(s); x@, y@ = y@, x@; acc += x@ - y@",
