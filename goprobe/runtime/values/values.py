@@ -45,6 +45,7 @@ from goprobe.runtime.values.storage import (
     words,
 )
 from goprobe.runtime.values.text import escape
+from goprobe.runtime.values.typedfields import fields
 
 Elements = tuple[Element, ...]
 _WORD = 8
@@ -243,7 +244,7 @@ class Decoder:
             return Decoded(Value("{…}"))
         parts: list[Element] = []
         shown: list[str] = []
-        for member in islice(go_type.members, self._limits.fields):
+        for member in islice(fields(self.types, go_type), self._limits.fields):
             part_type = self.types.at(member.type)
             part = self._element(
                 member.name, part_type, place.part(member.offset, part_type.size), walk, depth + 1
