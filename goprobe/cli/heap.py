@@ -36,17 +36,19 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
         bool, Option("--retained", help="Say what each type and root alone keeps.")
     ] = False
     path_to: Annotated[
-        str, Option("--path", metavar="OBJECT", help="Say which root keeps it (help objects).")
-    ] = ""
+        str | None,
+        Option("--path", metavar="OBJECT", help="Say which root keeps it (help objects)."),
+    ] = None
     paths: Annotated[
         int, Option("--paths", metavar="N", help="Show so many paths with --path.")
     ] = 1
     referrers: Annotated[
-        str, Option("--referrers", metavar="OBJECT", help="Say who points at it.")
-    ] = ""
+        str | None, Option("--referrers", metavar="OBJECT", help="Say who points at it.")
+    ] = None
     object: Annotated[
-        str, Option("--object", metavar="OBJECT", help="Show its value: entries, elements, fields.")
-    ] = ""
+        str | None,
+        Option("--object", metavar="OBJECT", help="Show its value: entries, elements, fields."),
+    ] = None
     dangling: Annotated[bool, Option("--dangling", help="List pointers to what is no object.")] = (
         False
     )
@@ -95,10 +97,10 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
         return HeapQuestions(
             types=self.types or growth,
             retained=self.retained or growth,
-            path=address_or_name(self.path_to) if self.path_to else 0,
+            path=address_or_name(self.path_to) if self.path_to is not None else 0,
             paths=self.paths,
-            referrers=address_or_name(self.referrers) if self.referrers else 0,
-            object=address_or_name(self.object) if self.object else 0,
+            referrers=address_or_name(self.referrers) if self.referrers is not None else 0,
+            object=address_or_name(self.object) if self.object is not None else 0,
             dangling=self.dangling,
             unreachable=self.unreachable,
             waste=self.waste,

@@ -125,6 +125,8 @@ def destination(output: Output, report_type: type) -> Destination:
 
 
 def _file(form: str, path: str, verbose: bool) -> Destination:
+    if path == "-":
+        raise UsageError("- is no file", hint=f"--format {form} writes to standard output")
     options = RenderOptions(width=_columns(), verbose=verbose)
     return Destination(form, options, file_writer(Path(path)), _STDOUT, path=path)
 
