@@ -92,6 +92,16 @@ def test_zeros_of_a_core_are_not_said_to_be_gdbs() -> None:
     assert "zeros stand for that" in told.change and "GDB" not in told.change
 
 
+def test_a_race_detectors_memory_is_not_the_runtimes_bookkeeping() -> None:
+    parts = (
+        MemoryPart("race detector's shadow", 64 * MIB, "Go runtime"),
+        MemoryPart("runtime metadata", MIB, "Go runtime"),
+    )
+    kernel = KernelMemory(rss=65 * MIB, why_no_cgroup="it is in none")
+    (told,) = surprises(Facts(parts, kernel, None, {}, {}))
+    assert told.part == "race detector's shadow" and "-race" in told.change
+
+
 def test_what_is_swapped_out_is_told_by_what_it_is(tmp_path: Path) -> None:
     if len(Path("/proc/swaps").read_text().splitlines()) < 2:
         pytest.skip("no swap here (swapon)")

@@ -18,6 +18,8 @@ _SHADOWS: dict[str, tuple[str, tuple[tuple[int, int], ...]]] = {
     ),
     "-asan": ("address sanitizer's shadow", ((0x7FFF_8000, 0x1000_7FFF_8000),)),
 }
+SHADOWS = {what: flag for flag, (what, _) in _SHADOWS.items()}
+"""What a shadow is called, and the flag of go build that has it made."""
 
 
 class InShadow:

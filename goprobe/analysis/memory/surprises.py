@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from msgspec import UNSET
 
+from goprobe.analysis.locate.identify_shadow import SHADOWS
 from goprobe.analysis.memory import parts as names
 from goprobe.analysis.memory.facts import Facts, words
 from goprobe.model.memory import NO_GOAL, RuntimeState, Surprise
@@ -32,6 +33,7 @@ def of_go(facts: Facts) -> Iterator[Surprise]:
     yield from _returned(facts)
     yield from _stacks(facts)
     yield from _books(facts)
+    yield from _shadows(facts)
     if facts.state is not None:
         yield from _threads(facts, facts.state)
         yield from _too_little(facts, facts.state)
@@ -105,7 +107,7 @@ def _stacks(facts: Facts) -> Iterator[Surprise]:
 
 
 def _books(facts: Facts) -> Iterator[Surprise]:
-    size = facts.group(names.RUNTIME)
+    size = facts.group(names.RUNTIME) - facts.size(*SHADOWS)
     yield Surprise(
         names.RUNTIME,
         size - int(_RUNTIME_SHARE * facts.heap) - _BOOKS,
@@ -115,6 +117,17 @@ def _books(facts: Facts) -> Iterator[Surprise]:
         else "the core has all that is reserved for it, most of which was never in memory "
         "(zeros stand for that)",
     )
+
+
+def _shadows(facts: Facts) -> Iterator[Surprise]:
+    for what, flag in SHADOWS.items():
+        size = facts.size(what)
+        yield Surprise(
+            what,
+            size,
+            f"{words(size)} are the {what}",
+            f"it comes with {flag}: a program that is built without it has none",
+        )
 
 
 def _threads(facts: Facts, state: RuntimeState) -> Iterator[Surprise]:
