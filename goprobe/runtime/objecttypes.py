@@ -26,6 +26,7 @@ from goprobe.runtime.heap.grouping import contained, distinct, groups as alike
 from goprobe.runtime.heap.objects import Ids, Objects, Resolver, parts_of
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.heap.typemasks import TypeMasks
+from goprobe.runtime.itabtables import itab_tables
 from goprobe.runtime.roots.groups import RootGroup, RootKind
 from goprobe.runtime.stacks.closures import captures_of
 from goprobe.runtime.types.bymask import ByMask
@@ -238,6 +239,9 @@ class ObjectTypes:
         for name, some in (("runtime.g", goroutines.known), ("runtime.m", goroutines.threads)):
             if rtype := shapes.struct_named(name):
                 yield shapes.of_rtype(rtype), np.array([each.address for each in some], np.uint64)
+        if self._world.program.stripped:
+            for table, size in itab_tables(self._world):
+                yield shapes.itab_table(size), np.array([table], np.uint64)
         finalized: dict[int, list[Words]] = {}
         for group in groups:
             if group.through_rtype:

@@ -182,6 +182,10 @@ class Shapes:
         slots: Slots = {0: (Rule.ANY, self._numbers.named(f"{name}Cache"))}
         return self._numbers.number(("cached", name), lambda: shape_of(name, WORD, True, slots))
 
+    def itab_table(self, size: int) -> int:
+        """The runtime's table of interfaces' methods, which no descriptor describes."""
+        return self._numbers.named("runtime.itabTableType", size)
+
     def chan_of(self, element: int) -> int:
         """A channel that carries values of the type whose descriptor is at an address."""
         return self._types.chan_of(element)
