@@ -7,7 +7,7 @@ them along pointers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 
@@ -35,7 +35,7 @@ from goprobe.runtime.types.flowloop import flow
 from goprobe.runtime.types.heapview import Graph, HeapView, RootWords, Witnesses
 from goprobe.runtime.types.inference import Typing, Typist
 from goprobe.runtime.types.madearrays import MadeArrays
-from goprobe.runtime.types.shape import WORD, Meaning
+from goprobe.runtime.types.shape import WORD, Meaning, Rule
 from goprobe.runtime.types.shapes import FunctionFacts, Shapes
 from goprobe.runtime.types.wholes import Wholes
 from goprobe.runtime.world import World
@@ -43,6 +43,7 @@ from goprobe.runtime.world import World
 _CLOSURES_MOST = 1 << 16  # static ones, of cleanups
 _MAKERS = ("reflect.StructOf", "reflect.ArrayOf", "reflect.MapOf")
 """What makes types of new layouts (src/reflect/type.go, Go 1.21 to 1.27)."""
+_OF_M = ("runtime.m", "runtime.mPadded")
 
 
 class HeapObjects(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,7 +201,9 @@ class ObjectTypes:
             for row, index in words
             if self._asks_code(groups[row])
         }
-        told = self._code.of_globals(places.values()) if places else {}
+        told = self._of_the_runtime(places.values())
+        asked = [at for at in places.values() if at not in told]
+        told |= self._code.of_globals(asked) if asked else {}
         meanings = {word: told[at] for word, at in places.items() if at in told}
         for row, index in set(words):
             group = groups[row]
@@ -209,6 +212,25 @@ class ObjectTypes:
                 meaning = self._code.of_frame(group.standing, place)
                 if meaning is not None:
                     meanings[row, index] = meaning
+        return meanings
+
+    def _of_the_runtime(self, places: Collection[int]) -> dict[int, Meaning]:
+        """What words of the runtime's first m and g mean, which are variables (m0 and g0,
+        src/runtime/proc.go, Go 1.21 to 1.27), and of its list of all Ps."""
+        shapes, meanings = self.shapes, dict[int, Meaning]()
+        pointer = self._world.typedata.pointer_to(shapes.struct_named("runtime.p"))
+        if pointer and (at := self._world.roots.get("allp")):
+            meanings[at] = Rule.SLICE, shapes.array_of_rtype(pointer)
+        for thread in self._world.goroutines.threads:
+            for low, names in ((thread.address, _OF_M), (thread.g0, ("runtime.g",))):
+                rtype = next(filter(None, map(shapes.struct_named, names)), 0)
+                if not rtype or not self._is_static(low):
+                    continue
+                rules, told = shapes[shapes.of_rtype(rtype)].rules
+                for at in places:
+                    word, into = divmod(at - low, WORD)
+                    if not into and 0 <= word < len(rules) and rules[word] != Rule.NOTHING:
+                        meanings[at] = Rule(int(rules[word])), int(told[word])
         return meanings
 
     def _asks_code(self, group: RootGroup) -> bool:
