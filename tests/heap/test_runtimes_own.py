@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 
 import goprobe
 from tests.support.go import build, matrix, running
@@ -36,7 +37,7 @@ def test_what_the_runtime_has_of_its_own(go: str, flags: tuple[str, ...], tmp_pa
     for some in (flags, ()):
         with running(build(tmp_path / "main.go", go=go, flags=some)) as program:
             report = goprobe.attach(program.pid).heap(types=True)
-        assert not report.contradictions
+        assert not report.contradictions and report.graph is not UNSET
         rows = {row.type: row.objects for row in report.types}
         kept = [u for u in report.untyped or () if "nothing leads" not in u.reason]
         told.append((rows, sum(u.bytes for u in kept), report.graph.reachable_bytes))
