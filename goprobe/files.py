@@ -1,4 +1,4 @@
-"""Files that somebody names: read with a bound, and never waited for without one.
+"""Files that somebody names: read with a bound, and never waited for without one; written whole.
 
 A name may lead to a FIFO that nobody writes, to /dev/zero, or to more than memory holds.
 """
@@ -123,3 +123,10 @@ def text_or_nothing(path: str | Path, limit: int, errors: str = "replace") -> st
         return read_regular(path, limit).decode("utf-8", errors)
     except UsageError:
         return ""
+
+
+def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
+    """However often it takes less than all that is left. Raises OSError."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from goprobe.cachefolder import unnamed_file
 from goprobe.deferredsignals import signals_deferred
+from goprobe.files import write_all
 from goprobe.process.libc import libc
 from goprobe.process.spawn import PR_SET_PDEATHSIG, dies
 
@@ -139,10 +140,10 @@ def _live(jobs: int, pipe: int, work: Callable[[int], bytes]) -> None:
     while taken := os.read(jobs, _NUMBER.size):
         (number,) = _NUMBER.unpack(taken)
         made = work(number)
-        _write(pipe, _HEAD.pack(number, len(made)))
-        _write(pipe, made)
+        write_all(pipe, _HEAD.pack(number, len(made)))
+        write_all(pipe, made)
         if _own_kib() > _GROWN:
-            _write(pipe, _HEAD.pack(_AGAIN, 0))
+            write_all(pipe, _HEAD.pack(_AGAIN, 0))
             return
 
 
@@ -152,9 +153,3 @@ def _own_kib() -> int:
         rollup = Path("/proc/self/smaps_rollup").read_bytes()
         return sum(int(r.split()[1]) for r in rollup.splitlines() if r.startswith(_OWN))
     return 0
-
-
-def _write(pipe: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(pipe, view) :]

@@ -7,7 +7,7 @@ them along pointers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 
@@ -201,7 +201,9 @@ class ObjectTypes:
             for row, index in words
             if self._asks_code(groups[row])
         }
-        told = self._of_the_runtime(places.values())
+        told = {
+            at: self._of_the_runtime[at] for at in places.values() if at in self._of_the_runtime
+        }
         asked = [at for at in places.values() if at not in told]
         told |= self._code.of_globals(asked) if asked else {}
         meanings = {word: told[at] for word, at in places.items() if at in told}
@@ -214,9 +216,10 @@ class ObjectTypes:
                     meanings[row, index] = meaning
         return meanings
 
-    def _of_the_runtime(self, places: Collection[int]) -> dict[int, Meaning]:
+    @cached_property
+    def _of_the_runtime(self) -> dict[int, Meaning]:
         """What words of the runtime's first m and g mean, which are variables (m0 and g0,
-        src/runtime/proc.go, Go 1.21 to 1.27), and of its list of all Ps."""
+        src/runtime/proc.go, Go 1.21 to 1.27), and of its list of all Ps; by their addresses."""
         shapes, meanings = self.shapes, dict[int, Meaning]()
         pointer = self._world.typedata.pointer_to(shapes.struct_named("runtime.p"))
         if pointer and (at := self._world.roots.get("allp")):
@@ -227,10 +230,8 @@ class ObjectTypes:
                 if not rtype or not self._is_static(low):
                     continue
                 rules, told = shapes[shapes.of_rtype(rtype)].rules
-                for at in places:
-                    word, into = divmod(at - low, WORD)
-                    if not into and 0 <= word < len(rules) and rules[word] != Rule.NOTHING:
-                        meanings[at] = Rule(int(rules[word])), int(told[word])
+                for word in rules.nonzero()[0].tolist():
+                    meanings[low + WORD * word] = Rule(int(rules[word])), int(told[word])
         return meanings
 
     def _asks_code(self, group: RootGroup) -> bool:

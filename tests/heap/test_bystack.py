@@ -6,15 +6,9 @@ from __future__ import annotations
 import pytest
 
 from tests.support.go import matrix
-from tests.support.heap import told_objects
+from tests.support.heap import WITHOUT_NAMES, told_objects
 
-BUILDS = {
-    "plain": (),
-    "stripped": ("-ldflags=-s -w",),
-    "pie": ("-ldflags=-s -w", "-buildmode=pie"),
-    "unoptimized": ("-gcflags=all=-N -l",),
-    "unoptimized-stripped": ("-ldflags=-s -w", "-gcflags=all=-N -l"),
-}
+BUILDS = {**WITHOUT_NAMES, "unoptimized": ("-gcflags=all=-N -l",)}
 PARTLY = ("go.shape.", "object holding ")
 """Of one who says no more than what generic code calls it, or what a part of it is."""
 REPLACED = {"replaced", "before", "copied", "written", "odd", "even"}

@@ -5,20 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.support.go import matrix
-from tests.support.heap import told_objects
+from tests.support.heap import WITHOUT_NAMES, told_objects
 
-BUILDS = {
-    "plain": (),
-    "stripped": ("-ldflags=-s -w",),
-    "pie": ("-ldflags=-s -w", "-buildmode=pie"),
-    "unoptimized-stripped": ("-ldflags=-s -w", "-gcflags=all=-N -l"),
-}
 _WHOLE = 14  # of the arrays that are filled whole, though other numbers are compared with less
 TOLD = {"apple", "pear", "tree", "quince", "medlar"}
 
 
 @pytest.mark.parametrize("go", matrix())
-@pytest.mark.parametrize("flags", BUILDS.values(), ids=BUILDS)
+@pytest.mark.parametrize("flags", WITHOUT_NAMES.values(), ids=WITHOUT_NAMES)
 def test_stored_by_an_index(go: str, flags: tuple[str, ...]) -> None:
     """What lies behind an array is none of its elements; what an unsafe.Pointer holds, which is
     given values of two types, is not told."""

@@ -5,19 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.support.go import matrix
-from tests.support.heap import told_objects
+from tests.support.heap import WITHOUT_NAMES, told_objects
 
-BUILDS = {
-    "plain": (),
-    "stripped": ("-ldflags=-s -w",),
-    "pie": ("-ldflags=-s -w", "-buildmode=pie"),
-    "unoptimized-stripped": ("-ldflags=-s -w", "-gcflags=all=-N -l"),
-}
 TOLD = {"branch", "apple", "pear", "link[main.apple]"}
 
 
 @pytest.mark.parametrize("go", matrix())
-@pytest.mark.parametrize("flags", BUILDS.values(), ids=BUILDS)
+@pytest.mark.parametrize("flags", WITHOUT_NAMES.values(), ids=WITHOUT_NAMES)
 def test_stored_through_pointers(go: str, flags: tuple[str, ...]) -> None:
     """By their loops, callees and generic code; what an unsafe.Pointer holds, which is given values
     of two types, is not told, however they come there."""
@@ -30,7 +24,7 @@ def test_stored_through_pointers(go: str, flags: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("go", matrix())
-@pytest.mark.parametrize("flags", BUILDS.values(), ids=BUILDS)
+@pytest.mark.parametrize("flags", WITHOUT_NAMES.values(), ids=WITHOUT_NAMES)
 def test_stored_through_variables(go: str, flags: tuple[str, ...]) -> None:
     """What a variable points at from the beginning is filled by code that loads the variable. What
     is filled through an interface, or an unsafe.Pointer, is none of what that holds later."""

@@ -18,6 +18,13 @@ from goprobe.target.goprocess import GoProcess
 from goprobe.target.live import open_target
 from tests.support.go import build, running
 
+WITHOUT_NAMES = {
+    "plain": (),
+    "stripped": ("-ldflags=-s -w",),
+    "pie": ("-ldflags=-s -w", "-buildmode=pie"),
+    "unoptimized-stripped": ("-ldflags=-s -w", "-gcflags=all=-N -l"),
+}
+"""Builds that tell less and less of what variables hold, with the flags of go build."""
 TESTDATA = Path(__file__).parents[2] / "testdata" / "heap"
 
 

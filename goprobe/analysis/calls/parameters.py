@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from goprobe.arch.abi import Signature as AbiSignature
@@ -10,7 +9,7 @@ from goprobe.arch.registers import signed
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.expression import Piece, UnsupportedExpressionError, evaluate
 from goprobe.binary.dwarf.info import Local
-from goprobe.binary.pcln.format import Function
+from goprobe.binary.pcln.format import Function, without_type_arguments
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.stacks.typeargs import DICTIONARY
 from goprobe.runtime.values.localplaces import frame_offset
@@ -31,9 +30,6 @@ def described(program: GoProgram, function: Function) -> FunctionEntry | str:
         return ASSEMBLY
     entry = program.debug.function_at(function.entry)
     return entry or "the debug information does not describe it"
-
-
-_ARGUMENTS = re.compile(r"\[[^\[\]]*\]")
 
 
 class _Names(dict[str, int]):
@@ -71,9 +67,7 @@ def with_dictionary(
     known = all(at_entry(p, entry) and p.name != DICTIONARY for p in passed)
     if "[go.shape." not in entry.name or not known:
         return None
-    plain = _ARGUMENTS.sub("", entry.name).rpartition("/")[2]
-    while (inner := _ARGUMENTS.sub("", plain)) != plain:
-        plain = inner
+    plain = without_type_arguments(entry.name).rpartition("/")[2]
     at = min(plain.count(".") - 1, 1)
     named = Local(
         name=DICTIONARY, type=types.get("uintptr", 0), line=0, parameter=True, result=False,

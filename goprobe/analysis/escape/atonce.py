@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from goprobe.analysis.escape.request import EscapeRequest
 from goprobe.analysis.escape.studied import Studied, Told
 from goprobe.cachefolder import unnamed_file
+from goprobe.files import write_all
 from goprobe.model.codec import packed, unpacker
 from goprobe.process.crew import share_out
 from goprobe.toolchain.escapebuild import EscapeBuild
@@ -128,10 +129,4 @@ class _Outputs:
             if data:
                 self._say("")
                 with suppress(OSError):  # nobody reads it any more
-                    _write_all(fd, data)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+                    write_all(fd, data)

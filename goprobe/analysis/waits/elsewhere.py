@@ -90,12 +90,12 @@ def _in_memory(world: World, stretches: Sequence[Stretch]) -> list[Stretch]:
     """Without anonymous pages that were never written to. (The race detector alone maps hundreds of
     megabytes of which it uses few.)"""
     files = [(m.low, m.high) for m in world.mappings if m.is_file]
-    anonymous = [s for s in stretches if not any(_meet(s, file) for file in files)]
+    of_files = [s for s in stretches if any(_meet(s, file) for file in files)]
+    anonymous = sorted({*stretches} - {*of_files})
     try:
         there = resident(world.pid, [(low, high - low) for low, high in anonymous])
     except (CannotWorkError, NotPermittedError):
         return list(stretches)
-    of_files = [s for s in stretches if s not in anonymous]
     parts = (runs.between(*s) for s in anonymous for runs in (there.runs, there.swapped))
     return [*of_files, *(part for some in parts for part in some)]
 

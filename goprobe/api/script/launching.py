@@ -15,6 +15,7 @@ from goprobe.api.script.recording import Recorder
 from goprobe.api.script.replaying import Replayer
 from goprobe.api.several import several
 from goprobe.errors import UsageError
+from goprobe.files import write_all
 
 
 @contextmanager
@@ -27,9 +28,7 @@ def _readable(stdin: bytes | int) -> Iterator[int]:
         raise UsageError(f"stdin is bytes or a descriptor, not {type(stdin).__name__}")
     descriptor = os.memfd_create("goprobe-stdin")
     try:
-        left = memoryview(stdin)
-        while left:
-            left = left[os.write(descriptor, left) :]
+        write_all(descriptor, stdin)
         os.lseek(descriptor, 0, os.SEEK_SET)
         yield descriptor
     finally:
