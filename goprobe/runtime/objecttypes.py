@@ -19,10 +19,10 @@ from goprobe.compiled import first_time
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import word_at
+from goprobe.runtime.cleanuptypes import CleanupTypes
 from goprobe.runtime.codetypes.addresses import constants_of
 from goprobe.runtime.codetypes.codetypes import CodeTypes
 from goprobe.runtime.heap.bitmaps import HeapContents, PointerMaps
-from goprobe.runtime.heap.grouping import contained, distinct, groups as alike
 from goprobe.runtime.heap.objects import Ids, Objects, Resolver, parts_of
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.heap.typemasks import TypeMasks
@@ -40,7 +40,6 @@ from goprobe.runtime.types.shapes import FunctionFacts, Shapes
 from goprobe.runtime.types.wholes import Wholes
 from goprobe.runtime.world import World
 
-_CLOSURES_MOST = 1 << 16  # static ones, of cleanups
 _MAKERS = ("reflect.StructOf", "reflect.ArrayOf", "reflect.MapOf")
 """What makes types of new layouts (src/reflect/type.go, Go 1.21 to 1.27)."""
 _OF_M = ("runtime.m", "runtime.mPadded")
@@ -86,8 +85,9 @@ class ObjectTypes:
         self._say(f"finding the objects' types{first_time(len(graph.target), flow)}")
         view = self.view(graph, groups)
         typist = Typist(view, self.shapes)
+        cleanups = CleanupTypes(self._world, self.shapes, self._heap.resolver)
         for shape, addresses in chain(
-            self._told_by_the_runtime(groups), self._told_by_cleanups(view, groups)
+            self._told_by_the_runtime(groups), cleanups.told(view, groups)
         ):
             for part in parts_of(len(addresses)):
                 objects, into = self._heap.resolver.resolve(addresses[part])
@@ -272,47 +272,6 @@ class ObjectTypes:
                 finalized.setdefault(group.through_rtype, []).append(addresses)
         for rtype, parts in finalized.items():
             yield shapes.of_rtype(rtype), np.concatenate(parts)
-
-    def _told_by_cleanups(
-        self, view: HeapView, groups: Sequence[RootGroup]
-    ) -> Iterator[tuple[int, Words]]:
-        """The same of copies of what cleanups are called with: each is of the type of the only
-        parameter of its function (AddCleanup, src/runtime/mcleanup.go, Go 1.26 and 1.27)."""
-        for group in (each for each in groups if each.calls):
-            calls, arguments = (
-                np.frombuffer(words, np.uint64) for words in (group.calls, group.arguments)
-            )
-            codes = self._code_of(view, calls)
-            for code, rows in alike(codes, np.argsort(codes, kind="stable")):
-                if shape := self._parameter(code):
-                    yield shape, arguments[rows]
-
-    def _code_of(self, view: HeapView, closures: Words) -> Words:
-        """The code of closures, 0 where it cannot be told."""
-        codes = np.zeros(len(closures), np.uint64)
-        for part in parts_of(len(closures)):
-            nodes, into = self._heap.resolver.resolve(closures[part])
-            begun = np.flatnonzero((nodes >= 0) & (into == 0))
-            codes[part.start + begun] = view.words_at(nodes[begun].astype(np.int64), 0)
-        rest = np.flatnonzero(codes == 0)
-        static = distinct(closures[rest])[:_CLOSURES_MOST]
-        read = self._world.memory.read_many([(closure, WORD) for closure in static.tolist()])
-        told = np.array([int.from_bytes(raw or b"", "little") for raw in read], np.uint64)
-        rest = rest[contained(closures[rest], static)]
-        codes[rest] = told[np.searchsorted(static, closures[rest])]
-        return codes
-
-    def _parameter(self, code: int) -> int:
-        """The shape of the only parameter of a function, 0 where that is not known."""
-        world = self._world
-        debug, entry = world.program.debug, code - world.bias
-        function = None if world.program.stripped else debug.function_at(entry)
-        if function is None or function.low != entry:
-            return 0
-        taken = [each for each in debug.parameters(function) if not each.result]
-        if len(taken) != 1 or taken[0].dictionary_index >= 0:
-            return 0
-        return self.shapes.of_type(debug.types.at(taken[0].type))
 
     def _is_function(self, pc: int) -> bool:
         try:

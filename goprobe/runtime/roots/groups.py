@@ -35,7 +35,8 @@ class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
     `conservative`: words of a frame that is not at a safe point; they may be no pointers.
     `through` are objects whose pointers are roots, too (those with finalizers), and
     `through_rtype` the descriptor of their type, where that is known.
-    `calls` are the closures of cleanups, and `arguments` leads to what each is called with.
+    `calls` are the closures of cleanups, `arguments` leads to what each is called with, and
+    `helpers` are the closures that do so.
     `rtype` is the descriptor of its type, where that alone is known of it. `before` is what stands
     before a lone pointer in a word that is none: an interface's type, say. `several`: it is so many
     goroutines, or a pointer variable of so many, one root of each; they have no one address. `gs`
@@ -59,6 +60,7 @@ class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
     function: str = ""
     conservative: bool = False
     through: array[int] = msgspec.field(default_factory=lambda: array("Q"))
+    helpers: array[int] = msgspec.field(default_factory=lambda: array("Q"))
     calls: array[int] = msgspec.field(default_factory=lambda: array("Q"))
     arguments: array[int] = msgspec.field(default_factory=lambda: array("Q"))
     rtype: int = 0

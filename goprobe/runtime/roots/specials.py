@@ -121,9 +121,11 @@ def _groups(roots: Roots, noted: _Noted) -> Ids:
     noted.rtypes.clear()
     what, owner = noted.what, np.zeros(len(at), np.int32)
     none = np.zeros(0, np.uint64)
-    calls, arguments = none, none
+    helpers, calls, arguments = none, none, none
     if what is RootKind.CLEANUP and len(noted.words) == len(_CLEANUP):
-        calls, arguments = (np.concatenate([none, *(p[i] for p in noted.values)]) for i in (1, 2))
+        helpers, calls, arguments = (
+            np.concatenate([none, *(p[i] for p in noted.values)]) for i in range(len(_CLEANUP))
+        )
     weak = what is RootKind.WEAK
     handles = np.concatenate([none, *(p[0] for p in noted.values)]) if weak else none
     for (rtype,), rows in by_key(rtypes):
@@ -138,6 +140,7 @@ def _groups(roots: Roots, noted: _Noted) -> Ids:
                 address=int(at[some[0]]) if one else 0,
                 through=array("Q", about[some].tobytes() if what is RootKind.FINALIZER else b""),
                 through_rtype=rtype,
+                helpers=array("Q", helpers[some].tobytes() if len(calls) else b""),
                 calls=array("Q", calls[some].tobytes() if len(calls) else b""),
                 arguments=array("Q", arguments[some].tobytes() if len(calls) else b""),
                 handles=array("Q", handles[some].tobytes() if weak else b""),
