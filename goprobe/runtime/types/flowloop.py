@@ -285,8 +285,9 @@ def flow(
                         elements = words[place + word + 2]
                     if elements < 0 or elements > LARGEST // each:
                         elements = LARGEST // each
-                    end = inside + elements * each
-                    if inside < 0 or elements == 0 or end > room:
+                    # s[n:] of n elements keeps the address of the first (cmd/compile, ssagen).
+                    end = inside + max(elements, 1) * each
+                    if inside < 0 or end > room:
                         continue
                     whole = (
                         inside % each == 0 and end > spans[about + BELOW]

@@ -285,8 +285,8 @@ class Typist:
         about, span = self._shapes[shape], self._view.objects.span[target]
         size = max(about.size, 1)
         count = np.minimum(room, np.uint64(1 << 47) // np.uint64(size)).astype(np.int64)
-        end = into + count * size
-        sane = (into >= 0) & (count > 0) & (end <= self._view.room[span])
+        end = into + np.maximum(count, 1) * size  # of no capacity: s[n:], which begins where s does
+        sane = (into >= 0) & (end <= self._view.room[span])
         whole = sane & (into % size == 0) & (end > self._view.below[span])
         whole &= (self._view.noscan[span] != about.pointers) & (end >= self._parts.extent[target])
         tiny = sane & self._view.shared[span]

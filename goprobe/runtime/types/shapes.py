@@ -42,6 +42,9 @@ _MAPS = ("internal/runtime/maps.Map", "runtime.hmap")
 _HEADERS = ("internal/runtime/maps.Map", _TABLE, "runtime.hmap", _OLD_BUCKET, "runtime.mapextra")
 _NAMED = 2  # types: of more that all fit, their number is told
 _CLOSURE = "struct { F uintptr"
+_SWAPPERS = ("reflect.Swapper.", "internal/reflectlite.Swapper.")
+"""They take slices for others of elements as large, and with as many pointers: what their closures
+have captured is not of the type that they call it (swapper.go, Go 1.21 to 1.27)."""
 
 
 class FunctionFacts:
@@ -158,6 +161,8 @@ class Shapes:
         name = self._code.function(code)
         if not name:
             return UNKNOWN
+        if name.startswith(_SWAPPERS):
+            return shape_of(f"closure {name}", WORD, True, {}, repeats=False)
         captures = self._code.captures(code) if self._debug else ()
         # Before Go 1.23 debug information tells none, and never those of method values.
         if not captures and (rtype := self._code.closure(code)):
