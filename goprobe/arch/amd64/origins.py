@@ -181,6 +181,15 @@ class Origins:
         )
 
     @cached_property
+    def calls(self) -> tuple[Call, ...]:
+        """The calls of functions that the code names."""
+        return tuple(
+            Call(ins.ip, ins.near_branch_target)
+            for ins in self.flow.instructions.values()
+            if ins.flow_control == FlowControl.CALL
+        )
+
+    @cached_property
     def _bounds(self) -> Bounds:
         return Bounds(self.flow)
 

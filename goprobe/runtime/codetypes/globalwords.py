@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, S
 import msgspec
 import numpy as np
 
-from goprobe.arch.code import Origin, Static, StaticWord, Store
+from goprobe.arch.code import LoadedWord, Origin, Static, StaticWord, Store
 from goprobe.arch.machinecode import StaticOperands
 from goprobe.runtime.codetypes.functions import Functions
 from goprobe.runtime.codetypes.keptcode import Code
@@ -25,6 +25,7 @@ _STARTS = 3  # addresses before a word, taken somewhere, at which its variable m
 _LARGEST = 512  # bytes of such a variable
 _FUNCTIONS = 6  # that are looked into for one address
 _SEARCHED = 1 << 15  # bytes of a function of which every store is looked at
+_CALLS_SEARCHED = 1 << 13  # the same, of every call
 _COPIES = 4  # of copies
 
 
@@ -63,6 +64,8 @@ class GlobalWords:
                 if not user.uses <= said.told_words:
                     self._ask_every_store(user, wanted, said)
                 self._ask_elements(user, wanted - said.used_words, said, operands)
+                if not user.uses <= said.used_words:
+                    self._ask_every_call(user, wanted, said)
         said.copy()
         agreed = ((at, self._meanings.agreed(meanings)) for at, meanings in said.items())
         return {at: meaning for at, meaning in agreed if meaning not in (None, NIL)}
@@ -123,7 +126,7 @@ class GlobalWords:
         if code := self._functions.code(user.entry):
             for store in map(code.store_at, sorted(user.stores)):
                 if store is not None:
-                    for at in _places(code, store, said.links) & wanted:
+                    for at in _of_store(code, store, said.links) & wanted:
                         self._stored(user.entry, code, store, at, said)
 
     def _ask_every_store(self, user: _User, wanted: frozenset[int], said: _Said) -> None:
@@ -132,8 +135,15 @@ class GlobalWords:
         code = self._functions.code(user.entry) if user.size <= _SEARCHED else None
         for store in code.stores if code else ():
             if code and store.base and store.pc not in user.stores:
-                for at in _places(code, store, said.links) & wanted:
+                for at in _of_store(code, store, said.links) & wanted:
                     self._stored(user.entry, code, store, at, said)
+
+    def _ask_every_call(self, user: _User, wanted: frozenset[int], said: _Said) -> None:
+        """Whom a function hands words to that it loads through pointers that may lead there."""
+        code = self._functions.code(user.entry) if user.size <= _CALLS_SEARCHED else None
+        for call in code.calls if code else ():
+            if code and self._meanings.takes(call.target):
+                self._used(user.entry, code, call.pc, call.target, wanted, said)
 
     def _ask_elements(
         self, user: _User, wanted: frozenset[int], said: _Said, operands: StaticOperands
@@ -143,7 +153,7 @@ class GlobalWords:
         if code is None:
             return
         for store in code.elements:
-            for start in _places(code, store, said.links):
+            for start in _of_store(code, store, said.links):
                 end = start + WORD * store.count
                 after = operands.target.searchsorted(start, "right")
                 if after < len(operands.target):
@@ -176,6 +186,9 @@ class GlobalWords:
                         said.used(address, meaning)
                     case Static(address=address) if meaning[0] is Rule.ONE:
                         self._within(address, meaning[1], wanted, said)
+                    case LoadedWord(base=base, pc=load, offset=offset):
+                        for at in _places(code, base, load, offset, said.links) & wanted:
+                            said.used(at, meaning)
 
     def _stored(self, entry: int, code: Code, store: Store, at: int, said: _Said) -> None:
         """What an instruction stores to a word."""
@@ -201,16 +214,21 @@ class GlobalWords:
                 said.used(address + WORD * i, (Rule(int(rules[i])), int(shapes[i])))
 
 
-def _places(code: Code, store: Store, links: Mapping[int, int]) -> set[int]:
-    """The link-time addresses that are stored to, as far as they are known: the pointer may lead to
-    others, too, to which the same is stored. What a variable points at is of the type of all that
-    it ever did."""
+def _of_store(code: Code, store: Store, links: Mapping[int, int]) -> set[int]:
+    """The link-time addresses that are stored to, as far as they are known."""
     if not store.base:
         return {store.offset}
-    origins = code.of(store.base, store.pc)
+    return _places(code, store.base, store.pc, store.offset, links)
+
+
+def _places(code: Code, base: str, pc: int, offset: int, links: Mapping[int, int]) -> set[int]:
+    """The link-time addresses so far from where a register points to at a pc, as far as they are
+    known: it may lead to others, too, where the same lies. What a variable points at is of the type
+    of all that it ever did."""
+    origins = code.of(base, pc)
     words = {origin.address for origin in origins if isinstance(origin, StaticWord)}
     starts = _statics(origins) | {links[word] for word in words if word in links}
-    return {address + store.offset for address in starts}
+    return {address + offset for address in starts}
 
 
 def _statics(origins: Iterable[Origin]) -> set[int]:

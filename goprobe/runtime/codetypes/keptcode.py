@@ -30,6 +30,8 @@ class Code(Protocol):
     @property
     def elements(self) -> tuple[ElementStore, ...]: ...
     @property
+    def calls(self) -> tuple[Call, ...]: ...
+    @property
     def returns(self) -> tuple[int, ...]: ...
     @property
     def leaves(self) -> bool: ...
@@ -44,6 +46,7 @@ class Unread:
 
     stores: tuple[Store, ...] = ()
     elements: tuple[ElementStore, ...] = ()
+    calls: tuple[Call, ...] = ()
     returns: tuple[int, ...] = ()
     leaves = True
 
@@ -66,10 +69,11 @@ class _Answers(msgspec.Struct):
 
     origins: dict[str, dict[int, tuple[Origin, ...]]] = msgspec.field(default_factory=dict)
     places: dict[int, dict[int, tuple[Origin, ...]]] = msgspec.field(default_factory=dict)
-    calls: dict[int, Call | None] = msgspec.field(default_factory=dict)
+    called: dict[int, Call | None] = msgspec.field(default_factory=dict)
     stored: dict[int, Store | None] = msgspec.field(default_factory=dict)
     stores: tuple[Store, ...] | None = None
     elements: tuple[ElementStore, ...] | None = None
+    calls: tuple[Call, ...] | None = None
     returns: tuple[int, ...] | None = None
     leaves: bool | None = None
 
@@ -148,7 +152,7 @@ class KeptCode:
         return known[pc]
 
     def call_at(self, pc: int) -> Call | None:
-        known = self._answers.calls
+        known = self._answers.called
         if pc not in known:
             known[pc] = self._learnt(self._code.call_at(pc))
         return known[pc]
@@ -170,6 +174,12 @@ class KeptCode:
         if self._answers.elements is None:
             self._answers.elements = self._learnt(self._code.elements)
         return self._answers.elements
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        if self._answers.calls is None:
+            self._answers.calls = self._learnt(self._code.calls)
+        return self._answers.calls
 
     @property
     def returns(self) -> tuple[int, ...]:
