@@ -29,7 +29,6 @@ from goprobe.arch.amd64.handedon import (
 from goprobe.arch.amd64.origins import (
     Addressed as Addressed,
     Call as Call,
-    ElementStore as ElementStore,
     Framed as Framed,
     Given as Given,
     LoadedElement as LoadedElement,
@@ -40,7 +39,6 @@ from goprobe.arch.amd64.origins import (
     Returned as Returned,
     Static as Static,
     StaticWord as StaticWord,
-    Store as Store,
     Untold as Untold,
 )
 from goprobe.arch.amd64.reaching import (
@@ -54,6 +52,10 @@ from goprobe.arch.amd64.receivers import (
     Place as Place,
     Receivers as Receivers,
     Ways as Ways,
+)
+from goprobe.arch.amd64.stores import (
+    ElementStore as ElementStore,
+    Store as Store,
 )
 from goprobe.arch.amd64.waysin import (
     LineStretch as LineStretch,

@@ -96,12 +96,26 @@ class CodeFlow:
     def before(self) -> Mapping[int, tuple[int, ...]]:
         """The instructions from which control comes to each, after a recovered panic, too."""
         recovery = self._defers.recovery(self.instructions, self._returns)
-        predecessors = self._straight
-        if recovery.targets:
-            predecessors = dict(predecessors)
+        predecessors = dict(self._straight)
         for target in recovery.targets:
             predecessors[target] = (*predecessors.get(target, ()), *recovery.sources)
+        for ins in self._padding:
+            if not predecessors.get(ins.ip):
+                then = predecessors.get(ins.next_ip, ())
+                predecessors[ins.next_ip] = tuple(p for p in then if p != ins.ip)
         return predecessors
+
+    @cached_property
+    def _padding(self) -> list[Instruction]:
+        """The instructions that do nothing, and to which no jump leads: the assembler fills with
+        them what lies before an instruction that it moves on, where jumps to that do not land
+        (cmd/internal/obj/x86, span6, padJump, Go 1.21 to 1.27). One byte long they may be marks of
+        the compiler's (ssagen, OpAMD64InlMark), with which what a jump table leads to may begin."""
+        every = self.instructions.values()
+        tables = any(ins.flow_control == FlowControl.INDIRECT_BRANCH for ins in every)
+        return [
+            ins for ins in every if ins.mnemonic == Mnemonic.NOP and not (tables and ins.len == 1)
+        ]
 
     @cached_property
     def _straight(self) -> dict[int, tuple[int, ...]]:

@@ -16,14 +16,21 @@ from iced_x86 import (
     Mnemonic,
     OpKind,
     Register,
-    RegisterExt,
 )
 
 from goprobe.arch.amd64.bounds import Bounds
 from goprobe.arch.amd64.codeflow import ENTRY, CodeFlow, FrameSlot, full_name
 from goprobe.arch.amd64.operands import immediate
 from goprobe.arch.amd64.reaching import LOST, Definition, Definitions, Holder
-from goprobe.arch.amd64.registers import SP, signed
+from goprobe.arch.amd64.registers import signed
+from goprobe.arch.amd64.stores import (
+    ElementStore,
+    Store,
+    element_store,
+    indexed_base,
+    plain_base,
+    store_of,
+)
 
 _WORD = 8
 _HIGHEST = 1 << 62  # no frame reaches there
@@ -90,21 +97,7 @@ Origin = (
 )
 
 
-class Store(msgspec.Struct, frozen=True, array_like=True):
-    """The instruction at `pc` stores a register `offset` bytes from where another, `base`, points
-    to; where `base` is "" at the link-time address `offset`."""
-
-    pc: int
-    register: str
-    base: str
-    offset: int
-
-
-class ElementStore(Store, frozen=True, array_like=True):
-    """The same of one of `count` words that begin there: of an array, by an index. It may have more
-    of them."""
-
-    count: int
+_At = tuple[Holder, int]
 
 
 class Call(msgspec.Struct, frozen=True, array_like=True):
@@ -137,8 +130,7 @@ class Origins:
         self._addressed = addressed
         self._is_code = is_code
         self._closures: dict[tuple[int, int], bool] = {}
-        self._definitions = Definitions(flow, followed=lambda _slot: False)
-        self._through_frame = Definitions(flow, followed=self._is_followed)
+        self._definitions = Definitions(flow, followed=lambda _slot: False, counted=False)
         self._known: dict[tuple[Holder, int], tuple[Origin, ...]] = {}
 
     @cached_property
@@ -164,7 +156,7 @@ class Origins:
     @cached_property
     def stores(self) -> tuple[Store, ...]:
         """The words in memory, but for the frame's, that it stores a whole register to."""
-        every = (_store(ins) for ins in self.flow.instructions.values())
+        every = (store_of(ins) for ins in self.flow.instructions.values())
         return tuple(store for store in every if store)
 
     @cached_property
@@ -196,7 +188,7 @@ class Origins:
     def store_at(self, pc: int) -> Store | None:
         """As `stores`, of the instruction at a pc."""
         ins = self.flow.instructions.get(pc)
-        return _store(ins) if ins is not None else None
+        return store_of(ins) if ins is not None else None
 
     def _is_followed(self, slot: FrameSlot) -> bool:
         """What lies lower than all pointers is handed to calls, or comes from them."""
@@ -256,23 +248,37 @@ class Origins:
 
     def of(self, holder: Holder, pc: int) -> tuple[Origin, ...]:
         """Of what `holder` holds when `pc` is about to run, or while the call runs that `pc` is
-        within."""
+        within. What is only kept from one round of a loop to the next comes from nowhere else."""
         key = holder, pc
         if key not in self._known:
             self._known[key] = (Untold(),)  # should it be made of itself
-            self._known[key] = tuple(dict.fromkeys(self._find(holder, pc)))
+            self._known[key] = tuple(dict.fromkeys(self._find(key))) or (Untold(),)
         return self._known[key]
 
-    def _find(self, holder: Holder, pc: int) -> Iterator[Origin]:
-        slot = isinstance(holder, FrameSlot)
+    def _find(self, key: _At) -> Iterator[Origin]:
+        seen, ahead = {key}, [key]
+        while ahead:
+            for step in self._made(*ahead.pop()):
+                if not isinstance(step, tuple):
+                    yield step
+                elif step not in seen:
+                    seen.add(step)
+                    known = self._known.get(step)
+                    if known is None:
+                        ahead.append(step)
+                    else:
+                        yield from known
+
+    def _made(self, holder: Holder, pc: int) -> Iterator[Origin | _At]:
+        """What made it, or where that was kept before."""
         if isinstance(holder, FrameSlot) and not self._is_followed(holder):
             yield Untold()
             return
-        definitions = (self._through_frame if slot else self._definitions).of(holder, pc)
+        definitions = self._definitions.of(holder, pc)
         for made in definitions if definitions is not None else ():
             ins = self.flow.instructions.get(made.pc)
             if isinstance(made.holder, str) and ins is not None and (saved := self._saved(ins)):
-                yield from self._of_slot(saved, ins)
+                yield self._of_slot(saved, ins)
             else:
                 yield self._origin(made, ins)
         if definitions is None:
@@ -286,20 +292,18 @@ class Origins:
             return None
         return FrameSlot(self.flow.offset(ins, ins.memory_displacement), _WORD)
 
-    def _of_slot(self, slot: FrameSlot, load: Instruction) -> Iterator[Origin]:
+    def _of_slot(self, slot: FrameSlot, load: Instruction) -> Origin | _At:
         """What is saved in one place comes from there, wherever it is loaded: the register
         allocator's slots are written once (cmd/compile, ssa/regalloc.go)."""
         stores = self._slot_stores.get(slot.offset >> 3, ())
         if not self._is_followed(slot):
-            yield Untold()
-            return
+            return Untold()
         if len(stores) == 1 and slot.offset < 0 and slot.offset % _WORD == 0:
             only = self.flow.instructions[stores[0]]
             plain = only.mnemonic == Mnemonic.MOV and only.op1_kind == OpKind.REGISTER
             if plain and next(iter(self.flow.stores(only)), None) == slot:
-                yield from self.of(full_name(only.op1_register), only.ip)
-                return
-        yield from self.of(slot, load.ip)
+                return full_name(only.op1_register), only.ip
+        return slot, load.ip
 
     @cached_property
     def _slot_stores(self) -> dict[int, list[int]]:
@@ -342,7 +346,7 @@ class Origins:
             return Untold()
         if ins.is_ip_rel_memory_operand:
             return StaticWord(ins.ip_rel_memory_address)
-        base, offset = _base(ins), signed(ins.memory_displacement)
+        base, offset = plain_base(ins), signed(ins.memory_displacement)
         if not base:
             return self._element(ins)
         match self.of(base, ins.ip):
@@ -352,50 +356,5 @@ class Origins:
 
     def _element(self, ins: Instruction) -> Origin:
         """Where a load names a base and words to count from there, and nothing else."""
-        base = _indexed_base(ins)
+        base = indexed_base(ins)
         return LoadedElement(base, ins.ip) if base else Untold()
-
-
-def _stored(ins: Instruction) -> str:
-    """The whole register that an instruction stores to memory, "" for none."""
-    if ins.mnemonic != Mnemonic.MOV or ins.op0_kind != OpKind.MEMORY:
-        return ""
-    if ins.op1_kind != OpKind.REGISTER or RegisterExt.size(ins.op1_register) != _WORD:
-        return ""
-    return full_name(ins.op1_register)
-
-
-def element_store(ins: Instruction) -> tuple[Store, str] | None:
-    """A store to an element of an array of words, and the register that is its index."""
-    register, base = _stored(ins), _indexed_base(ins)
-    if not register or not base:
-        return None
-    store = Store(ins.ip, register, base, signed(ins.memory_displacement))
-    return store, full_name(ins.memory_index)
-
-
-def _indexed_base(ins: Instruction) -> str:
-    """The register that a memory operand counts words from, and a whole number of words; "" where
-    there is more to it, or it is the frame's."""
-    scaled = ins.memory_index and ins.memory_index_scale == _WORD
-    whole = signed(ins.memory_displacement) % _WORD == 0
-    base = full_name(ins.memory_base)
-    return base if scaled and whole and not ins.segment_prefix and base != SP else ""
-
-
-def _store(ins: Instruction) -> Store | None:
-    register = _stored(ins)
-    if not register:
-        return None
-    if ins.is_ip_rel_memory_operand:
-        return Store(ins.ip, register, "", ins.ip_rel_memory_address)
-    base = _base(ins)
-    return Store(ins.ip, register, base, signed(ins.memory_displacement)) if base else None
-
-
-def _base(ins: Instruction) -> str:
-    """The register that a memory operand counts from; "" where it is the frame's, or there is more
-    to it."""
-    plain = not ins.memory_index and not ins.segment_prefix
-    base = full_name(ins.memory_base) if plain else ""
-    return "" if base == SP else base

@@ -47,13 +47,19 @@ class Definition(msgspec.Struct, frozen=True):
 
 class Definitions:
     """Of one function. What is loaded from slots of the frame that are not `followed` is made by
-    the load."""
+    the load. Where copies are not `counted` none are told, and there may be any number of them: in
+    loops there is no end to it."""
 
     def __init__(
-        self, flow: CodeFlow, *, followed: Callable[[FrameSlot], bool] = lambda _slot: True
+        self,
+        flow: CodeFlow,
+        *,
+        followed: Callable[[FrameSlot], bool] = lambda _slot: True,
+        counted: bool = True,
     ) -> None:
         self._flow = flow
         self._followed = followed
+        self._counted = counted
         self._known: dict[tuple[Holder, int], frozenset[Definition] | None] = {}
 
     def of(self, holder: Holder, pc: int) -> frozenset[Definition] | None:
@@ -153,7 +159,7 @@ class Definitions:
     ) -> Definition | tuple[int, Holder, tuple[int, ...]]:
         source = self._copied(ins, what)
         if source is not None and len(copies) < _CHAIN_LIMIT:
-            return ins.ip, source, (*copies, ins.ip)
+            return ins.ip, source, (*copies, ins.ip) if self._counted else copies
         return Definition(ins.ip, copies, what, _is_constant(ins))
 
     def _writes(self, pc: int, what: Holder) -> bool:

@@ -56,12 +56,14 @@ class GlobalWords:
             if not user.uses <= said.used_words:
                 self._ask_uses(user, wanted, said)
         for user in users:
-            if user.stores and not user.uses <= said.used_words:
+            if (user.stores or user.through) and not user.uses <= said.used_words:
                 self._ask_stores(user, wanted, said)
+                if user.through:
+                    self._ask_every_store(user, wanted, said)
         for user in users:
             if user.loads and not user.uses <= said.used_words:
                 self._ask_handed(user, wanted, said)
-                if not user.uses <= said.told_words:
+                if not user.through and not user.uses <= said.told_words:
                     self._ask_every_store(user, wanted, said)
                 self._ask_elements(user, wanted - said.used_words, said, operands)
                 if not user.uses <= said.used_words:
@@ -115,7 +117,7 @@ class GlobalWords:
         """Whom a function hands the words to, where a look ahead shows that it may."""
         takes = self._meanings.takes
         ahead = [to for pc in user.loads for to in self._functions.ahead(pc)]
-        user.stores |= {to.pc for to in ahead if not to.register}
+        user.through |= {to.pc for to in ahead if not to.register}
         calls = {(to.pc, to.target) for to in ahead if to.register and takes(to.target)}
         if calls and (code := self._functions.code(user.entry)):
             for pc, target in calls:
@@ -124,7 +126,7 @@ class GlobalWords:
     def _ask_stores(self, user: _User, wanted: frozenset[int], said: _Said) -> None:
         """What a function stores to the words."""
         if code := self._functions.code(user.entry):
-            for store in map(code.store_at, sorted(user.stores)):
+            for store in map(code.store_at, sorted(user.stores | user.through)):
                 if store is not None:
                     for at in _of_store(code, store, said.links) & wanted:
                         self._stored(user.entry, code, store, at, said)
@@ -134,7 +136,7 @@ class GlobalWords:
         loop does that goes down a tree, and begins at a variable."""
         code = self._functions.code(user.entry) if user.size <= _SEARCHED else None
         for store in code.stores if code else ():
-            if code and store.base and store.pc not in user.stores:
+            if code and store.base and store.pc not in user.stores | user.through:
                 for at in _of_store(code, store, said.links) & wanted:
                     self._stored(user.entry, code, store, at, said)
 
@@ -187,7 +189,9 @@ class GlobalWords:
                     case Static(address=address) if meaning[0] is Rule.ONE:
                         self._within(address, meaning[1], wanted, said)
                     case LoadedWord(base=base, pc=load, offset=offset):
-                        for at in _places(code, base, load, offset, said.links) & wanted:
+                        places = _places(code, base, load, offset, said.links)
+                        # Of several variables one may hold what another never does.
+                        for at in places & wanted if len(places) == 1 else ():
                             said.used(at, meaning)
 
     def _stored(self, entry: int, code: Code, store: Store, at: int, said: _Said) -> None:
@@ -237,13 +241,14 @@ def _statics(origins: Iterable[Origin]) -> set[int]:
 
 class _User(msgspec.Struct):
     """A function of `size` bytes that uses some words: where it seems to load them, or to take
-    addresses before them, and where it stores to them."""
+    addresses before them, where it stores to them, and where it seems to do so through pointers."""
 
     entry: int
     size: int
     uses: set[int]
     loads: set[int] = msgspec.field(default_factory=set)
     stores: set[int] = msgspec.field(default_factory=set)
+    through: set[int] = msgspec.field(default_factory=set)
 
 
 class _Said:

@@ -38,6 +38,9 @@ from goprobe.runtime.world import World
 _DEPTH = 8
 NIL: Meaning = (Rule.NOTHING, 0)
 """Of what leads to no object."""
+_AGAIN: Meaning = (Rule.NOTHING, -1)
+"""Of what a loop has made of a value that is still being asked about."""
+_At = tuple[int, str, int, Way]
 _METHODS_DICTIONARY = INTEGER_ARGUMENTS[1]
 _OWN = ("runtime.", "sync.", "sync/atomic.")
 _GENERIC = "["  # in names of functions that have a dictionary
@@ -67,6 +70,8 @@ class Meanings:
         self._addresses = Addresses(world, functions, captured)
         self._dictionaries = dictionaries
         self._receivers = receivers
+        self._taken_for: dict[_At, Meaning] = {}
+        self._rounds: set[_At] = set()
         self._returned: dict[tuple[int, str, Way], Meaning | None] = {}
         self._uses: dict[tuple[int, Origin], frozenset[Meaning]] = {}
 
@@ -76,7 +81,21 @@ class Meanings:
         code = self._functions.code(entry)
         if code is None or depth > _DEPTH:
             return None
-        return self.agreed(self._meant(entry, o, depth, way) for o in code.of(holder, pc))
+        key = entry, holder, pc, way
+        if key in self._taken_for:
+            self._rounds.add(key)
+            return self._taken_for[key]
+        origins = code.of(holder, pc)
+        self._taken_for[key] = _AGAIN
+        told = self.agreed(self._meant(entry, o, depth, way) for o in origins)
+        if key in self._rounds and told is not None:
+            # What a loop makes of it, as `n = n.next` does, has to be the same.
+            self._rounds.discard(key)
+            self._taken_for[key] = told
+            again = self.agreed(self._meant(entry, o, depth, way) for o in origins)
+            told = told if again == told else None
+        del self._taken_for[key]
+        return told if told != _AGAIN or self._taken_for else None
 
     def at_place(self, place: int, pc: int, way: Way) -> Meaning | None:
         """What the word means at a place of the frame, from its CFA, of the function that stands in
@@ -100,7 +119,7 @@ class Meanings:
 
     def _both(self, one: Meaning, other: Meaning) -> Meaning | None:
         """What says as much as both, None where they contradict each other."""
-        if other in (NIL, one):
+        if other in (NIL, _AGAIN, one):
             return one
         rules = {one[0], other[0]}
         if rules == {Rule.ANY, Rule.CHAN}:
@@ -109,7 +128,7 @@ class Meanings:
             for more, less in ((one, other), (other, one)):
                 if self._shapes.begins_with(more[1], less[1]) or self._is_some_map(less, more):
                     return more
-        return other if one == NIL else None
+        return other if one in (NIL, _AGAIN) else None
 
     def is_vague(self, meaning: Meaning) -> bool:
         """Whether another witness may say more."""
@@ -228,6 +247,8 @@ class Meanings:
 
     def part(self, pointer: Meaning | None, offset: int) -> Meaning | None:
         """The word so far from where a pointer leads."""
+        if pointer == _AGAIN:
+            return _AGAIN
         if pointer is None or pointer[0] is not Rule.ONE or offset % WORD:
             return None
         shape = self._shapes[pointer[1]]
@@ -293,7 +314,9 @@ class Meanings:
         key = target, register, way
         if key not in self._returned:
             self._returned[key] = None  # should it return what it returns itself
+            outside, self._taken_for = self._taken_for, {}
             self._returned[key] = self._by_code(target, register, depth, way)
+            self._taken_for = outside
         return self._returned[key]
 
     def _by_code(self, target: int, register: str, depth: int, way: Way) -> Meaning | None:
