@@ -160,6 +160,11 @@ class StaticOperands(msgspec.Struct, frozen=True):
         pcs, stores = self.pc[first:end].tolist(), self.stores[first:end].tolist()
         return list(zip(pcs, stores, strict=True))
 
+    def taken_at(self, target: int) -> set[int]:
+        """The places where the address itself is taken."""
+        first, end = self.target.searchsorted([target, target + 1])
+        return set(self.pc[first:end][self.taken[first:end]].tolist())
+
 
 def static_operands(
     sections: Iterable[tuple[bytes, int]], parts: Collection[tuple[int, int]]

@@ -66,7 +66,7 @@ class GlobalWords:
                 if not user.through and not user.uses <= said.told_words:
                     self._ask_every_store(user, wanted, said)
                 self._ask_elements(user, wanted - said.used_words, said, operands)
-                if not user.uses <= said.used_words:
+                if user.leads and not user.uses <= said.used_words:
                     self._ask_every_call(user, wanted, said)
         said.copy()
         agreed = ((at, self._meanings.agreed(meanings)) for at, meanings in said.items())
@@ -93,25 +93,35 @@ class GlobalWords:
                 of.setdefault(place, set()).add(word)
         users: dict[int, _User] = {}
         for target, some in of.items():
-            self._add_users(users, operands.at(target), some)
+            places = operands.at(target)
+            is_pointer = target not in wanted
+            leading = {pc for pc, _ in places} if is_pointer else operands.taken_at(target)
+            self._add_users(users, places, some, leading)
         return sorted(users.values(), key=lambda user: user.size)
 
     def _add_users(
-        self, users: dict[int, _User], places: list[tuple[int, bool]], words: set[int]
+        self,
+        users: dict[int, _User],
+        places: list[tuple[int, bool]],
+        words: set[int],
+        leading: set[int],
     ) -> None:
-        """The functions that use some words at these places."""
+        """The functions that use some words at these places; `leading` are those of them where a
+        pointer to what holds the words is loaded, or made."""
         these: dict[int, _User] = {}
         for pc, stores in places:
             if function := self._functions.at(pc):
                 size = function.end - function.entry
                 user = these.setdefault(function.entry, _User(function.entry, size, set(words)))
                 (user.stores if stores else user.loads).add(pc)
+                user.leads |= pc in leading
         small = sorted(these.values(), key=lambda user: (not user.stores, user.size))
         for user in small[:_FUNCTIONS]:
             known = users.setdefault(user.entry, user)
             known.uses |= words
             known.stores |= user.stores
             known.loads |= user.loads
+            known.leads |= user.leads
 
     def _ask_uses(self, user: _User, wanted: frozenset[int], said: _Said) -> None:
         """Whom a function hands the words to, where a look ahead shows that it may."""
@@ -241,7 +251,8 @@ def _statics(origins: Iterable[Origin]) -> set[int]:
 
 class _User(msgspec.Struct):
     """A function of `size` bytes that uses some words: where it seems to load them, or to take
-    addresses before them, where it stores to them, and where it seems to do so through pointers."""
+    addresses before them, where it stores to them, and where it seems to do so through pointers. It
+    `leads` to them where it has such pointers."""
 
     entry: int
     size: int
@@ -249,6 +260,7 @@ class _User(msgspec.Struct):
     loads: set[int] = msgspec.field(default_factory=set)
     stores: set[int] = msgspec.field(default_factory=set)
     through: set[int] = msgspec.field(default_factory=set)
+    leads: bool = False
 
 
 class _Said:
