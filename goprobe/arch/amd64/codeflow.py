@@ -111,7 +111,7 @@ class CodeFlow:
         them what lies before an instruction that it moves on, where jumps to that do not land
         (cmd/internal/obj/x86, span6, padJump, Go 1.21 to 1.27). One byte long they may be marks of
         the compiler's (ssagen, OpAMD64InlMark), with which what a jump table leads to may begin."""
-        every = self.instructions.values()
+        every = [ins for ins in self.instructions.values() if ins.ip != self.low]
         tables = any(ins.flow_control == FlowControl.INDIRECT_BRANCH for ins in every)
         return [
             ins for ins in every if ins.mnemonic == Mnemonic.NOP and not (tables and ins.len == 1)
