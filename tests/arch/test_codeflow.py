@@ -96,10 +96,10 @@ def test_over_a_jump_table_nothing_is_said() -> None:
 def test_padding_is_no_way_in() -> None:
     """test al, al; je +5; jmp +3; nopl (%rax); nop: nothing comes by the fourth of them. A mark of
     one byte may be where a jump table leads."""
-    code = flow("84c0", "7405", "eb03", "0f1f00", NOP)
+    code = flow("84c0", "7405", "eb03", "0f1f00", NOP, NOP)
     assert made(code, "rcx", 10) == {(-1, ())}
     assert Definitions(flow("ffe0", NOP, MOV_RAX_7)).of("rcx", BASE + 3) is None
-    assert Definitions(flow("ffe0", "0f1f00", NOP)).of("rcx", BASE + 5) is None
+    assert Definitions(flow("ffe0", "0f1f00", NOP, NOP)).of("rcx", BASE + 6) is None
 
 
 # What wrote a place of the frame last
