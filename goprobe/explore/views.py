@@ -22,6 +22,7 @@ from goprobe.model.heap import HeapReport, TreeNode, TypeCount
 from goprobe.model.location import Region
 from goprobe.model.sites import Site
 from goprobe.report import words
+from goprobe.report.selection import meant
 from goprobe.report.text.heapgraph import folded
 from goprobe.report.text.heaptree import names
 from goprobe.report.waitwords import held, owned, stands_at, waited
@@ -292,6 +293,6 @@ def _frame(f: CallSite) -> str:
 
 def _variables(f: CallSite) -> list[str]:
     return [
-        f"{f.function}: {v.name} {v.type} {v.why if v.value is UNSET else v.value.text}"
+        f"{f.function}: {v.name} {v.type} {v.why if v.value is UNSET else meant(v.value, v.data)}"
         for v in (() if f.variables is UNSET else f.variables)
     ]

@@ -22,7 +22,8 @@ class CallValue(msgspec.Struct, frozen=True, omit_defaults=True):
     """An argument or a result. `text` is as Go prints it, escaped and cut; `value` the number,
     truth value, whole string or nil itself; `len` a length in Go, of what a pointer leads to, too;
     `address` what it points at; `dynamic_type` what an interface holds; `key` an entry's in a map,
-    where `name` does not say it whole. `why` says why there is no value."""
+    where `name` does not say it whole. `why` says why there is no value. `meaning`: what it, or its
+    parts, stand for (a time, a duration, a named constant, the text in bytes)."""
 
     name: str
     type: str
@@ -34,6 +35,7 @@ class CallValue(msgspec.Struct, frozen=True, omit_defaults=True):
     elements: tuple[CallValue, ...] | UnsetType = UNSET
     why: str = ""
     key: CallValue | UnsetType = UNSET
+    meaning: str | UnsetType = UNSET
 
 
 class CallFrame(msgspec.Struct, frozen=True):

@@ -29,7 +29,9 @@ class Value(msgspec.Struct, frozen=True, omit_defaults=True):
     `dynamic_type` for interfaces. `unreadable`: there is none, and `text` says why. `holds_nil`: an
     interface that holds a nil pointer, map, … of its dynamic type, and is not nil itself; `text`
     says the type as well (`*main.T(nil)`). `full_type`: the dynamic type as other types are called,
-    by its package's whole path, where that differs (`*io/fs.PathError`).
+    by its package's whole path, where that differs (`*io/fs.PathError`). `meaning`: what it stands
+    for, where its type has a way of its own to be read (a time, a duration, a named constant, the
+    text in bytes). `reading`: `text` once more with what its parts stand for.
     """
 
     text: str
@@ -39,11 +41,14 @@ class Value(msgspec.Struct, frozen=True, omit_defaults=True):
     unreadable: bool = False
     holds_nil: bool = False
     full_type: str | UnsetType = UNSET
+    meaning: str | UnsetType = UNSET
+    reading: str | UnsetType = UNSET
 
 
 class Data(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What a header points at: a string's bytes, a slice's array, a pointee, interface data. `len`
-    is a pointee's (elements, bytes of a string), of which `elements` may be the first alone."""
+    is a pointee's (elements, bytes of a string), of which `elements` may be the first alone.
+    `meaning` and `reading` as a value's."""
 
     address: Address
     location: Location
@@ -54,6 +59,8 @@ class Data(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     dynamic_type: str | UnsetType = UNSET
     elements: tuple[Element, ...] | UnsetType = UNSET
     data: Data | UnsetType = UNSET
+    meaning: str | UnsetType = UNSET
+    reading: str | UnsetType = UNSET
 
 
 class Element(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -9,13 +9,14 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from goprobe.model.value import Data, Element, Value
-from goprobe.report.selection import is_string, value_text
+from goprobe.report.selection import is_string, meant, value_text
 from goprobe.runtime.values.text import quoted
 
 _DEEPEST = 3
 _POINTERS = 8
 CHANNEL = re.compile(r"(<-)?chan\b")
 _PLAIN = ("time.", "sync.", "sync/")  # what is in such nobody looks for
+_ATOMIC = ("sync/atomic.Pointer[", "sync/atomic.Value")
 
 Piece = str | tuple[str, str]
 """A text, or one in a colour."""
@@ -33,11 +34,12 @@ class Inside(msgspec.Struct, frozen=True):
 def lines(inside: Inside, most: int, depth: int = 0) -> Iterator[Line]:
     """A line for each part, and for what lies in it; of far too many the first."""
     shown = inside.parts[:most]
-    for part in shown:
+    for whole in shown:
+        part = _bare(whole)
         inner = inside_of(part.value, part.data, part.elements)
-        opened = depth < _DEEPEST and worth_it(inner) and not part.type.startswith(_PLAIN)
+        opened = depth < _DEEPEST and worth_it(inner) and not _says_all(part)
         brief = opened and _is_brief(part)
-        yield depth, (*_named(part), _length(part) if brief else _text_of(part))
+        yield depth, (*_named(whole, part), _length(part) if brief else _text_of(part))
         if opened:
             yield from lines(inner, most, depth + 1)
     if inside.count > len(shown):
@@ -59,7 +61,13 @@ def brief(type_name: str, value: Value, data: Data | UnsetType) -> Iterator[str]
         if data is UNSET or data.type is UNSET or value.cap is not UNSET:
             return
         if data.text != told:
-            pointee = Value(data.text, data.len, dynamic_type=data.dynamic_type)
+            pointee = Value(
+                data.text,
+                data.len,
+                dynamic_type=data.dynamic_type,
+                meaning=data.meaning,
+                reading=data.reading,
+            )
             yield value_text(data.type, pointee, data.data)
         told, data = data.text, data.data
 
@@ -91,15 +99,23 @@ def worth_it(inside: Inside) -> bool:
         not part.name.startswith("[")
         or part.value.dynamic_type is not UNSET
         or is_string(part.type, part.value, part.data)
+        or part.value.meaning is not UNSET
         or inside_of(part.value, part.data, part.elements).parts
         for part in inside.parts
     )
 
 
-def _named(part: Element) -> tuple[Piece, ...]:
+def _bare(part: Element) -> Element:
+    """What an atomic.Pointer or atomic.Value has, which is all that one looks for in it."""
+    if part.type.startswith(_ATOMIC) and part.elements is not UNSET:
+        return next((each for each in part.elements if each.name == "v"), part)
+    return part
+
+
+def _named(whole: Element, part: Element) -> tuple[Piece, ...]:
     dynamic = part.value.dynamic_type
-    kind = part.type if dynamic is UNSET else f"{part.type}({dynamic})"
-    return (f"{part.name} ", "cyan"), (f"{kind} ", "dim")
+    kind = whole.type if dynamic is UNSET else f"{whole.type}({dynamic})"
+    return (f"{whole.name} ", "cyan"), (f"{kind} ", "dim")
 
 
 def _length(part: Element) -> Piece:
@@ -118,5 +134,12 @@ def _text_of(part: Element) -> str:
     if value.holds_nil:
         return "nil"
     if value.dynamic_type is not UNSET:
-        return quoted(value.text) if is_string(part.type, value, part.data) else value.text
+        is_text = is_string(part.type, value, part.data)
+        return quoted(value.text) if is_text else meant(value, part.data)
     return value_text(part.type, value, part.data)
+
+
+def _says_all(part: Element) -> bool:
+    """Whether what lies in it is nothing that one looks for."""
+    leads_to_all = part.data is not UNSET and part.data.meaning is not UNSET
+    return leads_to_all or part.value.meaning is not UNSET or part.type.startswith(_PLAIN)

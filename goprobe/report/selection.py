@@ -105,7 +105,7 @@ def value_text(type_name: str, value: Value | UnsetType, data: Data | UnsetType 
     without its type, which is told beside it."""
     if value is UNSET:
         return ""
-    text = quoted(value.text) if is_string(type_name, value, data) else value.text
+    text = quoted(value.text) if is_string(type_name, value, data) else meant(value, data)
     if value.dynamic_type is UNSET and value.cap is not UNSET:
         text = text.removeprefix(f"{type_name} ")
     if value.dynamic_type is not UNSET and value.dynamic_type != "string" and not value.holds_nil:
@@ -113,12 +113,22 @@ def value_text(type_name: str, value: Value | UnsetType, data: Data | UnsetType 
     return text
 
 
+def meant(told: Value | Data, data: Data | UnsetType = UNSET) -> str:
+    """A value's text with what it stands for: a number is told beside it, what parts are told in
+    place of what these are. A pointer's with what that stands for which it leads to, its `data`."""
+    if told.meaning is not UNSET:
+        return told.meaning if told.text.startswith(("{", "[")) else f"{told.text} = {told.meaning}"
+    if data is not UNSET and data.meaning is not UNSET and told.text == f"{int(data.address):#x}":
+        return f"{told.text} = {data.meaning}"
+    return told.text if told.reading is UNSET else told.reading
+
+
 def value_and_data(variable: Variable) -> str:
     """A variable's value, and what it points at where that is not in it already."""
     value, data = value_text(variable.type, variable.value, variable.data), variable.data
     if value and data is not UNSET and variable.value is not UNSET:
-        same = data.text in value or data.text == variable.value.text
-        return value if same else f"{value} {data.text}"
+        same = data.text in value or data.text == variable.value.text or data.meaning is not UNSET
+        return value if same else f"{value} {meant(data)}"
     return value
 
 
@@ -202,7 +212,7 @@ def _of_data(data: Data, string: bool, most: int, depth: int) -> Node:
     if data.size is not UNSET and data.size:
         what = f"{what}, {words.size(data.size)}" if what else words.size(data.size)
     children, left_out = _children(data.data, data.elements, string, most, depth)
-    text = quoted(data.text) if string else data.text
+    text = quoted(data.text) if string else meant(data)
     value = "" if children or _is_pointer(text) else text
     return Node(
         name="",

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+from goprobe.binary.dwarf.constants import ConstantNames
 from goprobe.binary.elf.buildinfo import GoVersion
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.binary.pcln.format import shown_name
@@ -262,7 +263,8 @@ class World:
     @cached_property
     def types(self) -> DescribedTypes:
         """What values are decoded by."""
-        return DescribedTypes(self.memory, self.program.debug.types, self.typedata)
+        debug = self.program.debug
+        return DescribedTypes(self.memory, debug.types, self.typedata, ConstantNames(debug))
 
     @cached_property
     def typedata(self) -> TypeData:

@@ -36,7 +36,9 @@ class Reading(msgspec.Struct, frozen=True):
     words: tuple[int, ...] | None = None
 
 
-def integer(name: str, go_type: GoType, word: int) -> Reading:
+def integer(
+    name: str, go_type: GoType, word: int, meaning: Callable[[GoType, int], str]
+) -> Reading:
     signed = go_type.kind in SIGNED
     bits = 8 * (SIGNED.get(go_type.kind) or UNSIGNED[go_type.kind])
     mask, top, kind = (1 << bits) - 1, 1 << (bits - 1), go_type.name
@@ -45,7 +47,8 @@ def integer(name: str, go_type: GoType, word: int) -> Reading:
         value = hit.words[word] & mask
         if signed and value & top:
             value -= mask + 1
-        return CallValue(name, kind, str(value), value)
+        meant = meaning(go_type, value) or UNSET
+        return CallValue(name, kind, str(value), value, meaning=meant)
 
     return Reading(read, ())
 
@@ -101,6 +104,7 @@ def as_value(part: Element) -> CallValue:
         name=part.name,
         type=part.type,
         text="" if why else text,
+        meaning=UNSET if why else _meaning(part, text),
         value=UNSET if why else plain,
         len=length,
         dynamic_type=part.value.dynamic_type,
@@ -140,6 +144,16 @@ def _shown(part: Element, data: Data | None) -> tuple[str, Plain | UnsetType]:
             named = value.dynamic_type.removeprefix("*")
         return f"&{named}{quoted(data.text) if _is_of_string(data) else data.text}", UNSET
     return value.text, _plain(value.text)
+
+
+def _meaning(part: Element, text: str) -> str | UnsetType:
+    """What a value, or what a pointer leads to, stands for; the same of its parts."""
+    value, data = part.value, part.data
+    own = value.meaning if value.meaning is not UNSET else value.reading
+    if own is not UNSET or data is UNSET or not text.startswith("&"):
+        return own
+    led = data.meaning if data.meaning is not UNSET else data.reading
+    return led if led is UNSET else f"&{led}"
 
 
 def _is_string(part: Element, data: Data | None, *, held: bool) -> bool:

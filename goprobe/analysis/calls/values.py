@@ -42,6 +42,7 @@ from goprobe.runtime.image.wrappers import Receiver
 from goprobe.runtime.stacks.closures import captures_of
 from goprobe.runtime.stacks.typeargs import DICTIONARY, TypeArguments
 from goprobe.runtime.values.decoded import Limits
+from goprobe.runtime.values.meanings import of_number
 from goprobe.runtime.values.storage import InBytes, InMemory, Storage
 from goprobe.runtime.values.values import Decoder
 from goprobe.runtime.world import World
@@ -263,7 +264,8 @@ class CallValues:
         name = local.name.lstrip("&")
         name = "" if name.startswith("~") else name
         if where.pieces and len(where.pieces) == 1 and go_type.kind in SIGNED | UNSIGNED:
-            return integer(name, go_type, WORDS[where.pieces[0].register])
+            register = WORDS[where.pieces[0].register]
+            return integer(name, go_type, register, self._number_meaning)
         if len(where.pieces) == 1 and go_type.kind is GoKind.BOOL:
             return truth(name, go_type, WORDS[where.pieces[0].register])
         if len(where.pieces) == 2 and go_type.kind is GoKind.STRING:
@@ -336,6 +338,9 @@ class CallValues:
         except (KeyError, NotGoError) as error:
             return CallValue(name, go_type.name, why=f"its type is not described: {error}")
         return as_value(made.as_element(name, go_type, place.address))
+
+    def _number_meaning(self, go_type: GoType, value: int) -> str:
+        return of_number(self._world.types, go_type, value)
 
     def _memory(self) -> ProcessMemory:
         return ProcessMemory(self._world.pid)

@@ -152,7 +152,13 @@ def contradicts(v: Variable, passed_type: str, passed: Value) -> bool:
     is told another value than the running call was passed for it. What is cut says nothing."""
     if v.state not in _TOLD or v.value is UNSET or v.moved or v.type != passed_type:
         return False
-    return v.value != passed and not any(cut in v.value.text + passed.text for cut in _CUT)
+    same = _bare(v.value) == _bare(passed)
+    return not same and not any(cut in v.value.text + passed.text for cut in _CUT)
+
+
+def _bare(value: Value) -> Value:
+    """Without what it stands for, which follows from the rest."""
+    return structs.replace(value, meaning=UNSET, reading=UNSET)
 
 
 def without_value(v: Variable, why: str) -> Variable:
@@ -287,15 +293,21 @@ def _element(e: Element, how: str) -> _Found:
     kind = held if e.value.full_type is UNSET else e.value.full_type
     if e.data is UNSET or e.data.type != kind:  # a pointer, which no box is made for
         text = "nil" if e.value.holds_nil else e.value.text
-        value = Value(text, e.value.len, e.value.cap, unreadable=e.value.unreadable)
+        value = Value(
+            text,
+            e.value.len,
+            e.value.cap,
+            unreadable=e.value.unreadable,
+            meaning=e.value.meaning,
+            reading=e.value.reading,
+        )
         data = e.data if e.data is UNSET else structs.replace(e.data, dynamic_type=UNSET)
         return _Found(how, kind, value, data, e.elements)
     # The variable was boxed, and what the interface points at is its value.
     boxed = e.data
     length = boxed.data.size if held == "string" and boxed.data is not UNSET else boxed.len
-    return _Found(
-        f"{how} (boxed)", kind, Value(boxed.text, length), boxed.data, boxed.elements, boxed
-    )
+    value = Value(boxed.text, length, meaning=boxed.meaning, reading=boxed.reading)
+    return _Found(f"{how} (boxed)", kind, value, boxed.data, boxed.elements, boxed)
 
 
 def _state(argument: _Found) -> State:

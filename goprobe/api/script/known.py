@@ -71,6 +71,16 @@ class Known:
         return self.part.value.text if self.part.value is not UNSET else ""
 
     @property
+    def meaning(self) -> str | None:
+        """What it stands for, where its type has a way of its own to be read (a time, a duration, a
+        named constant, the text in bytes); of a pointer that of what it leads to. Else None."""
+        own, data = self._known("value"), self.data
+        for told in (own, data):
+            if told and told.meaning is not UNSET:
+                return str(told.meaning)
+        return None
+
+    @property
     def address(self) -> Any:
         """Where it lies; None where that is no memory."""
         return self._known("address")

@@ -141,7 +141,7 @@ class Value(Scalar):
         if not self._quick and self.part.value is UNSET:
             return f"<{self.name} {self.type} {self.state}: {self.why}>"
         text = quoted(self.text) if self._is_string() else self.text
-        return f"<{self.type} {text}>"
+        return f"<{self.type} {text}{f' = {self.meaning}' if self.meaning else ''}>"
 
     def _repr_html_(self) -> str:
         fields = [] if self._quick or self._is_list() or self._is_map() else self._fields()

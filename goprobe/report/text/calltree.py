@@ -97,7 +97,8 @@ class CallTree:
         return f"{told}  {self._styled('dim', self._time(record.duration_us))}"
 
     def _value(self, value: CallValue) -> str:
-        text = value.text or f"<{value.why}>" if value.why else value.text
+        text = value.text if value.meaning is UNSET else value.meaning
+        text = f"<{value.why}>" if value.why and not text else text
         styled = self._styled("bad" if value.why else "value", text)
         return f"{self._safe(value.name)}={styled}" if value.name else styled
 

@@ -10,14 +10,19 @@ apart; where it does not, the variable is left out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from goprobe.arch.code import FieldUse
 from goprobe.binary.dwarf.dieindex import FunctionEntry
-from goprobe.binary.dwarf.gotypes import GoKind
+from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.binary.dwarf.info import Local
 from goprobe.runtime.image.program import GoProgram
 from goprobe.runtime.values.decoded import Capture
+
+_WORD = 8
+_METHOD_VALUE = "-fm"  # walkMethodValue, cmd/compile/internal/walk/closure.go, Go 1.21 to 1.27
+_POINTER_RECEIVER = re.compile(r"(.*\.)\(\*([^()]+)\)")
 
 
 def captures_of(program: GoProgram, code: int) -> tuple[Capture, ...]:
@@ -25,11 +30,28 @@ def captures_of(program: GoProgram, code: int) -> tuple[Capture, ...]:
     function = program.debug.function_at(code)
     if function is None or function.low != code:
         return ()
+    if function.name.endswith(_METHOD_VALUE):
+        return _receiver(program, function.name)
     captures: list[Capture] = []
     for local in program.debug.locals(function):
         if local.closure_offset > 0:
             captures += _captured(program, function, local)
     return tuple(sorted(captures, key=lambda c: c.offset))
+
+
+def _receiver(program: GoProgram, name: str) -> tuple[Capture, ...]:
+    """What a method value was made of: "main.(*T).Run-fm" has a *main.T behind its code. Of generic
+    types the name does not say which."""
+    of, _, _ = name.removesuffix(_METHOD_VALUE).rpartition(".")
+    pointer = _POINTER_RECEIVER.fullmatch(of)
+    named = pointer[1] + pointer[2] if pointer else of
+    offset = program.debug.index.types.get(named, 0)
+    if not offset or "[" in of:
+        return ()
+    receiver = program.debug.types.at(offset)
+    if pointer:  # which itself is not described where nothing is declared as it
+        receiver = GoType(offset=0, name=f"*{named}", kind=GoKind.POINTER, size=_WORD, elem=offset)
+    return (Capture("receiver", receiver, _WORD),)
 
 
 def _captured(program: GoProgram, function: FunctionEntry, local: Local) -> Iterator[Capture]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from goprobe.binary.dwarf.constants import ConstantNames
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, Member, TypeReader, Weights
 from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import Memory, u64
@@ -33,8 +34,11 @@ class DescribedTypes:
     """Types by their numbers: offsets in the debug information, and addresses of descriptors below
     0. Whoever goes down through a type's parts comes to an end, as in the debug information."""
 
-    def __init__(self, memory: Memory, debug: TypeReader, data: TypeData) -> None:
+    def __init__(
+        self, memory: Memory, debug: TypeReader, data: TypeData, constants: ConstantNames
+    ) -> None:
         self._memory = memory
+        self.constant = constants.named
         self._debug = debug
         self._data = data
         self._made: dict[int, GoType] = {}

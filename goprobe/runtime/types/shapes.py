@@ -37,6 +37,7 @@ from goprobe.runtime.values.decoded import Capture
 
 _PARTS_OF_MAPS = ("map.group[", "map.bucket[")
 _TABLE, _OLD_BUCKET = "internal/runtime/maps.table", "runtime.bmap"
+_OF_MAPS = ("maps.table", _OLD_BUCKET)  # by the name that values are printed with
 _IN_DIRECTORIES = f"*{_TABLE}"  # from 64 tables on they carry that
 _MAPS = ("internal/runtime/maps.Map", "runtime.hmap")
 _HEADERS = ("internal/runtime/maps.Map", _TABLE, "runtime.hmap", _OLD_BUCKET, "runtime.mapextra")
@@ -266,9 +267,11 @@ class Shapes:
 
     def is_part_of_map(self, rtype: int) -> bool:
         """Whether a type is one of the inside of maps, whatever they map."""
-        name = self._typedata.full_name(rtype)
-        inside = name in (_TABLE, _IN_DIRECTORIES, _OLD_BUCKET)
-        return inside or any(part in name for part in _PARTS_OF_MAPS)
+        data = self._typedata
+        if data.is_named(rtype):  # most are, and what the linker wrote is there at once
+            return data.name(rtype) in _OF_MAPS and data.full_name(rtype) in (_TABLE, _OLD_BUCKET)
+        name = data.full_name(rtype)
+        return name == _IN_DIRECTORIES or any(part in name for part in _PARTS_OF_MAPS)
 
     def part_of_map(self, rtype: int) -> int:
         """The inside of some map, by the type that the compiler made for it: "map[K]V groups"."""

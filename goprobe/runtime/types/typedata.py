@@ -212,6 +212,10 @@ class TypeData:
             return ""
         return text if len(text) <= _COMPOSED_LIMIT else ""
 
+    def is_laid_out(self, rtype: int) -> bool:
+        """Whether a descriptor is one that the linker has written, and makes sense."""
+        return self._section(rtype) is not None and self.kind(rtype) is not GoKind.INVALID
+
     def _section(self, rtype: int) -> TypeSection | None:
         return next((s for s in self._sections if s.low <= rtype < s.high), None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import msgspec
@@ -12,6 +13,7 @@ from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.model.address import Address
 from goprobe.model.location import Location
 from goprobe.model.value import Data, Element, Value
+from goprobe.runtime.values.storage import LeftOutError, Storage, words
 from goprobe.runtime.values.text import quoted
 
 _NILABLE = {
@@ -23,6 +25,10 @@ _SAY_LESS = {
     GoKind.ARRAY, GoKind.STRUCT, GoKind.INTERFACE, GoKind.POINTER, GoKind.CHAN,
     GoKind.UNSAFE_POINTER,
 }  # fmt: skip
+
+
+Inline = Callable[[GoType, Element], str]
+"""How a part reads within the whole."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -39,11 +45,21 @@ class Limits(msgspec.Struct, frozen=True):
     def cut(self, text: str) -> str:
         return text if len(text) <= self.text else f"{text[: self.text - 1]}…"
 
-    def listed(self, element: GoType, parts: tuple[Element, ...], count: int) -> str:
-        shown = [inline(element, p) for p in parts]
+    def listed(self, element: GoType, parts: tuple[Element, ...], count: int, how: Inline) -> str:
+        shown = [how(element, p) for p in parts]
         if count > len(parts):
             shown.append(f"… {count - len(parts)} more")
         return self.cut(f"[{' '.join(shown)}]")
+
+    def in_braces(self, types: Iterable[GoType], parts: tuple[Element, ...], how: Inline) -> str:
+        shown = (f"{p.name}:{how(kind, p)}" for kind, p in zip(types, parts, strict=True))
+        return self.cut(f"{{{' '.join(shown)}}}")
+
+    def mapped(self, value: GoType, parts: tuple[Element, ...], count: int, how: Inline) -> str:
+        shown = [f"{p.name}:{how(value, p)}" for p in parts]
+        if count > len(parts):
+            shown.append(f"… {count - len(parts)} more")
+        return self.cut(f"map[{' '.join(shown)}]")
 
 
 class RuntimeTypes(Protocol):
@@ -52,6 +68,7 @@ class RuntimeTypes(Protocol):
     def name(self, rtype: int) -> str: ...
     def kind(self, rtype: int) -> GoKind: ...
     def holds_pointer_directly(self, rtype: int) -> bool: ...
+    def is_laid_out(self, rtype: int) -> bool: ...
 
 
 class ValueTypes(Protocol):
@@ -61,6 +78,7 @@ class ValueTypes(Protocol):
     def at(self, number: int, /) -> GoType: ...
     def of(self, rtype: int) -> GoType: ...
     def named(self, name: str) -> GoType | None: ...
+    def constant(self, go_type: GoType, value: int, /) -> str: ...
 
 
 class Capture(msgspec.Struct, frozen=True):
@@ -101,6 +119,8 @@ class Decoded(msgspec.Struct, frozen=True):
             dynamic_type=self.value.dynamic_type,
             elements=self.elements,
             data=self.data,
+            meaning=self.value.meaning,
+            reading=self.value.reading,
         )
 
 
@@ -121,6 +141,18 @@ def inline(go_type: GoType, part: Element) -> str:
     if is_text(go_type, part):
         return quoted(part.value.text)
     return part.value.text
+
+
+def inline_meaning(go_type: GoType, part: Element) -> str:
+    """The same, by what the part stands for."""
+    value = part.value
+    if value.meaning is not UNSET:
+        return value.meaning
+    return inline(go_type, part) if value.reading is UNSET else value.reading
+
+
+def has_meaning(part: Element) -> bool:
+    return part.value.meaning is not UNSET or part.value.reading is not UNSET
 
 
 def inline_key(go_type: GoType, part: Element) -> str:
@@ -169,6 +201,18 @@ def boxed(value: Value, go_type: GoType, name: str) -> Value:
         holds_nil=nil,
         full_type=UNSET if go_type.name == name else go_type.name,
     )
+
+
+def header(place: Storage, what: str) -> tuple[int, int, Decoded | None]:
+    """Address and length of a string or slice; where the optimiser kept only the length, what can
+    be told of that."""
+    try:
+        pointer, length = words(place, 2)
+    except LeftOutError:
+        length = int.from_bytes(place.read(8, 8), "little")
+        text = f"… ({length} {what}, whose address was optimised out)"
+        return 0, length, Decoded(Value(text, len=length))
+    return pointer, length, None
 
 
 def with_dynamic(data: Data | UnsetType, name: str) -> Data | UnsetType:

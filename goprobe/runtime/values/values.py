@@ -27,6 +27,7 @@ from goprobe.runtime.values.decoded import (
     Walk,
     as_entry,
     boxed,
+    header,
     inline,
     unreadable,
     with_dynamic,
@@ -34,6 +35,7 @@ from goprobe.runtime.values.decoded import (
 from goprobe.runtime.values.gochan import Channel, read_channel
 from goprobe.runtime.values.gomap import MapReader, until_unreadable
 from goprobe.runtime.values.inuse import given_up
+from goprobe.runtime.values.meanings import Meanings
 from goprobe.runtime.values.scalars import natural, scalar
 from goprobe.runtime.values.storage import (
     InBytes,
@@ -49,6 +51,7 @@ from goprobe.runtime.values.typedfields import fields
 
 Elements = tuple[Element, ...]
 _WORD = 8
+_ASIDE, _ASIDE_NODES = 2, 64  # how deep, and how many parts
 _ANY_POINTER = "go.shape.*"  # in generic code: whatever it points to
 
 
@@ -80,6 +83,7 @@ class Decoder:
         self._captures = captures
         self._limits = limits or Limits()
         self._maps = MapReader(memory, types)
+        self._meanings = Meanings(memory, types, runtime_types, self._limits, self._aside)
 
     def decode(self, go_type: GoType, place: Storage) -> Decoded:
         """Raises UnreadableError where the value's own bytes cannot be read."""
@@ -88,6 +92,11 @@ class Decoder:
     def at(self, go_type: GoType, address: int) -> Decoded:
         """The value at an address of the target. Raises UnreadableError."""
         return self.decode(go_type, InMemory(self._memory, address))
+
+    def _aside(self, go_type: GoType, address: int) -> Element:
+        """A value that another's meaning is made of."""
+        place, depth = InMemory(self._memory, address), self._limits.depth - _ASIDE
+        return self._element("", go_type, place, Walk(_ASIDE_NODES), depth)
 
     def _follow(self, pointer: int, place: Storage | None = None, offset: int = 0) -> None:
         """Raises UnreadableError where what lies at a pointer is not what the program put there.
@@ -105,6 +114,9 @@ class Decoder:
 
     def _value(self, go_type: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         walk.nodes -= 1
+        return self._meanings.told(go_type, place, self._of_kind(go_type, place, walk, depth))
+
+    def _of_kind(self, go_type: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         match go_type.kind:
             case GoKind.STRING:
                 return self._string(place)
@@ -145,19 +157,8 @@ class Decoder:
 
     # Strings, slices, arrays, structs
 
-    def _address(self, place: Storage, what: str) -> tuple[int, int, Decoded | None]:
-        """Address and length of a string or slice; where the optimiser kept only the length, what
-        can be told of that."""
-        try:
-            pointer, length = words(place, 2)
-        except LeftOutError:
-            length = int.from_bytes(place.read(8, 8), "little")
-            text = f"… ({length} {what}, whose address was optimised out)"
-            return 0, length, Decoded(Value(text, len=length))
-        return pointer, length, None
-
     def _string(self, place: Storage) -> Decoded:
-        pointer, length, part = self._address(place, "bytes")
+        pointer, length, part = header(place, "bytes")
         if part:
             return part
         if not length:
@@ -185,7 +186,7 @@ class Decoder:
         )
 
     def _slice(self, go_type: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
-        pointer, length, part = self._address(place, "elements")
+        pointer, length, part = header(place, "elements")
         if part:
             return part
         try:
@@ -204,7 +205,7 @@ class Decoder:
             self._follow(pointer, place)
             must_end_in_memory(self._memory, pointer, capacity * element.size, "slice")
         parts = self._run(element, self._led(place, 0, pointer), length, walk, depth)
-        text = self._limits.listed(element, parts, length)
+        text = self._limits.listed(element, parts, length, inline)
         size, name = capacity * element.size, f"[{capacity}]{element.name}"
         pointer = 0 if place.lost(0, pointer) else pointer
         data = self._data(pointer, text, size=size, kind=name, elements=parts)
@@ -233,7 +234,7 @@ class Decoder:
             place.look()
         parts = self._run(element, place, go_type.count, walk, depth)
         return Decoded(
-            Value(self._limits.listed(element, parts, go_type.count), len=go_type.count),
+            Value(self._limits.listed(element, parts, go_type.count, inline), len=go_type.count),
             elements=parts or UNSET,
         )
 
@@ -243,17 +244,16 @@ class Decoder:
         if depth >= self._limits.depth:
             return Decoded(Value("{…}"))
         parts: list[Element] = []
-        shown: list[str] = []
+        kinds: list[GoType] = []
         for member in islice(fields(self.types, go_type), self._limits.fields):
             part_type = self.types.at(member.type)
             part = self._element(
                 member.name, part_type, place.part(member.offset, part_type.size), walk, depth + 1
             )
             parts.append(part)
-            shown.append(f"{member.name}:{inline(part_type, part)}")
-        return Decoded(
-            Value(self._limits.cut(f"{{{' '.join(shown)}}}")), elements=tuple(parts) or UNSET
-        )
+            kinds.append(part_type)
+        text = self._limits.in_braces(kinds, tuple(parts), inline)
+        return Decoded(Value(text), elements=tuple(parts) or UNSET)
 
     # Pointers and interfaces
 
@@ -314,7 +314,8 @@ class Decoder:
         must_be_kept(place, _WORD, word)
         led = self._led(place, _WORD, word)
         data = self._pointee(target, led, walk, depth)
-        return Decoded(boxed(Value(data.text), target, name), with_dynamic(data, name))
+        value = Value(data.text, meaning=data.meaning, reading=data.reading)
+        return Decoded(boxed(value, target, name), with_dynamic(data, name))
 
     # Maps, channels, functions
 
@@ -330,18 +331,14 @@ class Decoder:
             value = Value(f"map[… {count} entries]", len=count)
             return Decoded(value, self._data(pointer, value.text, size=header.size))
         walk.chain.append((pointer, go_type.offset))
-        shown, parts = self._entries(go_type, led, walk, depth)
+        parts = self._entries(go_type, led, walk, depth)
         walk.chain.pop()
-        if count > len(parts):
-            shown.append(f"… {count - len(parts)} more")
-        text = self._limits.cut(f"map[{' '.join(shown)}]")
+        text = self._limits.mapped(self.types.at(go_type.elem), parts, count, inline)
         data = self._data(pointer, text, size=header.size, kind=header.name, elements=parts)
         return Decoded(Value(text, len=count), data)
 
-    def _entries(
-        self, go_type: GoType, led: InMemory, walk: Walk, depth: int
-    ) -> tuple[list[str], tuple[Element, ...]]:
-        entries: list[tuple[str, Element]] = []
+    def _entries(self, go_type: GoType, led: InMemory, walk: Walk, depth: int) -> Elements:
+        entries: list[Element] = []
         scan = islice(self._maps.entries(go_type, led.address), self._limits.map_scan)
         for entry in until_unreadable(scan):
             if walk.nodes <= 0:
@@ -350,11 +347,9 @@ class Decoder:
             key = self._element("key", entry.key_type, place, walk, depth + 1)
             place = InMemory(self._memory, entry.value, led.keeper)
             value = self._element("value", entry.value_type, place, walk, depth + 1)
-            part = as_entry(value, entry.key_type, key)
-            entries.append((f"{part.name}:{inline(entry.value_type, part)}", part))
-        entries.sort(key=lambda pair: natural(pair[1].name))
-        entries = entries[: self._limits.elements]
-        return [text for text, _ in entries], tuple(part for _, part in entries)
+            entries.append(as_entry(value, entry.key_type, key))
+        entries.sort(key=lambda part: natural(part.name))
+        return tuple(entries[: self._limits.elements])
 
     def _chan(self, go_type: GoType, place: Storage, walk: Walk, depth: int) -> Decoded:
         (pointer,) = words(place, 1)
