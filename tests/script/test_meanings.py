@@ -30,9 +30,7 @@ class _Session:
     def __init__(self, program: goprobe.Program, printed: str, release: tuple[int, ...]) -> None:
         self.program = program
         self.release = release
-        self.printed = [
-            line.split(" ", 2) for line in printed.partition("\nend\n")[0].splitlines()
-        ]
+        self.printed = [line.split(" ", 2) for line in printed.partition("\nend\n")[0].splitlines()]
 
     def __getitem__(self, name: str) -> goprobe.Value:
         return self.program[f"main.{name}"]
@@ -108,4 +106,4 @@ def test_a_method_value_has_its_receiver(session: _Session) -> None:
     (receiver,) = session["running"].data.elements
     assert (receiver.name, receiver.type) == ("receiver", "*main.server")
     assert receiver.data.text == '{name:"first"}'
-    assert 'receiver' not in str(session["boxed"].data)
+    assert "receiver" not in str(session["boxed"].data)

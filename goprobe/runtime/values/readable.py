@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from goprobe.counts import counted
 from goprobe.runtime.values.text import quote
 
-_NANO, _MICRO, _MILLI = 1, 1_000, 1_000_000
-_SECOND = 1_000_000_000
+# time/time.go, Go 1.21 to 1.27: Duration's units; Time.wall and Time.ext, wallToInternal
+_NANO, _MICRO, _MILLI, _SECOND = 1, 1_000, 1_000_000, 1_000_000_000
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 _MONOTONIC_SINCE = datetime(1885, 1, 1, tzinfo=UTC)
-_HAS_MONOTONIC = 1 << 63
-_NANOSECONDS = (1 << 30) - 1
+_HAS_MONOTONIC = 1 << 63  # hasMonotonic, time/time.go, Go 1.21 to 1.27
+_NANOSECONDS = (1 << 30) - 1  # nsecMask, time/time.go, Go 1.21 to 1.27
 _V4_IN_6 = bytes(10) + b"\xff\xff"
 _MODES = "dalTLDpSugct?"  # from the highest bit on (io/fs, FileMode.String)
 _RIGHTS = "rwxrwxrwx"
