@@ -132,7 +132,7 @@ def parse_diagnostics(output: Iterable[bytes]) -> tuple[Diagnostic, ...]:
         if _FLOW_LINE.fullmatch(text):
             if flows.get(place):
                 flows[place][-1].lines.append(text.strip())
-        elif head := _FLOW_HEAD.fullmatch(text):
+        elif text.endswith(":") and (head := _FLOW_HEAD.fullmatch(text)):
             name = head["parameter"] or head["escaping"]
             function = head["function"] or ""
             flows.setdefault(place, []).append(_Flow(name, bool(head["parameter"]), function))
@@ -155,15 +155,19 @@ def _text(line: bytes) -> str:
 
 def _positioned(lines: Iterable[str]) -> Iterator[tuple[_Place, str]]:
     """Each message with its position; up to Go 1.21 a raw string in it may go over many lines."""
-    package, place, text = "", None, ""
+    package, place, text, before = "", None, "", ""
     for line in lines:
-        if header := _HEADER.fullmatch(line):
-            package = header[1]
+        if place and before and line.startswith(before):  # most say more of the same place
+            yield place, text
+            text = line[len(before) :]
+        elif header := _HEADER.fullmatch(line):
+            package, before = header[1], ""
         elif match := _POSITION.fullmatch(line):
             if place:
                 yield place, text
             place = _Place(package, match["file"], int(match["line"]), int(match["col"] or 0))
             text = match["text"]
+            before = line[: match.start("text")]
         elif len(text) < _TEXT_LIMIT and not _complete(text):
             text += f"\n{line}"
     if place:

@@ -46,7 +46,7 @@ _KEPT = 1 << 14
 
 class Boxes:
     def __init__(self, debug: DebugInfo) -> None:
-        self._debug = debug
+        self._debug, self.names = debug, debug.names
         self._of = lru_cache(maxsize=_KEPT)(self._boxes)
 
     def of(self, predicted: Predicted, function: str) -> frozenset[Box] | None:
@@ -59,7 +59,7 @@ class Boxes:
         not known."""
         if len(expression) > _MOST_LENGTH or not self._debug.present:
             return []
-        callees = () if function in self._debug.functions else (_short(function),)
+        callees = () if function in self.names.compiled else (_short(function),)
         try:
             return _Scope(self, self._debug, function, callees).types(expression, 0)
         except (GoprobeError, KeyError):
@@ -125,16 +125,15 @@ class Boxes:
     def short(self) -> dict[str, list[int]]:
         """Where functions are described, by their names without the path of their package."""
         told: dict[str, list[int]] = {}
-        for name, entry in self._debug.functions.items():
-            told.setdefault(_short(name), []).append(entry.offset)
-        for name, offset in self._debug.index.abstract.items():
-            told.setdefault(_short(name), []).append(offset)
+        for known in (self.names.compiled, self.names.inlined):
+            for name, offset in known.items():
+                told.setdefault(_short(name), []).append(offset)
         return told
 
     @cached_property
     def short_types(self) -> dict[str, list[str]]:
         told: dict[str, list[str]] = {}
-        for name in self._debug.index.types:
+        for name in self.names.types:
             if "/" in name:
                 told.setdefault(_short(name), []).append(name)
         return told
@@ -240,8 +239,8 @@ class _Scope:
         name = re.sub(r"\bany\b", "interface {}", text)
         names = [name] if "." in name else [f"{self._path}.{name}", name]
         names += self._boxes.short_types.get(name, ())
-        known = (n for n in names if n in self._debug.index.types)
-        return [self._debug.type_named(n) for n in known][:1]
+        types = self._boxes.names.types
+        return [self._debug.types.at(types[n]) for n in names if n in types][:1]
 
     def _named(self, name: str) -> list[GoType]:
         if name[0] == "~":
@@ -252,15 +251,15 @@ class _Scope:
             of = self._debug.types.at(local.type)
             told.append(self._debug.types.at(of.elem) if local.name[0] == "&" else of)
         if not told and not self._callees:
-            known = self._debug.globals.get(f"{self._path}.{name}")
-            told = [self._debug.types.at(known.type)] if known else []
+            known = self._boxes.names.variables.get(f"{self._path}.{name}")
+            told = [self._debug.types.at(known)] if known is not None else []
         return told
 
     def _locals(self) -> Iterator[Local]:
         """Where calls were inlined those of what was: what these take has places of its own."""
-        entry = self._debug.functions.get(self._function)
+        entry = self._boxes.names.compiled.get(self._function)
         if entry is not None and not self._callees:
-            yield from self._debug.locals(entry)
+            yield from self._debug.locals_at(entry)
         for callee in self._callees:
             for offset in self._described(callee):
                 yield from self._debug.locals_at(offset)

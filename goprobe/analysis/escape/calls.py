@@ -57,10 +57,18 @@ class CodeMap:
                     allocators[function.entry] = allocator
         return allocators
 
-    @cached_property
+    @property
     def in_the_runtime(self) -> tuple[Function, ...]:
         """The functions of Go's runtime, whose allocations count for its callers."""
-        return tuple(filter(self.in_runtime, self._lines.functions()))
+        return self._parted[0]
+
+    @cached_property
+    def _parted(self) -> tuple[tuple[Function, ...], tuple[Function, ...]]:
+        """All machine functions: the runtime's, and the others."""
+        parts: tuple[list[Function], list[Function]] = [], []
+        for function in self._lines.functions():
+            parts[not self.in_runtime(function)].append(function)
+        return tuple(parts[0]), tuple(parts[1])
 
     def in_runtime(self, function: Function) -> bool:
         """Some have other packages' names, which declare them (//go:linkname): reflect.unsafe_New,
@@ -230,9 +238,9 @@ class CodeMap:
         for low, high in merged([(f.entry, f.end) for f in functions]):
             yield self._program.elf.read(low, high - low), low
 
-    def functions_outside(self) -> Iterator[Function]:
+    def functions_outside(self) -> tuple[Function, ...]:
         """All machine functions but the runtime's."""
-        return (f for f in self._lines.functions() if not self.in_runtime(f))
+        return self._parted[1]
 
     def functions_in(self, wanted: Callable[[str], bool]) -> Iterator[Function]:
         """The machine functions whose own source file (that of their entry) is wanted."""

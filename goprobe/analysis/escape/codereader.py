@@ -125,6 +125,7 @@ class CodeReader:
     @cached_property
     def _joined(self) -> tuple[list[SitePlan], tuple[Doubt, ...]]:
         """The sites, and the functions whose variables may be made by calls that are not known."""
+        boxes = self._boxes.of  # with all names, by which the runtime's types are read as well
         types = static_types(self._program)
         names, type_name = self._names, types.name if types else lambda _: ""
         prefix, lines = names.symbol_prefix, self._program.lines
@@ -136,7 +137,7 @@ class CodeReader:
             type_name,
             self._sources.line,
             prefix,
-            self._boxes.of,
+            boxes,
         )
         moved = MovedFormals(self._predictions, names.canonical, prefix, type_name, lines)
         wanted = (lambda _: True) if self._request.deep else names.is_own

@@ -24,6 +24,7 @@ from goprobe.analysis.escape.score import (
     STRONG,
     cannot_be,
     converts_another,
+    last_part,
     may_stand_in,
     prediction_score,
     same_function,
@@ -60,6 +61,9 @@ class Joiner:
         self._types = CallTypes(type_name, boxes)
         self._surplus = Unpredicted(canonical, own, type_name)
         self._functions = dict.fromkeys(f.function for on_line in facts.values() for f in on_line)
+        self._like: dict[str, list[str]] = {}
+        for function in self._functions:
+            self._like.setdefault(last_part(function), []).append(function)
         # Asked for each site whose line has no code, of which a function has many.
         self._compiled = lru_cache(maxsize=None)(self._machine_function)
 
@@ -79,8 +83,7 @@ class Joiner:
         for call in calls:
             if site := self._surplus.anchor(call):
                 anchored.setdefault(site.place, []).append(site)
-        left: list[Anchored] = []
-        doubtful: list[Anchored] = []
+        left, doubtful = list[Anchored](), list[Anchored]()
         # First what line and type agree on; then by type alone, for the parts of a literal are made
         # on lines of their own; then what has a rule of its own; the rest was not predicted.
         for place, group in anchored.items():
@@ -143,7 +146,8 @@ class Joiner:
 
     def _machine_function(self, name: str) -> str:
         """The first that the compiler calls so, "" where there is none."""
-        return next((f for f in self._functions if name and same_function(f, name)), "")
+        like = self._functions if "[" in name else self._like.get(last_part(name), ())
+        return next((f for f in like if name and same_function(f, name)), "")
 
     # Calls to sites
 
@@ -360,9 +364,7 @@ class Joiner:
             same = [p for p in makers if self._same_element(p, anchored.call)] or makers
             same[0].calls.append(anchored.call)
             if len(same) > 1:
-                same[
-                    0
-                ].ambiguous = f"{len(same)} appends of this function may have built what is moved"
+                same[0].ambiguous = f"{len(same)} {_BUILT_IT}"
         return rest
 
     def _same_element(self, plan: SitePlan, move: AllocationCall) -> bool:
@@ -393,5 +395,6 @@ def _is_another(known: AllocationCall, call: AllocationCall, plan: SitePlan) -> 
 
 
 _RESULT = re.compile(r"~[rR]\d+|[^\W\d]\w*")  # those without a name, and with one
+_BUILT_IT = "appends of this function may have built what is moved"
 _REFUSED = -100
 _ONCE = 3

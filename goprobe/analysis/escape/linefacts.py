@@ -255,11 +255,17 @@ class _StaticKinds:
 
     def __init__(self, elf: ElfFile) -> None:
         self._elf = elf
+        self._known: dict[int, Static] = {}
         marks = {s.name: s.address for s in elf.symbols if s.name in _MARKS}
         self._marks = sorted((address, name) for name, address in marks.items())
 
     def of(self, what: Constant) -> Static:
-        address = what.value
+        known = self._known.get(what.value)
+        if known is None:
+            known = self._known[what.value] = self._of(what.value)
+        return known
+
+    def _of(self, address: int) -> Static:
         symbol = self._elf.symbol_at(address)
         section = self._elf.section_at(address)
         name = symbol.name if symbol else ""

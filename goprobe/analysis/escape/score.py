@@ -83,6 +83,12 @@ def same_function(full: str, short: str) -> bool:
     return any(_is_called(full, each) for each in shorts)
 
 
+def last_part(name: str) -> str:
+    """What a symbol's name ends with where it ends with another one, as `same_function` has it; but
+    that may leave parts of generic names out."""
+    return name[max(name.rfind("."), name.rfind("/")) + 1 :]
+
+
 def _is_called(full: str, short: str) -> bool:
     if full == short or full.endswith((f".{short}", f"/{short}")):
         return True

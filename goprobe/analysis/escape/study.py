@@ -6,6 +6,7 @@ before; what a run showed is told by outcome.py.
 
 from __future__ import annotations
 
+import gc
 from functools import cached_property
 from pathlib import Path
 
@@ -50,7 +51,11 @@ class EscapeStudy:
         from goprobe.analysis.escape.codereader import CodeReader
 
         reader = CodeReader(self.build, self.program, self.names, self.request)
-        study = reader.read()
+        gc.disable()  # what is made in it is used to its end
+        try:
+            study = reader.read()
+        finally:
+            gc.enable()
         if reader.is_of_the_build:
             keep_study(key, study)
         return study

@@ -6,6 +6,7 @@ what the source does there; where it only makes or moves values that may be for 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Container, Iterator
 from enum import IntEnum
 from functools import cached_property
@@ -32,13 +33,15 @@ class CodeStarts:
     """Of one function, whose code starts at `low`. `saved` is as in Moves."""
 
     def __init__(self, code: bytes, low: int) -> None:
-        self._instructions = {ins.ip: ins for ins in Decoder(64, code[:CODE_LIMIT], ip=low)}
+        self._all = list(Decoder(64, code[:CODE_LIMIT], ip=low))
+        self._addresses = [ins.ip for ins in self._all]
+        self._instructions = dict(zip(self._addresses, self._all, strict=True))
         self._whole = len(code) <= CODE_LIMIT
-        self._moves = Moves(self._instructions.values())
+        self._moves = Moves(self._all)
         self.saved = self._moves.saved
         self._targets = set[int]()
         self._calls = list[Instruction]()
-        for ins in self._instructions.values():
+        for ins in self._all:
             flow = ins.flow_control
             if flow in BRANCHES:
                 self._targets.add(ins.near_branch_target)
@@ -48,7 +51,8 @@ class CodeStarts:
     def of(self, low: int, high: int) -> tuple[Weight, list[int]]:
         """Where control may come into [low, high) and then does what the code there does most:
         acts, if anything there does."""
-        inside = [self._instructions[at] for at in range(low, high) if at in self._instructions]
+        first, end = bisect_left(self._addresses, low), bisect_left(self._addresses, high)
+        inside = self._all[first:end]
         if acting := list(self._acting(inside)):
             return Weight.ACTS, acting
         reckons = [ins.ip for ins in inside if not self._moves.moves(ins)]

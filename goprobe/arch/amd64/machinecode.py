@@ -49,6 +49,7 @@ _WHOLE = 4  # bytes: writing to the lower half of a register clears the upper on
 _M, _R, _K = iced.Mnemonic, iced.Register, iced.OpKind
 _NAMES = {getattr(_R, name.upper()): name for name in GENERAL}
 _RSP, _NO_REGISTER = int(_R.RSP), int(_R.NONE)
+_FIXED = frozenset(map(int, (_R.RSP, _R.RIP, _R.EIP)))  # what a fixed address counts from
 _FLOW = iced.FlowControl
 _GOES_ON = frozenset((_FLOW.NEXT, _FLOW.CONDITIONAL_BRANCH))
 _BRANCHES = frozenset((_FLOW.CONDITIONAL_BRANCH, _FLOW.UNCONDITIONAL_BRANCH))
@@ -260,12 +261,12 @@ def references(code: bytes, address: int) -> list[Reference]:
     """The addresses that a function takes, in code order; not those that it calls or jumps to."""
     references = []
     for instruction in decode(code, address):
-        register = ""
-        if instruction.op_count and instruction.op0_kind == _K.REGISTER:
-            register = _full(instruction.op0_register)
+        if instruction.memory_base not in _FIXED:
+            continue
         what = _address_used(instruction)
         if what is not None:
-            took = register if instruction.mnemonic == _M.LEA else ""
+            lea = instruction.mnemonic == _M.LEA
+            took = _full(instruction.op0_register) if lea else ""
             references.append(Reference(instruction.ip, instruction.next_ip, took, what))
     return references
 

@@ -46,6 +46,7 @@ class Moves:
         ]
         taken = {at for ins, at in in_frame if ins.mnemonic == Mnemonic.LEA}
         loaded = {at for ins, at in in_frame if not _is_store(ins)}
+        self._writing: dict[int, bool] = {}
         self.saved = frozenset(loaded - taken)
         self._zeroing = frozenset(_zeroing(instructions))
 
@@ -76,7 +77,13 @@ class Moves:
         return self.writes(ins)
 
     def writes(self, ins: Instruction) -> bool:
-        return any(used.access in WRITES for used in self._info.info(ins).used_memory())
+        # By the opcode and whether its first operand is memory.
+        kind = 2 * ins.code + (ins.op0_kind == OpKind.MEMORY)
+        writes = self._writing.get(kind)
+        if writes is None:
+            used = self._info.info(ins).used_memory()
+            writes = self._writing[kind] = any(place.access in WRITES for place in used)
+        return writes
 
     def is_jump(self, ins: Instruction) -> bool:
         return bool(ins.flow_control == FlowControl.UNCONDITIONAL_BRANCH)
@@ -89,11 +96,14 @@ def _zeroing(instructions: Iterable[Instruction]) -> Iterator[int]:
     """The instructions that make memory of the frame zero, by an address taken before as well."""
     addresses = set[int]()  # the registers that hold one
     for ins in instructions:
-        based = _in_frame(ins) or (ins.memory_base in addresses and not ins.memory_index)
-        if _is_store(ins) and based and is_zero(ins):
-            yield ins.ip
-        if ins.mnemonic == Mnemonic.LEA and _in_frame(ins):
+        if _is_store(ins):
+            based = _in_frame(ins) or (ins.memory_base in addresses and not ins.memory_index)
+            if based and is_zero(ins):
+                yield ins.ip
+        elif ins.mnemonic == Mnemonic.LEA and _in_frame(ins):
             addresses.add(ins.op0_register)
+        elif not addresses:
+            continue
         elif ins.flow_control in CALLS:
             addresses.clear()
         elif ins.op_count and ins.op0_kind == OpKind.REGISTER:

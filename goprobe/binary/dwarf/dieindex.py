@@ -35,8 +35,8 @@ AT_SIBLING, AT_LOCATION, AT_NAME, AT_BYTE_SIZE = 0x01, 0x02, 0x03, 0x0B
 AT_STMT_LIST, AT_LOW_PC, AT_HIGH_PC, AT_LANGUAGE = 0x10, 0x11, 0x12, 0x13
 AT_COMP_DIR, AT_CONST_VALUE, AT_INLINE = 0x1B, 0x1C, 0x20
 AT_ABSTRACT_ORIGIN, AT_COUNT, AT_DATA_MEMBER_LOCATION, AT_DECL_FILE = 0x31, 0x37, 0x38, 0x3A
-AT_DECL_LINE, AT_DECLARATION, AT_ENCODING, AT_TYPE, AT_RANGES = 0x3B, 0x3C, 0x3E, 0x49, 0x55
-AT_PRODUCER, AT_UPPER_BOUND = 0x25, 0x2F
+AT_DECL_LINE, AT_DECLARATION, AT_ENCODING, AT_EXTERNAL = 0x3B, 0x3C, 0x3E, 0x3F
+AT_PRODUCER, AT_UPPER_BOUND, AT_TYPE, AT_RANGES = 0x25, 0x2F, 0x49, 0x55
 AT_VARIABLE_PARAMETER, AT_CALL_FILE, AT_CALL_LINE = 0x4B, 0x58, 0x59
 AT_STR_OFFSETS_BASE, AT_ADDR_BASE, AT_RNGLISTS_BASE, AT_LOCLISTS_BASE = 0x72, 0x73, 0x74, 0x8C
 # Go's own: src/cmd/internal/dwarf/dwarf_defs.go, Go 1.21 to 1.27.
@@ -226,7 +226,7 @@ def build_index(elf: ElfFile) -> Index:
     try:
         return _Indexer(Sections(elf)).run()
     except (IndexError, KeyError, ValueError) as error:
-        raise _corrupt(elf, error) from None
+        raise corrupt(elf, error) from None
 
 
 def read_units(elf: ElfFile) -> list[Unit]:
@@ -234,10 +234,10 @@ def read_units(elf: ElfFile) -> list[Unit]:
     try:
         return list(_units(Sections(elf)))
     except (IndexError, KeyError, ValueError) as error:
-        raise _corrupt(elf, error) from None
+        raise corrupt(elf, error) from None
 
 
-def _corrupt(elf: ElfFile, error: Exception) -> NotGoError:
+def corrupt(elf: ElfFile, error: Exception) -> NotGoError:
     return NotGoError(f"{elf.shown_as}: its debug information is corrupt ({error})")
 
 

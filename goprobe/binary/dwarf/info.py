@@ -15,19 +15,11 @@ import msgspec
 
 from goprobe.binary.cache import cached, room_of
 from goprobe.binary.dwarf import dieindex as ix, forms
-from goprobe.binary.dwarf.dieindex import (
-    Die,
-    FunctionEntry,
-    GlobalEntry,
-    Index,
-    Sections,
-    Unit,
-    integer,
-    text,
-)
+from goprobe.binary.dwarf.dieindex import Die, FunctionEntry, Sections, Unit, integer, text
 from goprobe.binary.dwarf.forms import skip, uleb
 from goprobe.binary.dwarf.gotypes import GoType, TypeReader
 from goprobe.binary.dwarf.loclist import LocationEntry, location_list, range_list
+from goprobe.binary.dwarf.names import Names, names_of_index, names_of_units, read_by_names
 from goprobe.binary.dwarf.runtimeentries import RuntimeEntries
 from goprobe.binary.dwarf.units import Units
 from goprobe.binary.elf.elf import ElfFile
@@ -94,10 +86,18 @@ class DebugInfo:
         return bool(section and not self.elf.undecoded)
 
     @cached_property
-    def index(self) -> Index:
+    def index(self) -> ix.Index:
         if not self.present:
             return ix.empty_index()
-        return cached(_INDEX_ROOM, self.source, Index, lambda: ix.build_index(self.elf))
+        return cached(_INDEX_ROOM, self.source, ix.Index, lambda: ix.build_index(self.elf))
+
+    @cached_property
+    def names(self) -> Names:
+        """A part of the index, which is not made for it."""
+        units = self.units.all
+        if "index" in self.__dict__ or not read_by_names(self._sections, units):
+            return names_of_index(self.index)
+        return names_of_units(self._sections, units)
 
     @cached_property
     def units(self) -> Units:
@@ -127,8 +127,8 @@ class DebugInfo:
 
     def runtime_type(self, name: str) -> GoType | None:
         """A type of Go's runtime, None where there is none of that name."""
-        known = self._runtime
-        offset = known.type(name) if known else self.index.types.get(name, 0)
+        known = None if "names" in self.__dict__ else self._runtime
+        offset = known.type(name) if known else self.names.types.get(name, 0)
         return self.types.at(offset) if offset else None
 
     def runtime_constant(self, name: str) -> int | None:
@@ -136,14 +136,14 @@ class DebugInfo:
         return known.constant(name) if known else self.index.constants.get(name)
 
     @cached_property
-    def globals(self) -> dict[str, GlobalEntry]:
+    def globals(self) -> dict[str, ix.GlobalEntry]:
         return {g.name: g for g in self.index.globals}
 
     @cached_property
     def _global_starts(self) -> list[int]:
         return [g.address for g in self.index.globals]
 
-    def global_at(self, address: int) -> GlobalEntry | None:
+    def global_at(self, address: int) -> ix.GlobalEntry | None:
         """The variable that starts at or last before a link-time address."""
         at = bisect_right(self._global_starts, address)
         return self.index.globals[at - 1] if at else None

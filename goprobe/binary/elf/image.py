@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Iterator
+from functools import cached_property
 
 from goprobe.binary.elf.elf import SHF_ALLOC, ElfFile
 from goprobe.elfheaders import PF_W, PF_X, PT_DYNAMIC, PT_LOAD, Segment
@@ -56,18 +57,33 @@ class Image:
         they are, and which."""
         wanted = frozenset(targets)
         pointers: list[tuple[int, int]] = []
-        for segment in self._elf.segments:
-            if segment.type != PT_LOAD or segment.flags & PF_X:
-                continue
-            skipped = -segment.address % _WORD
-            low = segment.address + skipped
-            words = self._words(segment.offset + skipped, segment.file_size - skipped)
+        for start, end, low in self._data:
+            words = self._words(start, end - start)
             pointers += [(low + _WORD * i, w) for i, w in enumerate(words) if w in wanted]
         for start, end in self._relas:
             words = self._words(start, (end - start) // _RELA.size * _RELA.size)
             rows = zip(words[::3], words[1::3], words[2::3], strict=False)
             pointers += [(at, w) for at, how, w in rows if how == _RELATIVE and w in wanted]
         return pointers
+
+    @cached_property
+    def _data(self) -> list[tuple[int, int, int]]:
+        """Where in the file data lies that is loaded, and at which address: whole words. Go's table
+        of lines, which is as large as all the rest, holds no addresses."""
+        lines = self._elf.section(".gopclntab")
+        parts: list[tuple[int, int, int]] = []
+        for segment in self._elf.segments:
+            if segment.type != PT_LOAD or segment.flags & PF_X:
+                continue
+            skipped = -segment.address % _WORD
+            start, end = segment.offset + skipped, segment.offset + max(segment.file_size, skipped)
+            bias = segment.address - segment.offset
+            if lines and start <= lines.offset <= lines.offset + lines.size <= end:
+                parts.append((start, lines.offset, start + bias))
+                start = lines.offset + lines.size
+                start += -(start + bias) % _WORD
+            parts.append((start, max(start, end), start + bias))
+        return parts
 
     def _words(self, offset: int, size: int) -> memoryview[int]:
         """The whole ones of a part of the file."""
