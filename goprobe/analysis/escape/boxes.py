@@ -180,8 +180,15 @@ class _Scope:
         if text[0] == "*":
             return self._elements(self.types(text[1:], depth + 1), _K.POINTER)
         if _NAME.fullmatch(text):
-            return self._named(text)
-        return self._suffixed(text, depth)
+            return self._named(text, self._callees)
+        return self._of_another_package(text) or self._suffixed(text, depth)
+
+    def _of_another_package(self, text: str) -> list[GoType]:
+        """What functions of other packages take, where calls of these were inlined, is said with
+        the name of their package."""
+        package, dot, name = text.partition(".")
+        callees = [callee for callee in self._callees if callee.startswith(f"{package}.")]
+        return self._named(name, callees) if dot and callees and _NAME.fullmatch(name) else []
 
     def _suffixed(self, text: str, depth: int) -> list[GoType]:
         start = _opening(text)
@@ -242,10 +249,10 @@ class _Scope:
         types = self._boxes.names.types
         return [self._debug.types.at(types[n]) for n in names if n in types][:1]
 
-    def _named(self, name: str) -> list[GoType]:
+    def _named(self, name: str, callees: Sequence[str]) -> list[GoType]:
         if name[0] == "~":
             return []  # what is described of functions that were inlined has no results
-        locals_ = [local for local in self._locals() if local.name.lstrip("&") == name]
+        locals_ = [local for local in self._locals(callees) if local.name.lstrip("&") == name]
         told = []
         for local in locals_:
             of = self._debug.types.at(local.type)
@@ -255,12 +262,12 @@ class _Scope:
             told = [self._debug.types.at(known)] if known is not None else []
         return told
 
-    def _locals(self) -> Iterator[Local]:
+    def _locals(self, callees: Sequence[str]) -> Iterator[Local]:
         """Where calls were inlined those of what was: what these take has places of its own."""
         entry = self._boxes.names.compiled.get(self._function)
-        if entry is not None and not self._callees:
+        if entry is not None and not callees:
             yield from self._debug.locals_at(entry)
-        for callee in self._callees:
+        for callee in callees:
             for offset in self._described(callee):
                 yield from self._debug.locals_at(offset)
 

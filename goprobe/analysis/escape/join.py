@@ -7,7 +7,6 @@ and in the end by order; where that leaves a choice, the plan says so.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
@@ -18,7 +17,7 @@ from goprobe.analysis.escape.calltypes import BY_ORDER, BoxesOf, CallTypes
 from goprobe.analysis.escape.codeplaces import LineFacts
 from goprobe.analysis.escape.expressions import CLOSURE
 from goprobe.analysis.escape.linecode import LineCode, literals_on, relevant
-from goprobe.analysis.escape.predictions import Predicted, Predictions, inlined_by
+from goprobe.analysis.escape.predictions import Predicted, Predictions, inlined_by, is_formal
 from goprobe.analysis.escape.score import (
     HINT,
     STRONG,
@@ -26,6 +25,7 @@ from goprobe.analysis.escape.score import (
     converts_another,
     last_part,
     may_stand_in,
+    parts_score,
     prediction_score,
     same_function,
 )
@@ -206,7 +206,7 @@ class Joiner:
             return _REFUSED
         score = self._inlining_score(anchored, predicted)
         score += by_type
-        score += self._types.box_score(anchored, predicted)
+        score += self._types.box_score(anchored, predicted) or parts_score(call, predicted.shape)
         score += prediction_score(call, predicted.prediction)
         inner = call.frames[0]
         text = self._source(self._canonical(inner.file), inner.line)
@@ -252,8 +252,8 @@ class Joiner:
         if predicted.moved and predicted.shape.type:
             return STRONG
         if anchored.call.allocator.family is Family.CONVERT:
-            return STRONG if _RESULT.fullmatch(predicted.expression) else -STRONG
-        return 0 if predicted.moved or _RESULT.fullmatch(predicted.expression) else -STRONG
+            return STRONG if is_formal(predicted) else -STRONG
+        return 0 if predicted.moved or is_formal(predicted) else -STRONG
 
     def _assign_parameters(
         self, plans: Sequence[SitePlan], left: Sequence[Anchored]
@@ -391,10 +391,9 @@ def _tell_formals(plans: Iterable[SitePlan]) -> None:
 def _is_another(known: AllocationCall, call: AllocationCall, plan: SitePlan) -> bool:
     """Whether a site that has one call is unlikely to make the other as well: its box it does."""
     box = known.allocator.family is Family.CONVERT, call.allocator.family is Family.CONVERT
-    return known.entry == call.entry and not (plan.predicted.shape.boxed and box[0] is not box[1])
+    header = plan.predicted.shape.boxed or plan.predicted.shape.type.startswith("]")  # a slice's
+    return known.entry == call.entry and not (header and box[0] is not box[1])
 
 
-_RESULT = re.compile(r"~[rR]\d+|[^\W\d]\w*")  # those without a name, and with one
 _BUILT_IT = "appends of this function may have built what is moved"
-_REFUSED = -100
-_ONCE = 3
+_REFUSED, _ONCE = -100, 3

@@ -29,6 +29,7 @@ _BESIDE = frozenset((_K.INLINING, _K.SELF_ASSIGNMENT, _K.DEVIRTUALIZING, _K.KEPT
 _CONVERTED = re.compile(r"from (.+) \(interface-converted\) at .+:(\d+):(\d+)", re.DOTALL)
 _STEP = re.compile(r"(.*\) at )([^\n]+?)((?::\d+){1,2}:?)", re.DOTALL)
 _NAME = re.compile(r"~?[\w·]+")
+_FORMAL = re.compile(r"(?:([^\W\d]\w*)\.)?(?:~[rR]\d+|[^\W\d]\w*)")
 _INLINING = re.compile(r"inlining call to (.+?)(?: with score -?\d+)?", re.DOTALL)
 
 
@@ -66,6 +67,15 @@ class Predicted(msgspec.Struct):
     messages: list[str] = msgspec.field(default_factory=list)
     flow: tuple[str, ...] = ()
     after: tuple[int, ...] = ()
+
+
+def is_formal(predicted: Predicted) -> bool:
+    """Whether an expression may be what an inlined function takes or gives back, which of another
+    package is said with that one's name."""
+    match = _FORMAL.fullmatch(predicted.expression)
+    callees = inlined_by(predicted.messages)
+    of = match[1] if match else None
+    return bool(match) and (of is None or any(c.startswith(f"{of}.") for c in callees))
 
 
 class Predictions(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from goprobe.analysis.escape.allocationcall import AllocationCall
-from goprobe.analysis.escape.expressions import CLOSURE
+from goprobe.analysis.escape.expressions import CLOSURE, ExpressionShape
 from goprobe.analysis.escape.predictions import Predicted, inlined_by
 from goprobe.arch.machinefacts import Constant, StackAddress
 from goprobe.binary.pcln.format import shown_name
@@ -19,21 +19,30 @@ STRONG, HINT = 6, 2
 _BUFFERED = frozenset((Family.CONCAT, Family.TO_STRING, Family.TO_BYTES, Family.TO_RUNES))
 
 
-_OF_SIMPLE = frozenset(f"runtime.convT{kind}" for kind in ("16", "32", "64", "string", "slice"))
-_AGGREGATE = re.compile(r"struct\b|\[\d")
-
-
 def cannot_be(call: AllocationCall, predicted: Predicted) -> bool:
     """What does not escape is never made as an object on its own: only slices and maps, whose size
-    may be too much for the frame, and what becomes an interface. Structs and arrays do not become
-    one by what is there for slices, strings and numbers (runtime/iface.go, Go 1.21 to 1.27)."""
-    shape = predicted.shape
-    whole = call.allocator.symbol in _OF_SIMPLE and not shape.boxed
-    return (whole and _AGGREGATE.match(shape.type) is not None) or (
+    may be too much for the frame, and what becomes an interface."""
+    return (
         call.allocator.family is Family.OBJECT
         and predicted.prediction is Prediction.STACK
         and predicted.shape.families <= {Family.OBJECT, Family.CONVERT}
     )
+
+
+_OF_SIMPLE = frozenset(f"runtime.convT{kind}" for kind in ("16", "32", "64", "string", "slice"))
+_SEVERAL = re.compile(
+    r"struct \{ [^{}()]*[;,][^{}()]*(?:\{\}[^{}()]*)*\}|\[(?:[2-9]|\d\d+)\].*", re.DOTALL
+)
+_EMPTY = re.compile(r"struct \{ ?\}|\[0\]")
+
+
+def parts_score(call: AllocationCall, shape: ExpressionShape) -> int:
+    """What a literal's text says where its type is in no debug information: structs and arrays of
+    several parts do not become interfaces by what is there for slices, strings and numbers
+    (dataWordFuncName, cmd/compile/internal/walk/convert.go, Go 1.21 to 1.27)."""
+    simple = call.allocator.symbol in _OF_SIMPLE and shape.exact and not shape.boxed
+    several = simple and _SEVERAL.fullmatch(shape.type) and not _EMPTY.search(shape.type)
+    return -4 * STRONG if several else 0
 
 
 def converts_another(one: AllocationCall, other: AllocationCall) -> bool:
