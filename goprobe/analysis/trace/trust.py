@@ -164,7 +164,7 @@ class Trust:
         """Of a variable that a closure has a copy of, which nothing changes."""
         go_type = self._program.debug.types.at(binding.local.type)
         apart = is_taken_apart(self._program.debug.types, go_type)
-        if binding.place is None or binding.moved or not apart:
+        if binding.place is None or binding.moved or binding.captured or not apart:
             return None
         site = Assignment(binding.local.line)
         known = Assignments(

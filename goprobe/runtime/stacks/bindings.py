@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
-from goprobe.binary.dwarf.gotypes import GoType
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
 from goprobe.binary.dwarf.info import Local
 from goprobe.errors import UnreadableError
 from goprobe.model.value import State
+from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.values.localplaces import in_its_own_statement
 from goprobe.runtime.values.storage import Storage
+
+# What the compiler adds is named as no Go source can name it: ~r0, .dict, .autotmp_7, #yield1,
+# and msg.ptr and msg.len for the parts of a variable that it took apart.
+_OF_THE_SOURCE = re.compile(r"&?\w+")
+_CLOSURE = re.compile(r"\.func\d+[^/]*$|-range\d+$")
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True):
     """A variable of a frame with its place. `why` explains every state but live; `spread` says in
     which registers and words it lies, where that is no one place; `partly`: not all of them are
-    registers."""
+    registers. `captured`: its place is in the closure object."""
 
     local: Local
     name: str
@@ -30,6 +37,55 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     partly: bool = False
     moved: bool = False
     spread: str = ""
+    captured: bool = False
+
+
+def of_the_source(types: TypeReader, locals_: tuple[Local, ...]) -> list[Local]:
+    """Without what the compiler adds; a field that it took out of a struct, `t.C`, it names "tC" as
+    the source could (SplitStruct, cmd/compile, ssa/func.go, Go 1.21 to 1.27)."""
+    parts = {
+        (v.name + member.name, v.line, member.type)
+        for v in locals_
+        for member in types.at(v.type).members
+        if types.at(v.type).kind == GoKind.STRUCT
+    }
+    return [
+        v
+        for v in locals_
+        if _OF_THE_SOURCE.fullmatch(v.name) and (v.name, v.line, v.type) not in parts
+    ]
+
+
+def unplaced(types: TypeReader, local: Local, go_type: GoType, state: State, why: str) -> Binding:
+    """As the source has it: what was moved to the heap is described by its pointer, "&x"."""
+    moved = local.name.startswith("&")
+    if moved:
+        go_type = types.at(go_type.elem)
+    name = local.name.lstrip("&")
+    return Binding(local=local, name=name, type=go_type, state=state, why=why, moved=moved)
+
+
+def not_yet(
+    types: TypeReader, local: Local, go_type: GoType, frame: FrameView, *, captures: bool
+) -> Binding:
+    """Of what has no value yet where its frame stands. `captures`: the debug information tells what
+    a closure captured from its own."""
+    line = frame.line
+    where = f"declared at line {local.line}, which has not run yet (the frame is at line {line})"
+    if not captures and not local.parameter and _CLOSURE.search(frame.function):
+        where = "the closure has not declared it yet, or captured it and has no copy of it yet"
+    elif local.parameter:
+        where = "the function's prologue has not stored it yet"
+    elif local.closure_offset > 0:
+        where = "the closure captured it, and its prologue has not stored it yet"
+    elif local.line == line:
+        where = f"declared at line {local.line}, which has not given it a value yet"
+    return unplaced(types, local, go_type, State.NOT_YET, where)
+
+
+def underway_at(line: int) -> str:
+    """Why nothing is told of what a line declares that is running."""
+    return f"declared at line {line}, which is running: it may have a value already, or not"
 
 
 def one_of_each(bindings: list[Binding]) -> Iterator[Binding]:

@@ -11,14 +11,17 @@ apart; where it does not, the variable is left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from goprobe.arch.code import FieldUse
+from goprobe.arch.registers import CLOSURE
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.binary.dwarf.info import Local
 from goprobe.runtime.image.program import GoProgram
+from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.values.decoded import Capture
+from goprobe.runtime.values.functionvars import FunctionVariables
 
 _WORD = 8
 _METHOD_VALUE = "-fm"  # walkMethodValue, cmd/compile/internal/walk/closure.go, Go 1.21 to 1.27
@@ -37,6 +40,22 @@ def captures_of(program: GoProgram, code: int) -> tuple[Capture, ...]:
         if local.closure_offset > 0:
             captures += _captured(program, function, local)
     return tuple(sorted(captures, key=lambda c: c.offset))
+
+
+def in_closure(
+    about: FunctionVariables, local: Local, frame: FrameView, registers: Mapping[str, int], pc: int
+) -> int:
+    """Where a captured variable stands in the closure object that the innermost frame's function,
+    at a link-time pc, was called with; 0 where that register has something else by now, or the
+    code does not show what stands there."""
+    if not frame.innermost or frame.depth or CLOSURE not in registers:
+        return 0
+    if not about.is_as_entered(CLOSURE, pc):
+        return 0
+    unknown = about.flow.field_use(local.closure_offset) is FieldUse.UNKNOWN
+    if local.name.startswith("&") and unknown:
+        return 0
+    return registers[CLOSURE] + local.closure_offset
 
 
 def _receiver(program: GoProgram, name: str) -> tuple[Capture, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import islice
 
+from goprobe.arch.code import FrameSlot
 from goprobe.errors import UnreadableError
 from goprobe.model.location import Kind, Location
 from goprobe.process.memory.memory import u64, word_at
@@ -23,6 +24,7 @@ from goprobe.runtime.values.keptwords import KeptWords
 from goprobe.runtime.values.storage import Keeper
 from goprobe.runtime.world import World
 
+_WORD = 8
 _POOLED = 32 << 10
 """Stacks of less come from spans of stacks of their size and go back there; larger ones are the
 heap's own pages as soon as they are left (src/runtime/stack.go, stackalloc, stackfree)."""
@@ -259,6 +261,6 @@ class FrameKeeper:
         return any(
             self._keeping.word(self._frame.cfa + place) == pointer
             and self._is_kept(kept, place)
-            and self._about.is_as_entered(place, self._lookup)
+            and self._about.is_as_entered(FrameSlot(place, _WORD), self._lookup)
             for place in kept.passed()
         )

@@ -7,16 +7,17 @@ offset from entry on; an optimised one has a location list, or nothing.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from goprobe.arch.code import FieldUse
 from goprobe.arch.frames import RETURN_ADDRESS
 from goprobe.binary.dwarf.dieindex import FunctionEntry
 from goprobe.binary.dwarf.expression import Piece, UnsupportedExpressionError, evaluate
-from goprobe.binary.dwarf.gotypes import GoKind, GoType
+from goprobe.binary.dwarf.gotypes import GoType
 from goprobe.binary.dwarf.info import Local
+from goprobe.binary.elf.buildinfo import GoVersion
 from goprobe.errors import UnreadableError
 from goprobe.model.value import State
 from goprobe.process.memory.memory import Memory
@@ -27,9 +28,14 @@ from goprobe.runtime.stacks.bindings import (
     as_declared,
     in_force_first,
     is_later,
+    not_yet,
+    of_the_source,
     one_of_each,
+    underway_at,
+    unplaced,
     without_hidden_captures,
 )
+from goprobe.runtime.stacks.closures import in_closure
 from goprobe.runtime.stacks.frames import FrameView
 from goprobe.runtime.stacks.keeping import Keeping
 from goprobe.runtime.stacks.typeargs import DICTIONARY, TypeArguments
@@ -47,10 +53,8 @@ from goprobe.runtime.values.storage import InMemory, Keeper
 
 _WORD = 8
 _NO_ORDER = "its function's lines are of several files (//line): it may have a value yet, or not"
+_TELLS_CAPTURES = GoVersion(1, 23)  # DW_AT_go_closure_offset, cmd/internal/dwarf/dwarf.go
 _RECOVERED = "its function may have come here by a recovered panic, before it had a value"
-# What the compiler adds is named as no Go source can name it: ~r0, .dict, .autotmp_7, #yield1,
-# and msg.ptr and msg.len for the parts of a variable that it took apart.
-_OF_THE_SOURCE = re.compile(r"&?\w+")
 
 
 class FrameVariables:
@@ -69,6 +73,8 @@ class FrameVariables:
         """`keeping` is the goroutine's whose frames these are; `alike` is what is known of others
         of the moment."""
         self._program = program
+        self._types = program.debug.types
+        self._tells_captures = program.go >= _TELLS_CAPTURES
         self._memory = memory
         self._bias = bias
         self._keeping = keeping
@@ -97,7 +103,7 @@ class FrameVariables:
             return [], True
         about = self._program.function_variables(function)
         everything = tuple(_with_line(v, frame) for v in scopes[frame.depth].locals)
-        named: Sequence[Local] = self._of_the_source(everything)
+        named: Sequence[Local] = of_the_source(self._types, everything)
         if not frame.depth:
             named = [v for v in named if not about.is_of_inlined_call(v)]
         plain = all(v.dictionary_index < 0 for v in named)
@@ -109,22 +115,6 @@ class FrameVariables:
         sure = plain and len(declared) == len(bound)
         bound = list(without_hidden_captures(one_of_each(bound)))
         return in_force_first(bound, frame.line), sure
-
-    def _of_the_source(self, locals_: tuple[Local, ...]) -> list[Local]:
-        """Without what the compiler adds; a field that it took out of a struct, `t.C`, it names
-        "tC" as the source could (SplitStruct, cmd/compile, ssa/func.go, Go 1.21 to 1.27)."""
-        types = self._program.debug.types
-        parts = {
-            (v.name + member.name, v.line, member.type)
-            for v in locals_
-            for member in types.at(v.type).members
-            if types.at(v.type).kind == GoKind.STRUCT
-        }
-        return [
-            v
-            for v in locals_
-            if _OF_THE_SOURCE.fullmatch(v.name) and (v.name, v.line, v.type) not in parts
-        ]
 
     def parameters(
         self, function: FunctionEntry, registers: Mapping[str, int], cfa: int
@@ -179,7 +169,34 @@ class FrameVariables:
         registers: Mapping[str, int],
         others: Sequence[Local] = (),
     ) -> Binding:
-        go_type = self._program.debug.types.at(local.type)
+        bound = self._in_frame(about, local, frame, registers, others)
+        if local.closure_offset <= 0 or bound.place is not None:
+            return bound
+        place = in_closure(about, local, frame, registers, frame.lookup - self._bias)
+        return self._captured(about, local, frame, place) if place else bound
+
+    def _captured(
+        self, about: FunctionVariables, local: Local, frame: FrameView, place: int
+    ) -> Binding:
+        """What lies at a place in the closure object."""
+        go_type, name = self._types.at(local.type), local.name
+        if name.startswith("&"):
+            if about.flow.field_use(local.closure_offset) is FieldUse.WORD:
+                return self._moved(local, go_type, frame, (Piece(address=place),), {})
+            go_type, name = self._types.at(go_type.elem), name[1:]
+        home = InMemory(self._memory, place)
+        made = Binding(local=local, name=name, type=go_type, state=State.LIVE, why="", place=home)
+        return replace(made, captured=True)
+
+    def _in_frame(
+        self,
+        about: FunctionVariables,
+        local: Local,
+        frame: FrameView,
+        registers: Mapping[str, int],
+        others: Sequence[Local],
+    ) -> Binding:
+        go_type = self._types.at(local.type)
         pc = frame.lookup - self._bias
         # A caller's frame stands behind its call: what is there now is what held at the call.
         entry = next((e for e in local.locations if e.low <= pc < e.high), None)
@@ -194,38 +211,21 @@ class FrameVariables:
                 bias=self._bias,
             )
         except UnsupportedExpressionError as error:
-            return self._unplaced(local, go_type, State.OPTIMIZED_OUT, f"{error}")
+            return unplaced(self._types, local, go_type, State.OPTIMIZED_OUT, f"{error}")
         fixed = frame_offset(local) is not None
         plain = about.has_plain_lines
-        line, underway = (frame.line, _underway(local)) if plain else (local.line, _NO_ORDER)
+        line, underway = (frame.line, underway_at(local.line)) if plain else (local.line, _NO_ORDER)
         if is_later(local, line):
-            return self._not_yet(local, go_type, frame)
+            return not_yet(self._types, local, go_type, frame, captures=self._tells_captures)
         if fixed and not about.is_assigned(local, go_type, pc, line):
             if about.may_be_assigned(local, go_type, pc, line):
-                return self._unplaced(local, go_type, State.UNREADABLE, _RECOVERED)
+                return unplaced(self._types, local, go_type, State.UNREADABLE, _RECOVERED)
             if not plain or about.is_underway(local, go_type, pc, line):
-                return self._unplaced(local, go_type, State.UNREADABLE, underway)
-            return self._not_yet(local, go_type, frame)
+                return unplaced(self._types, local, go_type, State.UNREADABLE, underway)
+            return not_yet(self._types, local, go_type, frame, captures=self._tells_captures)
         if not fixed and in_its_own_statement(local, line):
-            return self._unplaced(local, go_type, State.UNREADABLE, underway)
+            return unplaced(self._types, local, go_type, State.UNREADABLE, underway)
         return self._placed(about, local, go_type, frame, pieces, registers, others)
-
-    def _unplaced(self, local: Local, go_type: GoType, state: State, why: str) -> Binding:
-        """As the source has it: what was moved to the heap is described by its pointer, "&x"."""
-        moved = local.name.startswith("&")
-        if moved:
-            go_type = self._program.debug.types.at(go_type.elem)
-        name = local.name.lstrip("&")
-        return Binding(local=local, name=name, type=go_type, state=state, why=why, moved=moved)
-
-    def _not_yet(self, local: Local, go_type: GoType, frame: FrameView) -> Binding:
-        where = f"declared at line {local.line}, which has not run yet (the frame is at line "
-        where += f"{frame.line})"
-        if local.parameter:
-            where = "the function's prologue has not stored it yet"
-        elif local.line == frame.line:
-            where = f"declared at line {local.line}, which has not given it a value yet"
-        return self._unplaced(local, go_type, State.NOT_YET, where)
 
     def _absent(
         self, about: FunctionVariables, local: Local, go_type: GoType, frame: FrameView
@@ -234,18 +234,19 @@ class FrameVariables:
             why = "the optimiser keeps it nowhere: no place in memory, no register"
             if not self._program.debug.is_optimised(about.function):
                 why = "the compiler gave no place for it in the debug information"  # seen of 1.21
-            return self._unplaced(local, go_type, State.OPTIMIZED_OUT, why)
+            return unplaced(self._types, local, go_type, State.OPTIMIZED_OUT, why)
         pc = frame.lookup - self._bias
         further_on = all(e.low > pc for e in local.locations)
         if further_on and not about.has_plain_lines:
-            return self._unplaced(local, go_type, State.UNREADABLE, _NO_ORDER)
+            return unplaced(self._types, local, go_type, State.UNREADABLE, _NO_ORDER)
         if further_on and in_its_own_statement(local, frame.line):
-            return self._unplaced(local, go_type, State.UNREADABLE, _underway(local))
-        if further_on and local.line > frame.line and not local.parameter:
+            return unplaced(self._types, local, go_type, State.UNREADABLE, underway_at(local.line))
+        own = not local.parameter and local.closure_offset < 0
+        if further_on and local.line > frame.line and own:
             why = f"declared at line {local.line}; it has a place only further on in the code"
-            return self._unplaced(local, go_type, State.NOT_YET, why)
+            return unplaced(self._types, local, go_type, State.NOT_YET, why)
         why = "the optimiser keeps it only in other parts of the function, not at this pc"
-        return self._unplaced(local, go_type, State.OPTIMIZED_OUT, why)
+        return unplaced(self._types, local, go_type, State.OPTIMIZED_OUT, why)
 
     def _placed(
         self,
@@ -263,26 +264,24 @@ class FrameVariables:
             why = "its debug information does not tell which of its words it describes"
             if not pieces:
                 why = "its debug information names no place"
-            return self._unplaced(local, go_type, State.OPTIMIZED_OUT, why)
+            return unplaced(self._types, local, go_type, State.OPTIMIZED_OUT, why)
         names = [p.piece.register for p in binding if p.piece.register]
         lost = [r for r in names if r not in registers]
         if lost and len(lost) == len(binding):
             why = f"it was in register {lost[0]}, which calls do not preserve"
-            return self._unplaced(local, go_type, State.OPTIMIZED_OUT, why)
+            return unplaced(self._types, local, go_type, State.OPTIMIZED_OUT, why)
         if name.startswith("&"):
             return self._moved(local, go_type, frame, pieces, registers)
-        if is_one_word_of_more(self._program.debug.types, go_type, local.locations):
+        if is_one_word_of_more(self._types, go_type, local.locations):
             why = "its debug information tells only one of its words, not which"
-            return self._unplaced(local, go_type, State.OPTIMIZED_OUT, why)
+            return unplaced(self._types, local, go_type, State.OPTIMIZED_OUT, why)
         keeper, base = self._keeper(frame), contiguous(binding)
         if base is not None and binding[0].piece.size in (0, go_type.size):  # however large
             home = InMemory(self._memory, base, keeper)
             return Binding(
                 local=local, name=name, type=go_type, state=State.LIVE, why="", place=home
             )
-        place = assembled(
-            self._program.debug.types, self._memory, go_type, binding, registers, keeper
-        )
+        place = assembled(self._types, self._memory, go_type, binding, registers, keeper)
         if all(p.piece.constant is not None for p in binding):
             return Binding(
                 local=local,
@@ -303,7 +302,7 @@ class FrameVariables:
             )
         if not any(p.piece.register in registers or p.piece.address is not None for p in binding):
             why = "the optimiser kept none of it"
-            return self._unplaced(local, go_type, State.OPTIMIZED_OUT, why)
+            return unplaced(self._types, local, go_type, State.OPTIMIZED_OUT, why)
         spread = ", ".join(shown(p.piece) for p in binding)
         why = f"it lies in register{'s' if len(names) > 1 else ''}: {spread}"
         if not names:  # at no one address: not live, the contract has no nearer word for it
@@ -330,7 +329,7 @@ class FrameVariables:
         others: Sequence[Local],
     ) -> tuple[PlacedPiece, ...]:
         """The pieces with their places in the variable, as far as these are sure."""
-        types = self._program.debug.types
+        types = self._types
         if len(pieces) == 1 and pieces[0].size in (0, go_type.size):
             passed = None if frame.depth else about.passed_in_memory(local)
             at, words = pieces[0].address, tuple(leaves(types, go_type))
@@ -360,7 +359,7 @@ class FrameVariables:
         registers: Mapping[str, int],
     ) -> Binding:
         raw = bytes_of(self._memory, pieces[0], _WORD, registers)
-        target = self._program.debug.types.at(go_type.elem)
+        target = self._types.at(go_type.elem)
         name = local.name[1:]
         pointer = int.from_bytes((raw or b"")[:8], "little")
         if not pointer:
@@ -394,7 +393,3 @@ class FrameVariables:
 def _with_line(local: Local, frame: FrameView) -> Local:
     """The parameters of inlined calls are described without a line: it is the declaration's."""
     return local if local.line or not local.parameter else replace(local, line=frame.start_line)
-
-
-def _underway(local: Local) -> str:
-    return f"declared at line {local.line}, which is running: it may have a value already, or not"

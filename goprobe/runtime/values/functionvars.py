@@ -154,9 +154,9 @@ class FunctionVariables:
         places = {self.flow.taken_at(definition.pc) for definition in made}
         return places.pop() if len(places) == 1 else None
 
-    def is_as_entered(self, place: int, pc: int) -> bool:
-        """Whether a word of the frame holds what the function was entered with."""
-        made = self.definitions.of(FrameSlot(place, _WORD), pc)
+    def is_as_entered(self, holder: Holder, pc: int) -> bool:
+        """Whether a register or a word of the frame holds what the function was entered with."""
+        made = self.definitions.of(holder, pc)
         return bool(made) and all(definition.pc == ENTRY for definition in made or ())
 
     def _fills(self, target: int) -> tuple[int, int]:
