@@ -232,3 +232,45 @@ def test_what_the_runtime_panics_with_is_told_as_it_prints_it(tmp_path: Path) ->
             "interface conversion",
             "interface conversion: missing method String",
         ]
+
+
+_FLOATS = """
+package main
+
+type celsius float64
+type count int
+
+var one, half, temp, n = 1.0, 0.5, celsius(20), count(3)
+var boxed any = 4.0
+var list = []float64{1, 2.5}
+var pair = struct {
+	x float32
+	n int
+}{3, 3}
+
+//go:noinline
+func here() bool {
+	return one+half+float64(temp)+list[0] > float64(n) && boxed != nil && pair.n > 0
+}
+func main()      { println(here()) }
+"""
+
+
+@pytest.mark.parametrize("go_release", go.matrix())
+def test_a_float_is_a_float_without_a_fraction_too(go_release: str, tmp_path: Path) -> None:
+    (tmp_path / "main.go").write_text(_FLOATS)
+    binary = go.build(tmp_path / "main.go", go=go_release)
+    with goprobe.launch(str(binary), stdout=2) as program:
+        next(program.run(["main.here"]))
+        told = {n: program[f"main.{n}"].py for n in ("one", "half", "temp", "n", "boxed")}
+        assert {name: type(value) for name, value in told.items()} == {
+            "one": float,
+            "half": float,
+            "temp": float,
+            "n": int,
+            "boxed": float,
+        }
+        assert [type(each) for each in program["main.list"].py] == [float, float]
+        pair = program["main.pair"].py
+        assert (type(pair["x"]), type(pair["n"])) == (float, int)
+        assert program["main.temp"] / 8 == 2.5

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from goprobe.api.script.driver import Driver
+from goprobe.api.script.gonumbers import FLOATS
 from goprobe.api.script.typerules import kind_by_name
 from goprobe.errors import GoprobeError, UsageError
 from goprobe.model.value import Element, Value as ValueText, Variable
@@ -249,6 +250,14 @@ class Known:
             return True
         about = str(data.type) if data and data.type is not UNSET else ""
         return about.startswith(("hash<", "map<"))
+
+    def _number(self, told: str) -> bool | int | float | complex | None:
+        """What a text is as a number or truth value: of a float type a float, also where it has no
+        fraction, with which it is not printed."""
+        scalar = scalar_of(told)
+        if isinstance(scalar, bool) or not isinstance(scalar, int):
+            return scalar
+        return float(scalar) if kind_named(self, self._own_type) in FLOATS else scalar
 
     def _is_single(self) -> bool:
         """Whether it has no parts: a number, a truth value."""

@@ -6,6 +6,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -74,12 +75,12 @@ class LiveDriver:
         self._reason = ""
         self._registers: Mapping[str, int] | None = None
         assert self._session.memory is not None
+        self._kind = cache(lambda name: typedreads.kind(self._at(), name))
         self._quick = QuickReads(self._session.pid, self._session.memory)
         self._walk = typedreads.MapWalk()
         self._wished = Wished(self._session, self._quick)
         self._lines = SourceLines(self._session.program, self._session.bias)
         self._judge = Judge(self._session, self._lines)
-        self._watches = self._judge.watches
         self._partly: set[int] = set()
         self._heap: StandingHeap | None = None
         self._finished: Function | None = None
@@ -126,13 +127,13 @@ class LiveDriver:
         if self._event is not None and self._event.kind == "breakpoint" and self._wished.wishes:
             self._learn(self._event.pc)
         self._leave()
-        if not self._watches.active:
+        if not self._judge.watches.active:
             self._session.follow(self._wished.tests())
         while True:
             event = self._session.advance()
             if event.over:
                 return _ended(event)
-            if self._watches.active:
+            if self._judge.watches.active:
                 event, self._view = self._judge.judged(event, self._session.view_of(event))
                 if event.kind == "step":
                     if second := self._second():
@@ -192,7 +193,7 @@ class LiveDriver:
 
     def begin_calls(self, request: CallsRequest) -> str:
         self._require_same()
-        if self._watches.active:
+        if self._judge.watches.active:
             raise UsageError("calls cannot be told while something is watched: cancel its watch")
         self._calls = LentProgram(self._session, request)
         self._leave()
@@ -224,7 +225,7 @@ class LiveDriver:
         if notice and not where:
             reason = notice.reason
         self._reason = reason
-        before, self._partly = self._partly, self._watches.uncovered
+        before, self._partly = self._partly, self._judge.watches.uncovered
         if self._partly - before:  # a header has come to lead to more
             warnings.warn(f"{reason}: from here on, {_COMPARED}", StopWarning, stacklevel=4)
         return Moment(
@@ -234,21 +235,21 @@ class LiveDriver:
             wrapper=bool(where) and self._lines.is_wrapper(event.pc),
             watch=notice.number if notice else 0,
             watched=notice.news if notice else WatchNews.WRITE,
-            watches={n: Address(at) for n, at in self._watches.addresses.items()},
+            watches={n: Address(at) for n, at in self._judge.watches.addresses.items()},
         )
 
     def watch(self, address: int, size: int, element: int = 0, of: str = "") -> tuple[int, ...]:
         view = self._at()
         headers = typedreads.headers(view, of, size)
-        return (self._watches.add(view, address, size, element, headers),)
+        return (self._judge.watches.add(view, address, size, element, headers),)
 
     def watch_limits(self, numbers: tuple[int, ...]) -> tuple[str, ...]:
-        self._partly |= self._watches.uncovered
+        self._partly |= self._judge.watches.uncovered
         return tuple(_COMPARED for number in numbers if number in self._partly)
 
     def unwatch(self, number: int) -> None:
         self._require_owner()
-        self._watches.remove(number)
+        self._judge.watches.remove(number)
 
     # Questions
 
@@ -344,7 +345,7 @@ class LiveDriver:
         return typedreads.extent(self._at(), type_name)
 
     def kind(self, type_name: str) -> str:
-        return typedreads.kind(self._at(), type_name)
+        return self._kind(type_name)
 
     def global_variable(self, name: str) -> Element:
         return typedreads.global_variable(self._at(), name)
@@ -378,8 +379,8 @@ class LiveDriver:
             if thread is None or thread.tid not in view.world.threads:
                 return ()
             view = self._session.view(thread.tid)
-        same = view.goroutine is not None and view.goroutine.address == g.address
-        return held_words(view) if same else ()
+        on = view.goroutine
+        return held_words(view) if on is not None and on.address == g.address else ()
 
     def writer(self) -> CallFrame | None:
         view = self._at()
@@ -395,6 +396,5 @@ class LiveDriver:
 
 
 def _ended(event: StopEvent) -> Moment:
-    if event.kind == "signalled":
-        return Moment(exit=Exit(signal=event.signal))
-    return Moment(exit=Exit(code=event.exit_code))
+    signalled = event.kind == "signalled"
+    return Moment(exit=Exit(signal=event.signal) if signalled else Exit(code=event.exit_code))

@@ -62,10 +62,7 @@ class Scalar(Known):
         told = self._told()
         if self._is_string():
             return self._ordered()
-        # 5.0 prints as 5, and is no integer for that: half of it is 2.5.
-        if self.type in ("float32", "float64"):
-            return float(told)
-        return scalar_of(told) if self._length() is None and not self._known("data") else None
+        return self._number(told) if self._length() is None and not self._known("data") else None
 
     def __add__(self, other: object) -> Any:
         return self._computed(operator.add, other, swapped=False)

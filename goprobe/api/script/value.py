@@ -71,7 +71,7 @@ class Value(Scalar):
                 return raw
         if text == "{}":
             return {}
-        scalar = scalar_of(text) if self._length() is None else None
+        scalar = self._number(text) if self._length() is None else None
         if scalar is not None and not (self.data and not isinstance(scalar, float | complex)):
             return scalar
         if self._is_map():
