@@ -19,6 +19,7 @@ from goprobe.analysis.escape.judgement import PromisedCode, code_at, no_allocati
 from goprobe.analysis.escape.promisedplaces import standing_in
 from goprobe.analysis.escape.verdict import NOT_IN_BINARY
 from goprobe.api.several import several
+from goprobe.api.streams import Stream, descriptor
 from goprobe.binary.pcln.format import plain_name
 from goprobe.errors import UsageError
 from goprobe.model.escape import EscapeReport, FunctionCode, Site, SourceLine, Verdict
@@ -41,8 +42,8 @@ def escape(
     go: str = "",
     flags: Sequence[str] = (),
     timeout: float | None = None,
-    stdout: int = 1,
-    stderr: int = 2,
+    stdout: Stream = 1,
+    stderr: Stream = 2,
     cwd: str | Path | None = None,
 ) -> EscapeReport:
     """What the compiler predicts of the packages' memory, held against a run of them.
@@ -53,7 +54,8 @@ def escape(
     number of hits between sweeps for pointers into stacks (0: one at the end), `timeout` is in
     seconds. With `repeat` it is run so often, and each site tells the fewest and the most objects
     of a run. `promises` are such as "pkg.(*T).Method noalloc deep". `go` is a go command, or a
-    release such as "1.27". `stdout` and `stderr` are descriptors for the program's own output.
+    release such as "1.27". `stdout` and `stderr` are descriptors, or open files,
+    for the program's own output.
 
     Raises UsageError, BuildError, NoGoError, NotPermittedError.
     """
@@ -74,8 +76,8 @@ def escape(
             go=go,
             flags=several(flags, "flags"),
             timeout=timeout,
-            stdout=stdout,
-            stderr=stderr,
+            stdout=descriptor(stdout, "stdout"),
+            stderr=descriptor(stderr, "stderr"),
             cwd=Path(cwd) if cwd else Path.cwd(),
         )
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from goprobe.analysis.waits.waits import leaked
+from goprobe.api.process import Process
 from goprobe.counts import noun
 from goprobe.model.attached import GoroutineGroup, GoroutinesReport
 from goprobe.target.live import open_target
@@ -15,13 +16,15 @@ from goprobe.target.live import open_target
 _SHOWN = 10
 
 
-def assert_no_leaks(pid: int, *, assume_go: str = "") -> GoroutinesReport:
+def assert_no_leaks(pid: int | Process, *, assume_go: str = "") -> GoroutinesReport:
     """Raises AssertionError where goroutines of the process can never run again; else returns the
-    report, which has those of which that cannot be told.
+    report, which has those of which that cannot be told. It is named by its pid, or as `attach` and
+    `start` give it.
 
     Raises what `attach` raises, and what `goprobe goroutines --leaked` ends with.
     """
-    report = leaked(open_target(pid, assume_go=assume_go))
+    own = pid.pid if isinstance(pid, Process) else pid
+    report = leaked(open_target(own, assume_go=assume_go))
     if report.leaks is not UNSET and report.leaks.leaked:
         groups = [group for group in report.groups if group.leaked]
         told = [_told(group) for group in groups[:_SHOWN]]

@@ -14,25 +14,24 @@ from goprobe.api.script.program import Program
 from goprobe.api.script.recording import Recorder
 from goprobe.api.script.replaying import Replayer
 from goprobe.api.several import several
+from goprobe.api.streams import Stream, descriptor
 from goprobe.errors import UsageError
 from goprobe.files import write_all
 
 
 @contextmanager
-def _readable(stdin: bytes | int) -> Iterator[int]:
+def _readable(stdin: bytes | Stream) -> Iterator[int]:
     """A descriptor for the program to read from."""
-    if isinstance(stdin, int):
-        yield stdin
-        return
     if not isinstance(stdin, bytes | bytearray | memoryview):
-        raise UsageError(f"stdin is bytes or a descriptor, not {type(stdin).__name__}")
-    descriptor = os.memfd_create("goprobe-stdin")
+        yield descriptor(stdin, "stdin (where it is not bytes)")
+        return
+    made = os.memfd_create("goprobe-stdin")
     try:
-        write_all(descriptor, stdin)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        yield descriptor
+        write_all(made, stdin)
+        os.lseek(made, 0, os.SEEK_SET)
+        yield made
     finally:
-        os.close(descriptor)
+        os.close(made)
 
 
 def launch(
@@ -44,8 +43,8 @@ def launch(
     gdb: str = "",
     timeout: float | None = 60.0,
     record: str | Path | None = None,
-    stdout: int = 1,
-    stdin: bytes | int = 0,
+    stdout: Stream = 1,
+    stdin: bytes | Stream = 0,
     env: Mapping[str, str] | None = None,
     cwd: str | Path | None = None,
     flags: Sequence[str] = (),
@@ -54,15 +53,16 @@ def launch(
     """Build a Go program and hold it before its first instruction.
 
     `target` is a .go file, a package or a binary, `flags` are for `go build`. The program gets
-    `env` besides our environment, begins in the directory `cwd`, and reads `stdin` (the bytes
-    themselves, or a descriptor). `timeout` in seconds bounds how long it runs in all, None does
-    not; `record` names a file to record the session in.
+    `env` besides our environment, begins in the directory `cwd`, reads `stdin` (the bytes
+    themselves, a descriptor or an open file) and writes to `stdout` (one of the last two).
+    `timeout` in seconds bounds how long it runs in all, None does not; `record` names a file to
+    record the session in.
 
     Raises UsageError, BuildError, NoGoError, NoGdbError, NotPermittedError.
     """
     if cwd is not None and not Path(cwd).is_dir():
         raise UsageError(f"there is no directory {cwd}")
-    with _readable(stdin) as descriptor:
+    with _readable(stdin) as readable:
         driver: Driver = LiveDriver(
             Launch(
                 target=str(target),
@@ -71,8 +71,8 @@ def launch(
                 go=go,
                 gdb=gdb,
                 timeout=timeout,
-                stdout=stdout,
-                stdin=descriptor,
+                stdout=descriptor(stdout, "stdout"),
+                stdin=readable,
                 flags=several(flags, "flags"),
                 env=None if env is None else {**os.environ, **env},
                 cwd=None if cwd is None else str(cwd),
