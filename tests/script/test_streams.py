@@ -34,10 +34,13 @@ def echo(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_open_files_are_streams(echo: str, tmp_path: Path) -> None:
     told, asked = tmp_path / "out", tmp_path / "in"
     asked.write_text("said")
-    with told.open("w") as out, asked.open() as given:
-        with goprobe.launch(echo, stdout=out, stdin=given) as program:
-            for _ in program.run():
-                pass
+    with (
+        told.open("w") as out,
+        asked.open() as given,
+        goprobe.launch(echo, stdout=out, stdin=given) as program,
+    ):
+        for _ in program.run():
+            pass
     assert told.read_text() == "said"
 
 
