@@ -227,6 +227,8 @@ class Origins:
     def _filled_by(self, ins: Instruction) -> int | None:
         place, own = self.flow.taken(ins), self._addressed
         indexed = ins.memory_base == Register.RSP and ins.memory_index != Register.NONE
+        if not indexed and signed(ins.memory_displacement) < 0:
+            return None  # no frame: it looks for the stack's end (cmd/internal/obj/x86/obj6.go)
         if indexed and (ins.mnemonic == Mnemonic.LEA or ins.op0_kind == OpKind.MEMORY):
             place = self.flow.offset(ins, ins.memory_displacement)
         if place is None or place < own.first or own.object_at(place):

@@ -80,9 +80,13 @@ EXCHANGED = {
     "sync/atomic.StorePointer": 1,
     "sync/atomic.SwapPointer": 1,
     "sync/atomic.CompareAndSwapPointer": 2,
+    "internal/runtime/atomic.storePointer": 1,
+    "internal/runtime/atomic.casPointer": 2,
+    "runtime.atomicwb": 1,
 }
 """What stores a pointer where its first argument leads: the number of the one that is stored
-(src/sync/atomic/doc.go, src/runtime/atomic_pointer.go, Go 1.21 to 1.27)."""
+(src/sync/atomic/doc.go, src/runtime/atomic_pointer.go, src/internal/runtime/atomic/types.go, Go
+1.21 to 1.27). A write barrier is followed by the store."""
 
 RESULTS: dict[str, tuple[Word, ...]] = {
     "runtime.newobject": (Word(0, Form.POINTER, 0),),

@@ -31,6 +31,8 @@ from goprobe.runtime.types.shape import (
 _TIMERS = frozenset({"time.Timer", "time.Ticker"})
 _ONE_WAY = re.compile(r"^(<-chan|chan<-) ")
 _ENTRY_OVERFLOW, _ENTRY_KEY = 8, 16  # internal/sync.entry: node, overflow, key, value
+_OF_THE_RUNTIME = re.compile(r"(?:runtime/internal|internal/runtime)/atomic\.Pointer\[(.*)\]")
+"""types.go there, Go 1.21 to 1.27: `u UnsafePointer` is the only field."""
 
 
 class DebugShapes:
@@ -163,7 +165,7 @@ class DebugShapes:
             at = base + member.offset
             behind = BEHIND.get((go_type.name, member.name))
             member_type = types.at(member.type)
-            if pointee is not None and member.name == "v" and at % WORD == 0:
+            if pointee is not None and member.name in ("v", "u") and at % WORD == 0:
                 slots[at // WORD] = pointee
             elif go_type.name.startswith(WEAK_POINTER) and member.name == "u":
                 slots[at // WORD] = self._numbers.weak_handle
@@ -187,7 +189,12 @@ class DebugShapes:
                 self.flatten(member_type, at, slots, depth + 1)
 
     def _atomic_pointee(self, go_type: GoType, types: TypeReader) -> tuple[Rule, int] | None:
-        """What atomic.Pointer[T] points at: its field `_ [0]*T` tells."""
+        """What atomic.Pointer[T] points at: its field `_ [0]*T` tells, of the runtime's own its
+        name."""
+        own = _OF_THE_RUNTIME.fullmatch(go_type.name)
+        if own is not None:
+            pointee = self._named_type(own[1])
+            return (Rule.ONE, self.of_type(pointee)) if pointee else None
         if not go_type.name.startswith(ATOMIC_POINTER):
             return None
         for member in go_type.members:
