@@ -28,6 +28,11 @@ type (
 		n    int
 		more [2]*int
 	}
+	held struct {
+		next *held
+		n    int
+		more [2]*int
+	}
 	odd struct {
 		next *even
 		n    int
@@ -59,6 +64,8 @@ var (
 	words trie
 	spare trie
 	names = &trie{}
+	late  *held
+	later *held
 	raws  struct{ p, q unsafe.Pointer }
 )
 
@@ -141,7 +148,36 @@ func add(word string) {
 	t.word = word
 }
 
+// A frame so large that its function asks for the stack's end by an address below.
+//
+//go:noinline
+func fillLate() {
+	p := &held{n: one(1)}
+	q := &held{n: one(2)}
+	text := fmt.Sprint(one(1), "a", one(2), "b", one(3), "c", one(4), "d", one(5), "e", one(6), "f")
+	p.n += len(text)
+	later = q
+	late = p
+	tell(unsafe.Pointer(late), "main.held")
+	tell(unsafe.Pointer(later), "main.held")
+}
+
 // What follows is not what its holder was at first.
+
+//go:noinline
+func ofLargeWritten(c chan int, at int) {
+	var room [64]int
+	var some [4]any
+	some[1] = &odd{n: room[one(7)]}
+	some[one(at)] = told(&even{n: one(1)})
+	for i := range room {
+		room[i] = one(i)
+	}
+	x := some[1]
+	<-c
+	sink = x
+	total += room[one(3)]
+}
 
 //go:noinline
 func ofTurns(c chan int) {
@@ -183,6 +219,8 @@ func main() {
 	go ofGrown(never)
 	go ofWalked(never)
 	go ofTurns(never)
+	fillLate()
+	go ofLargeWritten(never, 1)
 	for _, word := range []string{"tree", "trie", "longer words"} {
 		words.put(word + "x")
 		names.put(word)

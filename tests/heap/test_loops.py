@@ -19,5 +19,5 @@ def test_what_loops_carry(go: str, flags: tuple[str, ...]) -> None:
     untold = {what for what, name in told if not name}
     assert untold <= {"main.other", "main.even", "main.trie"} or "-gcflags=all=-N -l" in flags
     if "-ldflags=-s -w" in flags and "-gcflags=all=-N -l" not in flags:
-        # The others are those that two variables share the code for, and two of the traps'.
+        # All but those that two variables share the code for, and two of the traps'.
         assert len([what for what, name in told if name == "main.trie"]) == 39
