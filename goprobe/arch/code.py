@@ -34,6 +34,7 @@ from goprobe.arch.amd64.origins import (
     LoadedElement as LoadedElement,
     LoadedWord as LoadedWord,
     Number as Number,
+    ObjectUses as ObjectUses,
     Origin as Origin,
     Origins as Origins,
     Returned as Returned,

@@ -199,6 +199,10 @@ class CodeFlow:
     def _starts(self) -> list[int]:
         return sorted(self.instructions)
 
+    def leaving(self, ins: Instruction) -> tuple[int, ...]:
+        """Where control may go from an instruction within the function, as the code goes on."""
+        return successors(ins, self._returns)
+
     def after(self, pc: int) -> int:
         """Where the code goes on behind the instruction at a pc, 0 where none is."""
         ins = self.instructions.get(pc)

@@ -19,7 +19,8 @@ from iced_x86 import (
 )
 
 from goprobe.arch.amd64.bounds import Bounds
-from goprobe.arch.amd64.codeflow import ENTRY, CodeFlow, FrameSlot, full_name
+from goprobe.arch.amd64.codeflow import ENTRY, CodeFlow, FrameSlot, full_name, is_zero
+from goprobe.arch.amd64.frameobjects import ObjectUse, uses_of
 from goprobe.arch.amd64.operands import immediate
 from goprobe.arch.amd64.reaching import LOST, Definition, Definitions, Holder
 from goprobe.arch.amd64.registers import signed
@@ -116,6 +117,14 @@ class Addressed(msgspec.Struct, frozen=True):
 
     def object_at(self, place: int) -> tuple[int, int] | None:
         return next(((low, high) for low, high in self.objects if low <= place < high), None)
+
+
+class ObjectUses(msgspec.Struct, frozen=True, array_like=True):
+    """The variable in [low, high) of a frame, from its CFA, and all calls that get its address."""
+
+    low: int
+    high: int
+    uses: tuple[ObjectUse, ...]
 
 
 class Origins:
@@ -244,6 +253,21 @@ class Origins:
         direct = ins.flow_control == FlowControl.CALL
         return Call(at, ins.near_branch_target if direct else 0)
 
+    def object_at(self, place: int) -> ObjectUses | None:
+        """The variable that a place of the frame, from its CFA, is in, and who gets its address;
+        None where that is not known, or several variables are there."""
+        own = self._addressed.objects
+        homes = [home for home in own if home[0] <= place < home[1]]
+        if len(homes) != 1:
+            return None
+        (low, high), others = homes[0], tuple(home for home in own if home != homes[0])
+        if any(low < end and begin < high for begin, end in others):
+            return None
+        if not all(map(self._stores_nothing, self._slot_stores.get(place >> 3, ()))):
+            return None  # another variable, perhaps, that shares the place
+        uses = uses_of(self.flow, low, high, own)
+        return ObjectUses(low, high, uses) if uses is not None else None
+
     def at_place(self, place: int, pc: int) -> tuple[Origin, ...]:
         """As `of`, of the word at a place of the frame, from its CFA."""
         return self.of(FrameSlot(place, _WORD), pc)
@@ -306,6 +330,16 @@ class Origins:
             if plain and next(iter(self.flow.stores(only)), None) == slot:
                 return full_name(only.op1_register), only.ip
         return slot, load.ip
+
+    def _stores_nothing(self, pc: int) -> bool:
+        """Whether what an instruction stores leads to no object: nil, or to the frame itself."""
+        ins = self.flow.instructions[pc]
+        if is_zero(ins):
+            return True
+        if ins.mnemonic != Mnemonic.MOV or ins.op1_kind != OpKind.REGISTER:
+            return False
+        origins = self.of(full_name(ins.op1_register), pc)
+        return all(isinstance(origin, Framed | Number) for origin in origins)
 
     @cached_property
     def _slot_stores(self) -> dict[int, list[int]]:

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from goprobe.arch.code import Call, ElementStore, HandedOn, Origin, Store, Untold
+from goprobe.arch.code import Call, ElementStore, HandedOn, ObjectUses, Origin, Store, Untold
 from goprobe.binary.cache import Source, load, room_of_folders, store
 
 _CODE = ("arch/amd64", "binary/pcln", "runtime/codetypes", "runtime/image")
@@ -36,6 +36,7 @@ class Code(Protocol):
     @property
     def leaves(self) -> bool: ...
     def call_at(self, pc: int) -> Call | None: ...
+    def object_at(self, place: int) -> ObjectUses | None: ...
     def at_place(self, place: int, pc: int) -> tuple[Origin, ...]: ...
     def of(self, holder: str, pc: int) -> tuple[Origin, ...]: ...
     def store_at(self, pc: int) -> Store | None: ...
@@ -53,6 +54,9 @@ class Unread:
     def call_at(self, pc: int) -> Call | None:
         return None
 
+    def object_at(self, place: int) -> ObjectUses | None:
+        return None
+
     def at_place(self, place: int, pc: int) -> tuple[Origin, ...]:
         return (Untold(),)
 
@@ -65,10 +69,12 @@ class Unread:
 
 class _Answers(msgspec.Struct):
     """Of one function: by register and pc where values came from, by place of the frame and pc the
-    same; by pc what is stored, and what is called; the rest None where nobody has asked."""
+    same; by place which variable it is part of; by pc what is stored, and what is called; the rest
+    None where nobody has asked."""
 
     origins: dict[str, dict[int, tuple[Origin, ...]]] = msgspec.field(default_factory=dict)
     places: dict[int, dict[int, tuple[Origin, ...]]] = msgspec.field(default_factory=dict)
+    objects: dict[int, ObjectUses | None] = msgspec.field(default_factory=dict)
     called: dict[int, Call | None] = msgspec.field(default_factory=dict)
     stored: dict[int, Store | None] = msgspec.field(default_factory=dict)
     stores: tuple[Store, ...] | None = None
@@ -150,6 +156,12 @@ class KeptCode:
         if pc not in known:
             known[pc] = self._learnt(self._code.at_place(place, pc))
         return known[pc]
+
+    def object_at(self, place: int) -> ObjectUses | None:
+        known = self._answers.objects
+        if place not in known:
+            known[place] = self._learnt(self._code.object_at(place))
+        return known[place]
 
     def call_at(self, pc: int) -> Call | None:
         known = self._answers.called

@@ -27,8 +27,10 @@ from goprobe.errors import UnreadableError
 from goprobe.process.memory.memory import u64
 from goprobe.runtime.codetypes.addresses import Addresses, Way
 from goprobe.runtime.codetypes.dictionaries import Dictionaries
+from goprobe.runtime.codetypes.frameparts import part_of_variable
 from goprobe.runtime.codetypes.functions import Functions
 from goprobe.runtime.codetypes.helpers import EXCHANGED, PARAMETERS, Form, Word, results
+from goprobe.runtime.codetypes.keptcode import Code
 from goprobe.runtime.codetypes.receivers import Receivers
 from goprobe.runtime.types.shape import WORD, Meaning, Rule
 from goprobe.runtime.types.shapes import Shapes
@@ -105,7 +107,15 @@ class Meanings:
         if function is None or code is None:
             return None
         origins = code.at_place(place, pc)
-        return self.agreed(self._meant(function.entry, o, 0, way) for o in origins)
+        told = self.agreed(self._meant(function.entry, o, 0, way) for o in origins)
+        return self._in_variable(function.entry, code, place) if told is None else told
+
+    def _in_variable(self, entry: int, code: Code, place: int) -> Meaning | None:
+        def taken(pc: int, target: int, register: str) -> Meaning | None:
+            return dict(self.parameters(entry, pc, target)).get(register)
+
+        at = code.object_at(place)
+        return part_of_variable(self._shapes, at, place, taken, self.agreed) if at else None
 
     def agreed(self, meanings: Iterable[Meaning | None]) -> Meaning | None:
         """What all of them mean that lead to objects; None where one is not known, or two

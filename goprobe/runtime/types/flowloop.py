@@ -14,7 +14,7 @@ UNREAD, READY, GENERIC = 0, 1, 2
 # Rules as shape.Rule has them: numba compiles no enumerations.
 _NOTHING, _ONE, _ARRAY, _ANY, _EFACE, _IFACE, _FUNC = 0, 1, 2, 3, 4, 5, 6
 _DIRECTORY, _TRIE, _SLICE, _TEXT, _CHAN, _REFLECTED = 7, 8, 9, 10, 11, 12
-_NO_OFFSET = (1 << 32) - 1  # as analysis/heap/nodes.py has it
+NO_OFFSET = (1 << 32) - 1  # as analysis/heap/nodes.py has it
 _TINY = 16  # maxTinySize, runtime/malloc.go, Go 1.21 to 1.27
 INDIRECT = 1 << 7  # flagIndir, src/reflect/value.go, Go 1.21 to 1.27
 LEADS, IS = 2, 4
@@ -123,7 +123,7 @@ def flow(
                 full = True
                 break
             to, word = target[edge], offset[edge]
-            if to >= n or word == _NO_OFFSET or word < words_before:
+            if to >= n or word == NO_OFFSET or word < words_before:
                 continue
             at = word - words_before
             if at >= last:

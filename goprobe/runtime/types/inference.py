@@ -20,6 +20,7 @@ from goprobe.runtime.heap.grouping import different, groups, numbers
 from goprobe.runtime.heap.objects import Ids, parts_of
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.types.carried import carried
+from goprobe.runtime.types.directories import led_to
 from goprobe.runtime.types.doubts import Doubts
 from goprobe.runtime.types.flow import HELD_NOWHERE, Stream
 from goprobe.runtime.types.heapview import HeapView
@@ -385,11 +386,10 @@ class Typist:
             self._stream.know(~element, Rule.ANY, shape)
 
     def _directories(self, table: int, edges: Ints, source: Ints) -> None:
-        """maps.Map.dirPtr: tables, or where dirLen (the word behind) is 0 the only group."""
         directory, groups = self._shapes.group_of_table(table)
-        length = self._view.word_before(edges, source, 1)
-        self._point(Rule.ARRAY, directory, edges[length != 0])
-        self._point(Rule.ONE, groups, edges[length == 0])
+        of_tables, of_group = led_to(self._view, self._shapes[groups], edges, source)
+        self._point(Rule.ARRAY, directory, edges[of_tables])
+        self._point(Rule.ONE, groups, edges[of_group])
 
     def _trie(self, node: int, edges: Ints) -> None:
         """internal/sync.node: its only field, isEntry, tells entries from inner nodes."""
