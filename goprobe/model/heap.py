@@ -156,7 +156,8 @@ class TreeNode(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Referrer(msgspec.Struct, frozen=True, rename={"source": "from"}):
-    """Who points at the object asked for; `field` says where in it the pointer is."""
+    """Who points at the object asked for; `field` says where in it the pointer is: of the array
+    behind slices the array's own index."""
 
     source: Location
     field: str
@@ -270,7 +271,9 @@ class HeapReport(Report, frozen=True, kw_only=True):
     """`snapshot` says how the target was read: stopped throughout, or from a forked copy.
 
     Parts that were not asked for are left out, or empty (types, paths, dangling). `path_texts` are
-    the paths as Go would write them. Of `paths` of more than 200 steps the middle is left out:
+    the paths as Go would write them; of what no expression of Go's selects they end in where it is,
+    and so does `outside` in the detail of that step: "beyond the length of main.queue, 3", "before
+    main.tail's first element". Of `paths` of more than 200 steps the middle is left out:
     `steps_left_out` in the detail of the step behind it says how many. `path_allocation` says where
     the object at the paths' end was allocated. `leaks` are the goroutines that can never run again,
     and what they alone keep: with --leaked and --retained. `sites` are those of the runtime's own

@@ -156,7 +156,7 @@ class ObjectTypes:
     def view(self, graph: Graph, groups: Sequence[RootGroup]) -> HeapView:
         """The objects and roots as words to look at."""
         objects = self._heap.objects
-        shapes = np.array([self._root_shape(g) for g in groups], np.int32)
+        shapes = np.array([self.root_shape(g) for g in groups], np.int32)
         before = np.array([g.before for g in groups], np.uint64)
 
         def root_word(group: int, index: int) -> int:
@@ -286,7 +286,8 @@ class ObjectTypes:
         into = (objects.base[nodes] - objects.spans.base[rows]).astype(np.int64)
         return self._heap.maps.masks(contents, rows, into // objects.spans.elemsize[rows])
 
-    def _root_shape(self, group: RootGroup) -> int:
+    def root_shape(self, group: RootGroup) -> int:
+        """What a root's words are, 0 where that is not known."""
         if group.type:
             return self.shapes.of_type(group.type)
         if group.code:

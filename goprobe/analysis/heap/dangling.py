@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.names import Names, selected
+from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.nodes import RootStray
+from goprobe.analysis.heap.steps import selected
 from goprobe.analysis.locate.locator import Locator
 from goprobe.model.heap import DanglingEdge
 from goprobe.runtime.heap.objects import FREE_SLOT, FREE_SPAN, MANUAL_SPAN

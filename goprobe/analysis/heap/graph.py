@@ -28,7 +28,7 @@ from goprobe.runtime.heap.objects import Ids, Objects, Resolver, number_objects
 from goprobe.runtime.heap.sizeclasses import TINY_BYTES
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.objecttypes import HeapObjects, ObjectTypes, TypePart
-from goprobe.runtime.roots.groups import RootKind, Roots
+from goprobe.runtime.roots.groups import RootGroup, RootKind, Roots
 from goprobe.runtime.roots.roots import every_root
 from goprobe.runtime.types.catalog import Catalog
 from goprobe.runtime.types.heapview import Graph, HeapView
@@ -284,6 +284,10 @@ class HeapGraph:
 
     def _inner(self, shape: Shape) -> Shape:
         return self.shapes[shape.part[0]] if shape.part[0] else shape
+
+    def root_shape(self, group: RootGroup) -> int:
+        """The number of the shape of a root's words, 0 where that is not known."""
+        return self._types.root_shape(group)
 
     def part_at(self, go_type: GoType, at: int) -> TypePart:
         """What lies at a byte offset of a type's values, by the debug information."""

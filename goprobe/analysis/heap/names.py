@@ -12,6 +12,8 @@ from goprobe.analysis.heap.globalnames import global_type, root_name, shown_root
 from goprobe.analysis.heap.globalusers import is_nameless
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.nodes import NO_OFFSET
+from goprobe.analysis.heap.steps import Steps, joined
+from goprobe.analysis.heap.windows import Selected, Windows
 from goprobe.analysis.locate.locator import Locator
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader, part_at
 from goprobe.errors import NotGoError, UnreadableError
@@ -19,12 +21,15 @@ from goprobe.model.address import Address
 from goprobe.model.location import Kind, Location
 from goprobe.process.memory.memory import u64
 from goprobe.runtime.roots.groups import RootGroup
+from goprobe.runtime.stacks.closures import captures_of
+from goprobe.runtime.types.debugshapes import TIMER, TIMERS
 from goprobe.runtime.types.shape import ARRAYS, MAP_ENTRIES, MAP_INSIDE, Shape
 from goprobe.runtime.values.decoded import Limits, inline_key
 from goprobe.runtime.values.gomap import MOST_KEY_BYTES, MapPlace, MapReader
 from goprobe.runtime.values.values import Decoder
 
 _FEW = 1 << 10
+_MOST_NOTES = 4  # of one path
 _OF_KEYS = Limits(string=48, text=64, elements=4, depth=2, nodes=50)
 
 
@@ -43,18 +48,27 @@ class Names:
         self._types = debug.types if debug.present else None
         self._fields: dict[tuple[int, int], tuple[GoType, str]] = {}
         self._shape_of = lru_cache(maxsize=_FEW)(self._shape_at)  # paths go through the same ones
+        self._captures = lru_cache(maxsize=_FEW)(
+            lambda code: captures_of(graph.world.program, code - graph.world.bias)
+        )
+        self._windows = Windows(graph)
+        self._window = lru_cache(maxsize=_FEW)(self._windows.of)
 
     # Nodes
 
-    def location(self, node: int, via: str = "", following: int = -1) -> Location:
-        """Where an object or root is, with its type; `via` is the field that led to it,
-        `following` the edge by which a path goes on."""
+    def location(
+        self, node: int, via: str = "", following: int = -1, outside: str = ""
+    ) -> Location:
+        """Where an object or root is, with its type; `via` is the field that led to it, `outside`
+        says where that is not within what led there, `following` is the edge by which a path goes
+        on."""
         nodes = self._graph.nodes
         place = nodes.place(node, following) if following >= 0 else 0
         if nodes.is_object(node):
             made = self._object_location(node, via)
         else:
             made = self._root_location(node, place)
+        made = replace(made, detail=made.detail | {"outside": outside}) if outside else made
         return replace(made, detail=made.detail | {"pointer_at": Address(place)}) if place else made
 
     def _object_location(self, node: int, via: str) -> Location:
@@ -117,9 +131,22 @@ class Names:
             inner = self._field_at(shape.go_type, at) if shape.go_type else ""
             return f"[{index}]{inner}"
         if shape.go_type is None:
-            return f"+{at:#x}"
-        field = self._field_at(shape.go_type, at % max(shape.size, 8))
+            return self._undescribed(source, shape, at) or f"+{at:#x}"
+        at %= max(shape.size, 8)
+        if at >= shape.go_type.size and shape.name in TIMERS:
+            return self._field_at(self._graph.world.program.debug.type_named(TIMER), at)
+        field = self._field_at(shape.go_type, at)
         return "" if shape.name.startswith("map[") else field
+
+    def _undescribed(self, source: int, shape: Shape, at: int) -> str:
+        """A part of what the debug information has no type of: of a closure what it captured."""
+        graph, number = self._graph, int(self._graph.typing.shape[source])
+        if not shape.name.startswith("closure "):
+            return "" if graph.typing.inner[source] else graph.shapes.field_at(number, at)
+        for capture in self._captures(u64(graph.world.memory, graph.address(source))):
+            if capture.offset <= at < capture.offset + capture.type.size:
+                return f".{capture.name}{self._field_at(capture.type, at - capture.offset)}"
+        return ""
 
     def _shape_at(self, node: int) -> tuple[Shape, int]:
         """Of an object, and how many bytes lie before its value."""
@@ -201,43 +228,35 @@ class Names:
     def path_text(self, way: Sequence[tuple[int, int]], last: str = "") -> str:
         """A path from a root on: (node, edge that led to it) each, the root's edge left out; `last`
         is the part of the last one that is meant."""
-        return joined(*self.steps(way), last)
+        return self.steps(way).text(last)
 
-    def steps(self, way: Sequence[tuple[int, int]]) -> tuple[str, list[str]]:
-        """The same in parts: what its root is called, and how each leads to the next one."""
+    def steps(self, way: Sequence[tuple[int, int]], root: str = "") -> Steps:
+        """The same in parts; `root` is what its root is called, where not as such are."""
         nodes = self._graph.nodes
-        text = ""
         steps: list[str] = []
-        for i, (node, _) in enumerate(way):
-            if not nodes.is_object(node):
-                text = root_name(nodes.group(node))
+        outside: list[str] = []
+        notes, called, subject = 0, root, root
+        for i, (node, by) in enumerate(way):
+            if not root and not nodes.is_object(node):
+                called, subject = root_name(nodes.group(node)), nodes.group(node).name
             if i + 1 < len(way):
-                steps.append(self.field(node, way[i + 1][1]))
-        return text, steps
+                step = self.step(node, by, way[i + 1][1])
+                told = step.outside if notes < _MOST_NOTES else ""
+                outside.append(told and told.format(joined(subject, steps)))
+                notes += bool(told)
+                steps.append(step.text)
+        return Steps(called, tuple(steps), tuple(outside))
 
-
-def joined(root: str, steps: Sequence[str], *more: str) -> str:
-    """A path as text, of its parts (see Names.steps)."""
-    return selected(root, _folded([*steps, *filter(None, more)]))
-
-
-def selected(name: str, part: str) -> str:
-    """A part of a root as Go selects it: those of what a pointer leads to ("*main.cache") by the
-    pointer's own name ("main.cache.head")."""
-    return (name.removeprefix("*") if part[:1] in (".", "[") else name) + part
-
-
-def _folded(steps: list[str]) -> str:
-    """Steps as one text; the same one many times over is counted."""
-    text = ""
-    i = 0
-    while i < len(steps):
-        times = 1
-        while i + times < len(steps) and steps[i + times] == steps[i]:
-            times += 1
-        text += steps[i] * times if times < 4 or not steps[i] else f"{steps[i]}…×{times}"
-        i += times
-    return text
+    def step(self, node: int, by: int, edge: int) -> Selected:
+        """How an edge out of a node is selected where one came there by the edge `by` (none: below
+        0): in a slice the index is the slice's own, not the array's."""
+        graph, told = self._graph, self.field(node, edge)
+        offset = int(graph.nodes.offset[edge])
+        if by < 0 or offset == NO_OFFSET or self._types is None or not graph.nodes.is_object(node):
+            return Selected(told)
+        window = self._window(by)
+        lead = int(graph.lead[graph.objects.span[node]])
+        return self._windows.selected(window, offset * 8 - lead, told) if window else Selected(told)
 
 
 def _with_article(told: str) -> str:

@@ -45,13 +45,13 @@ def paths(
             ways.append([*way, (node, edge)])
     ways.sort(key=len)
     chosen = ways[: max(most, 1)]
-    return tuple(_locations(names, way) for way in chosen), tuple(map(names.path_text, chosen))
+    told = [_told(names, way) for way in chosen]
+    return tuple(steps for steps, _ in told), tuple(text for _, text in told)
 
 
 def shortest(graph: HeapGraph, names: Names, node: int) -> tuple[tuple[Location, ...], str]:
     """The shortest path to a node, and its text; both empty where no root leads to it."""
-    way = _way(graph, node, UNREACHED)
-    return _locations(names, way), names.path_text(way)
+    return _told(names, _way(graph, node, UNREACHED))
 
 
 def _way(graph: HeapGraph, node: int, without: int) -> Way:
@@ -69,20 +69,21 @@ def _way(graph: HeapGraph, node: int, without: int) -> Way:
     return way[::-1]
 
 
-def _locations(names: Names, way: Way) -> tuple[Location, ...]:
-    """The steps of a way: each with the field that led to it, and where its pointer to the next
-    one lies. How many are left out is told by the one behind them."""
+def _told(names: Names, way: Way) -> tuple[tuple[Location, ...], str]:
+    """The steps of a way, each with the field that led to it, and where its pointer to the next
+    one lies; and its text. How many are left out is told by the one behind them."""
     half = _SHOWN_STEPS // 2
+    told = names.steps(way)
     steps = []
-    for i, (node, edge) in enumerate(way):
+    for i, (node, _) in enumerate(way):
         if half <= i < len(way) - half:
             continue
-        via = names.field(way[i - 1][0], edge) if i else ""
-        step = names.location(node, via, way[i + 1][1] if i + 1 < len(way) else -1)
+        via, outside = (told.steps[i - 1], told.outside[i - 1]) if i else ("", "")
+        step = names.location(node, via, way[i + 1][1] if i + 1 < len(way) else -1, outside)
         if i == len(way) - half and i > half:
             step = replace(step, detail=step.detail | {STEPS_LEFT_OUT: i - half})
         steps.append(step)
-    return tuple(steps)
+    return tuple(steps), told.text()
 
 
 def referrers(graph: HeapGraph, names: Names, node: int) -> tuple[Referrer, ...]:

@@ -14,9 +14,10 @@ import msgspec
 import numpy as np
 
 from goprobe.analysis.heap.graph import HeapGraph
-from goprobe.analysis.heap.names import Names, joined, selected
+from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.reach import START, UNREACHED, reach
 from goprobe.analysis.heap.stackedges import StackEdges
+from goprobe.analysis.heap.steps import selected
 from goprobe.model.attached import Holder
 from goprobe.process.memory.copies import Words
 from goprobe.runtime.goroutines.goroutines import Goroutine
@@ -121,11 +122,8 @@ class Holders:
         nodes = self._graph.nodes
         if not having.goroutine:
             return self._names.path_text(having.way, last)
-        steps = [
-            self._names.field(source, edge)
-            for (source, _), (_, edge) in zip(having.way, having.way[1:], strict=False)
-        ]
-        part = selected(having.group.name, "".join(steps) + last)
+        told = self._names.steps(having.way, having.group.name)
+        part = selected(having.group.name, "".join(told.steps) + last) + told.notes
         function = f"{having.group.function}: " if having.group.function else ""
         assert not nodes.is_object(having.way[0][0])
         return f"{function}{part} (goroutine {having.goroutine})"
@@ -153,8 +151,8 @@ class Holders:
         if node < 0 or (edge := self._via.data[node]) in (UNREACHED, START):
             return ""
         source = self._graph.nodes.source_of(edge)
-        root, steps = self._steps_to(source)
-        return joined(root, steps, self._names.field(source, edge), last)
+        step = self._names.step(source, int(self._via.data[source]), edge)
+        return self._steps_to(source).then(step).text(last)
 
     # What is worked out once
 

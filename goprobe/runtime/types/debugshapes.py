@@ -28,7 +28,7 @@ from goprobe.runtime.types.shape import (
     special,
 )
 
-_TIMERS = frozenset({"time.Timer", "time.Ticker"})
+TIMERS, TIMER = frozenset({"time.Timer", "time.Ticker"}), "runtime.timeTimer"
 _ONE_WAY = re.compile(r"^(<-chan|chan<-) ")
 _ENTRY_OVERFLOW, _ENTRY_KEY = 8, 16  # internal/sync.entry: node, overflow, key, value
 _OF_THE_RUNTIME = re.compile(r"(?:runtime/internal|internal/runtime)/atomic\.Pointer\[(.*)\]")
@@ -53,7 +53,7 @@ class DebugShapes:
 
     def of_type(self, go_type: GoType) -> int:
         """A value of a type of the debug information."""
-        made = self._timer(go_type) if go_type.name in _TIMERS else 0
+        made = self._timer(go_type) if go_type.name in TIMERS else 0
         return made or self._numbers.number(
             ("type", go_type.offset),
             lambda: self._from_type(go_type, go_type.name),
@@ -63,7 +63,7 @@ class DebugShapes:
     def _timer(self, go_type: GoType) -> int:
         """A time.Timer or time.Ticker is the beginning of a larger struct of the runtime's
         (newTimer, src/runtime/time.go, since Go 1.23), 0 where it is not."""
-        whole = self._named_type("runtime.timeTimer")
+        whole = self._named_type(TIMER)
         if whole is None:
             return 0
 
