@@ -39,7 +39,7 @@ from goprobe.runtime.values.readable import (
 )
 from goprobe.runtime.values.scalars import SIGNED, UNSIGNED, natural
 from goprobe.runtime.values.storage import Storage
-from goprobe.runtime.values.syncmap import ANY, SyncMapReader
+from goprobe.runtime.values.syncmap import ANY, MOST_COUNTED, SyncMapReader
 from goprobe.runtime.values.typedfields import fields
 
 _MOST_BYTES = 1 << 10  # of a text, a number
@@ -177,7 +177,7 @@ class Meanings:
         if name.startswith(_ATOMIC) and name.removeprefix(_ATOMIC) in _ATOMIC_NUMBERS:
             return str(parts.number("v"))
         if name == "sync.Map":
-            return self._sync_map(go_type, parts)
+            return self._sync_map(go_type, place)
         if name.startswith("weak.Pointer["):
             return self._weak(parts)
         known = _OF_STRUCTS.get(name)
@@ -266,29 +266,22 @@ class Meanings:
         led = u64(self._memory, parts.number("u"))
         return f"weakly {led:#x}" if led else "nil: what it led to is gone"
 
-    def _sync_map(self, go_type: GoType, parts: Parts) -> str:
+    def _sync_map(self, go_type: GoType, place: Storage) -> str:
         """A sync.Map's entries, as a map's."""
-        reader = SyncMapReader(self._memory, self._types)
-        if parts.has("dirty"):
-            read, dirty = parts.field("read", "v"), parts.field("dirty")
-            header = dirty.data.address if dirty.data is not UNSET else 0
-            places = reader.of_two(go_type, _address(read), int(header))
-        else:
-            root = _address(parts.field("m", "root", "v"))
-            trie = self._types.at(go_type.member("m").type)
-            places = reader.of_trie(trie, root) if root else iter(())
         held = self._types.named(ANY)
         if held is None:
             raise _UntoldError
-        entries = list[Element]()
-        total = 0
-        for key, value in places:
+        entries, total = list[Element](), 0
+        for key, value in SyncMapReader(self._memory, self._types).entries(go_type, place):
             total += 1
-            if total <= self._limits.map_scan:
+            if total <= self._limits.elements:
                 entries.append(as_entry(self._part(held, value), held, self._part(held, key)))
-        entries.sort(key=lambda entry: natural(entry.name))
-        shown = tuple(entries[: self._limits.elements])
-        return self._limits.mapped(held, shown, total, inline_meaning)
+            elif total > MOST_COUNTED:
+                break
+        shown = tuple(sorted(entries, key=lambda entry: natural(entry.name)))
+        told = self._limits.mapped(held, shown, min(total, MOST_COUNTED), inline_meaning)
+        least = total > MOST_COUNTED and told.endswith(" more]")
+        return f"{told[:-1]} at least]" if least else told
 
     def _once(self, parts: Parts) -> str:
         return "done" if parts.number("done") else "not done"
@@ -306,15 +299,6 @@ def of_number(types: ValueTypes, go_type: GoType, value: int) -> str:
     if go_type.name == "io/fs.FileMode":
         return file_mode(value)
     return types.constant(go_type, value)
-
-
-def _address(pointer: Element) -> int:
-    """Raises _UntoldError."""
-    if pointer.value.text == "nil":
-        return 0
-    if pointer.data is UNSET:
-        raise _UntoldError
-    return int(pointer.data.address)
 
 
 def _meant(part: Element) -> str:
