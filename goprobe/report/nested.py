@@ -16,6 +16,7 @@ _DEEPEST = 3
 _POINTERS = 8
 CHANNEL = re.compile(r"(<-)?chan\b")
 _PLAIN = ("time.", "sync.", "sync/")  # what is in such nobody looks for
+_BLANK = "_"  # a field of no name, which nothing can be put into
 _ATOMIC = ("sync/atomic.Pointer[", "sync/atomic.Value")
 
 Piece = str | tuple[str, str]
@@ -34,7 +35,7 @@ class Inside(msgspec.Struct, frozen=True):
 def lines(inside: Inside, most: int, depth: int = 0) -> Iterator[Line]:
     """A line for each part, and for what lies in it; of far too many the first."""
     shown = inside.parts[:most]
-    for whole in shown:
+    for whole in (part for part in shown if part.name != _BLANK):
         part = _bare(whole)
         inner = inside_of(part.value, part.data, part.elements)
         opened = depth < _DEEPEST and worth_it(inner) and not _says_all(part)

@@ -23,6 +23,11 @@ def write(page: Page, view: ObjectView) -> None:
     if not view.reachable:
         page.line(("no root leads to it: it waits to be collected", "yellow"), indent=_INDENT)
     inside = inside_of(view.value, view.data, view.elements)
+    stands_for = view.value is not UNSET and view.value.meaning is not UNSET
+    if stands_for:
+        page.paragraph(value_text(view.type, view.value), indent=_INDENT, hanging=_INDENT)
+    if stands_for and not page.options.verbose:
+        return
     if worth_it(inside):
         if header := _header(view):
             page.line((header, "dim"), indent=_INDENT)
