@@ -37,7 +37,8 @@ class StackWitness(msgspec.Struct, frozen=True):
     """An instruction that uses memory of its own frame: when it is about to run, that lies at
     the stack pointer plus `offset`. `taken`: its address is taken right there. `entry` is that of
     the machine function. `saved`: that memory may be a register's, put by. `moved`: the optimiser
-    may have put the instruction where the line is not reached, or as often."""
+    may have put the instruction where the line is not reached, or as often. `inlined` is the
+    function whose call the line inlines there, "" for its own code."""
 
     pc: int
     offset: int
@@ -45,6 +46,7 @@ class StackWitness(msgspec.Struct, frozen=True):
     entry: int = 0
     saved: bool = False
     moved: bool = False
+    inlined: str = ""
 
     @property
     def part(self) -> tuple[int, int]:

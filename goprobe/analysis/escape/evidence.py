@@ -30,19 +30,19 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of a site.
 
     `ran`: the program was run (else only the code speaks). `code`: the line has machine code;
-    `alive`: so has its function. `witnessed`: executions at which memory of the site's own was
-    seen in the frame, out of `executed`; `taken` is false where code only uses that part of the
-    frame; `saved`: which may all be registers', put by; `line_ran`: some code of its line (where it
-    has none, of its function) was seen to run; `line_shown` is false where the line may run
-    without its code. `in_part`: other memory of the line's frame was never used, and `sharing`
-    sites may be meant by what was; where the line itself uses none, that of the line
-    `below` was looked at. `elsewhere` are the places into which the function was inlined.
-    `dangling` are pointers into stacks that must not be. `temporary`: a string made of bytes, in
-    passing. `wrapper`: the closure of a go or defer statement. `foreign`: of a
-    package whose predictions were not asked for. `unseen` says why the run did
-    not show everything; `looked` is after how many executions nobody looks any more. `together`
-    are calls for other sites that made this one's memory as well. `boxed` are the parts of a map
-    that are too large to lie in it.
+    `alive`: so has its function. `witnessed`: executions at which memory of the site's own was seen
+    in the frame, out of `executed`, of which `least` are its own (-1: all); `taken` is false where
+    code only uses that part of the frame; `saved`: which may all be registers', put by; `line_ran`:
+    some code of its line (where it has none, of its function) was seen to run; `line_shown` is
+    false where the line may run without its code. `in_part`: other memory of the line's frame was
+    never used, and `sharing` sites may be meant by what was; where the line itself uses none, that
+    of the line `below` was looked at. `elsewhere` are the places into which the function was
+    inlined. `dangling` are pointers into stacks that must not be. `temporary`: a string made of
+    bytes, in passing. `wrapper`: the closure of a go or defer statement. `foreign`: of a package
+    whose predictions were not asked for. `unseen` says why the run did not show everything;
+    `looked` is after how many executions nobody looks any more. `together` are calls for other
+    sites that made this one's memory as well. `boxed` are the parts of a map that are too large to
+    lie in it.
     """
 
     prediction: Prediction
@@ -62,6 +62,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     witness: bool = False
     witnessed: int = 0
     executed: int = 0
+    least: int = -1
     taken: bool = True
     saved: bool = False
     in_part: bool = False

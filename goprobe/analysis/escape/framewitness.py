@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from goprobe.analysis.escape.codeplaces import LineFacts, StackWitness
+from goprobe.analysis.escape.predictions import inlined_by
+from goprobe.analysis.escape.score import same_function
+from goprobe.analysis.escape.siteplan import SitePlan
 
 _PARTS, _USES = 6, 3
 
@@ -32,3 +35,27 @@ def used_below(
             if fact.function == function and taken and not fact.inlined:
                 return line, taken[0]
     return None
+
+
+def share_out(plans: Sequence[SitePlan], others: Sequence[SitePlan]) -> None:
+    """Leaves to each site of a line that lives in the frame what may be its own, by what is inlined
+    where it stands, and tells for how many that may be meant, among them `others` that have calls
+    as well."""
+    callees = {id(plan): inlined_by(plan.predicted.messages) for plan in plans}
+    claimed = [callee for of_plan in callees.values() for callee in of_plan]
+    for plan in plans:
+        own, argument = callees[id(plan)], plan.predicted.expression == "... argument"
+        mine = [
+            w for w in plan.witnesses
+            if _is_of(w, own) or ((argument or not own) and not _is_of(w, claimed))
+        ]  # fmt: skip
+        plan.witnesses = mine or plan.witnesses
+    for plan in plans:
+        used = {w.pc for w in plan.witnesses}
+        plan.sharing = sum(
+            any(w.pc in used for w in other.witnesses) for other in (*plans, *others)
+        )
+
+
+def _is_of(witness: StackWitness, callees: Sequence[str]) -> bool:
+    return bool(witness.inlined) and any(same_function(witness.inlined, c) for c in callees)

@@ -16,7 +16,8 @@ from goprobe.analysis.escape.allocationcall import AllocationCall
 from goprobe.analysis.escape.calltypes import BY_ORDER, BoxesOf, CallTypes
 from goprobe.analysis.escape.codeplaces import LineFacts
 from goprobe.analysis.escape.expressions import CLOSURE
-from goprobe.analysis.escape.linecode import LineCode, literals_on, relevant
+from goprobe.analysis.escape.linecode import LineCode, relevant
+from goprobe.analysis.escape.literalcode import literals_on
 from goprobe.analysis.escape.predictions import Predicted, Predictions, inlined_by, is_formal
 from goprobe.analysis.escape.score import (
     HINT,

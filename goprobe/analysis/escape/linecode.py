@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from goprobe.analysis.escape.codeplaces import LineFacts, StaticKind
-from goprobe.analysis.escape.framewitness import used_below, uses_of_the_frame
+from goprobe.analysis.escape.framewitness import share_out, used_below, uses_of_the_frame
+from goprobe.analysis.escape.literalcode import literals_on, of_its_literal
 from goprobe.analysis.escape.predictions import inlined_by
 from goprobe.analysis.escape.score import (
     same_function,
@@ -28,12 +29,12 @@ class LineCode:
         on_line = self._facts.get(place, ())
         for plan in plans:
             facts = _of_its_function(plan, [f for f in on_line if relevant(f, plan)])
+            facts, plan.either = of_its_literal(plan, facts)
             self._add_statics(plan, facts, plans)
             self._add_witnesses(plan, facts, sites)
         _share_out(plans, on_line)
-        in_frame = [p for p in plans if p.in_frame and p.witness_line == place[1]]
-        for plan in in_frame:
-            plan.sharing = len(in_frame)
+        here = [p for p in plans if p.witnesses and p.witness_line == place[1]]
+        share_out([p for p in here if p.in_frame], [p for p in here if not p.in_frame])
         for plan in plans:
             alike = [p for p in plans if _alike(p, plan) and not p.told_apart]
             doubt = any(p.calls for p in alike) and not (plan.ambiguous or plan.told_apart)
@@ -104,12 +105,6 @@ def _of_its_function(plan: SitePlan, facts: Sequence[LineFacts]) -> list[LineFac
     if not nested:
         return list(facts)
     return [f for f in facts if f.wrapper or (f.function in nested) == plan.predicted.in_literal]
-
-
-def literals_on(facts: Iterable[LineFacts]) -> set[str]:
-    """The function literals of a line that has the code around them, too."""
-    names = {f.function for f in facts if not f.wrapper}
-    return {n for n in names if any(n.startswith(f"{outer}.func") for outer in names)}
 
 
 def _share_out(plans: Iterable[SitePlan], facts: Iterable[LineFacts]) -> None:

@@ -94,7 +94,8 @@ class CodeLines:
         for reference, frames in _with_frames(taken, runs):
             line = on_lines.get((frames[-1].file, frames[-1].line))
             if line is not None:
-                self._add(line, reference, objects)
+                inlined = frames[-2].function if len(frames) > 1 else ""
+                self._add(line, reference, objects, inlined)
         return on_lines
 
     @property
@@ -177,13 +178,15 @@ class CodeLines:
                 yield low, end, tuple(lines.inline_stack(function, low))
                 low = end
 
-    def _add(self, facts: LineFacts, reference: Reference, objects: _FrameObjects) -> None:
+    def _add(
+        self, facts: LineFacts, reference: Reference, objects: _FrameObjects, inlined: str
+    ) -> None:
         what = reference.what
         if isinstance(what, Constant):
             if reference.register:
                 facts.statics.append(self._kinds.of(what))
         elif reference.register or objects.holds(what.offset):
-            facts.stack.append(objects.witness(reference, what.offset, facts.entry))
+            facts.stack.append(objects.witness(reference, what.offset, facts.entry, inlined))
 
 
 class _FrameObjects:
@@ -204,7 +207,7 @@ class _FrameObjects:
         at = bisect_right(self._starts, offset) - 1
         return at >= 0 and offset - self._starts[at] < _OBJECT_LIMIT
 
-    def witness(self, reference: Reference, offset: int, entry: int) -> StackWitness:
+    def witness(self, reference: Reference, offset: int, entry: int, inlined: str) -> StackWitness:
         taken = bool(reference.register)
         return StackWitness(
             reference.pc,
@@ -213,6 +216,7 @@ class _FrameObjects:
             entry,
             saved=offset in self._code.saved,
             moved=not (taken or self._code.writes(reference.pc)),
+            inlined=inlined,
         )
 
 

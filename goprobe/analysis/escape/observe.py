@@ -146,11 +146,14 @@ def observe(
         for pc, call in calls.items()
     ]
     offsets = {w.pc: w.offset for plan in watch.plans for w in plan.witnesses}
-    # What runs in a function besides the first needs to be seen once only.
+    # What runs in a function besides the first needs to be seen once only, unless it may be
+    # another's.
     often = {
-        next(group).pc
+        w.pc
         for plan in watch.plans
         for _, group in groupby(plan.witnesses, lambda w: w.entry)
+        for n, w in enumerate(group)
+        if n == 0 or plan.sharing > 1
     }
     # Sorted: what is put into the program is kept, and is to be the same next time.
     watched = [pc for pc in sorted(watch.watched) if pc not in offsets]

@@ -43,10 +43,10 @@ class Predicted(msgspec.Struct):
     """What the compiler says of one thing. `file` is absolute where it is a file.
 
     `parameter`: it speaks of a parameter, which has no memory of its own. `global_`: the thing
-    belongs to a package variable's initial value. `in_literal`: it stands in a function literal
-    that begins on its line. `in_signature`: it is a parameter that was moved to the heap.
-    `function` is the compiler's name for the function, "" where it does not tell. `ends` is the
-    column where its expression ends, as far as the line shows it. `after` are lines
+    belongs to a package variable's initial value. `literal`: in which of the `literals` that begin
+    on its line it stands, from 1 on; 0 for none. `in_signature`: it is a parameter that was moved
+    to the heap. `function` is the compiler's name for the function, "" where it does not tell.
+    `ends` is the column where its expression ends, as far as the line shows it. `after` are lines
     below that cannot run unless this one did.
     """
 
@@ -61,12 +61,17 @@ class Predicted(msgspec.Struct):
     global_: bool = False
     zero_copy: bool = False
     moved: bool = False
-    in_literal: bool = False
+    literal: int = 0
+    literals: int = 0
     in_signature: bool = False
     ends: int = 0
     messages: list[str] = msgspec.field(default_factory=list)
     flow: tuple[str, ...] = ()
     after: tuple[int, ...] = ()
+
+    @property
+    def in_literal(self) -> bool:
+        return self.literal > 0
 
 
 def is_formal(predicted: Predicted) -> bool:
@@ -210,16 +215,16 @@ def _mark_literals(sites: Iterable[Predicted], sources: Sources) -> None:
     for site in sites:
         by_line.setdefault((site.file, site.line), []).append(site)
     for (file, line), on_line in by_line.items():
-        starts = [s.col for s in on_line if s.expression == "func literal"]
+        starts = sorted({s.col for s in on_line if s.expression == "func literal"})
         if starts and len(on_line) > 1:
             text = sources.line(file, line).encode()
             # Those of functions that were inlined are told where these are called.
             starts = [col for col in starts if text[col - 1 :].startswith(b"func")]
             ends = [_end_of_literal(text, col) for col in starts]
             for site in on_line:
-                site.in_literal = any(
-                    low < site.col < high for low, high in zip(starts, ends, strict=True)
-                )
+                around = [low < site.col < high for low, high in zip(starts, ends, strict=True)]
+                site.literals = len(starts)
+                site.literal = max((n for n, holds in enumerate(around, 1) if holds), default=0)
 
 
 def _mark_ends(sites: Sequence[Predicted], sources: Sources) -> None:

@@ -20,8 +20,9 @@ class SitePlan(msgspec.Struct, kw_only=True):
     the compiler makes of the call of a go or defer statement, of which it says nothing. `together`:
     calls of other sites that may have made this one's memory along with theirs. `witnesses` are
     instructions that use memory of the frame, the first of each machine function first; `sharing`
-    is how many sites of the line they may be for. `boxed` are the parts of a map that are too large
-    to lie in it. `told_apart`: its box is, by its type, no other site's of the line.
+    is how many sites of the line they may be for, and `either` are groups of machine functions of
+    each of which it is one's only: which is not known. `boxed` are the parts of a map that are too
+    large to lie in it. `told_apart`: its box is, by its type, no other site's of the line.
     """
 
     predicted: Predicted
@@ -30,6 +31,7 @@ class SitePlan(msgspec.Struct, kw_only=True):
     statics: list[Static] = msgspec.field(default_factory=list)
     witnesses: list[StackWitness] = msgspec.field(default_factory=list)
     sharing: int = 1
+    either: tuple[frozenset[int], ...] = ()
     witness_line: int = 0
     code: bool = False
     alive: bool = False

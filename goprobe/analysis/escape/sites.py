@@ -100,12 +100,13 @@ class Sites:
             wrapper=plan.wrapper,
             foreign=self._request.deep and not self._names.own(predicted.file),
             witness=bool(plan.witnesses),
-            witnessed=_in_frames(looked_at, seen.witnessed),
-            executed=_in_frames(looked_at, seen.executed),
+            witnessed=_in_frames(plan, looked_at, seen.witnessed)[1],
+            executed=_in_frames(plan, looked_at, seen.executed)[1],
+            least=_in_frames(plan, looked_at, seen.executed)[0],
             taken=any(w.taken for w in plan.witnesses),
             saved=all(w.saved for w in plan.witnesses),
             in_part=_in_part(plan, seen.executed),
-            sharing=plan.sharing,
+            sharing=max(plan.sharing, *map(len, plan.either), 1),
             below=plan.witness_line if plan.witness_line != predicted.line else 0,
             line_ran=bool(line_ran),
             line_shown=line_ran is not None and self._copies.shown(plan),
@@ -126,8 +127,9 @@ class Sites:
         predicted = plan.predicted
         verdict, reason = judge(evidence)
         called = bool(plan.calls or plan.together)
-        hits = evidence.hits if called else evidence.executed
-        looked = sum(c.inspected for c in evidence.main_calls) if called else evidence.witnessed
+        hits = evidence.hits if called else evidence.least
+        looked = sum(c.inspected for c in evidence.main_calls)
+        looked = looked if called else min(evidence.witnessed, hits)
         return Site(
             file=predicted.file,
             line=predicted.line,
@@ -193,12 +195,23 @@ def _merged(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
     return tuple(merged.values())
 
 
-def _in_frames(witnesses: Sequence[StackWitness], counts: Mapping[int, int]) -> int:
-    """How often memory of the site's functions was used: of each where it was used most."""
-    most: dict[int, int] = {}
+def _in_frames(
+    plan: SitePlan, witnesses: Sequence[StackWitness], counts: Mapping[int, int]
+) -> tuple[int, int]:
+    """How often memory of the site's functions was used, at least and at most: of each where it was
+    used most; where others of its line use some, which is whose is not known."""
+    uses: dict[object, list[int]] = {}
     for w in witnesses:
-        most[w.entry] = max(counts.get(w.pc, 0), most.get(w.entry, 0))
-    return sum(most.values())
+        uses.setdefault(w.entry, []).append(counts.get(w.pc, 0))
+    told = {
+        entry: (min(of_it) if plan.sharing > 1 else max(of_it), max(of_it))
+        for entry, of_it in uses.items()
+    }
+    for group in plan.either:
+        ranges = [told.pop(entry) for entry in group if entry in told]
+        if ranges:
+            told[group] = min(least for least, _ in ranges), max(most for _, most in ranges)
+    return sum(least for least, _ in told.values()), sum(most for _, most in told.values())
 
 
 def _counted(
@@ -211,14 +224,21 @@ def _counted(
         most = max(first, *others, 0)
         if most >= max(evidence.looked, 1) or (most == 1 and first != 1):
             return False
-    if any(w.saved or w.moved for w in witnesses):
+    if any(w.saved or w.moved for w in witnesses) or evidence.least != evidence.executed:
         return False
     never = not evidence.line_ran and evidence.line_shown
     return bool(witnesses) and (evidence.executed > 0 or never)
 
 
 def _in_part(plan: SitePlan, counts: Mapping[int, int]) -> bool:
-    """Whether in a function of which some part of the frame was used others never were."""
+    """Whether in a function of which some part of the frame was used others never were; where it
+    is not known what is whose, other code that uses it."""
+    ran = [bool(counts.get(w.pc)) for w in plan.witnesses]
+    if plan.either and any(ran) and not all(ran):
+        return True
+    if plan.sharing > 1:
+        came_to = {w.entry for w, did in zip(plan.witnesses, ran, strict=True) if did}
+        return any(w.entry in came_to and not counts.get(w.pc) for w in plan.witnesses)
     parts = {w.part for w in plan.witnesses}
     used = {w.part for w in plan.witnesses if counts.get(w.pc)}
     entered = {entry for entry, _ in used}

@@ -121,6 +121,11 @@ def _in_frame(site: Evidence) -> Judged:
     if site.witnessed:
         memory = f"the memory that line {site.below} uses of it" if site.below else "its memory"
         text = f"{memory} was seen in the goroutine's stack frame"
+        if 0 <= site.least < site.executed:
+            return Verdict.CONFIRMED_STACK, (
+                f"{text}; which of {site.sharing} things of its line that the frame keeps was used "
+                "how often is not known"
+            )
         more = 0 < site.looked <= site.executed
         return (
             Verdict.CONFIRMED_STACK,
