@@ -191,13 +191,12 @@ class CodeReader:
     def _may(self) -> tuple[AllocationCall, ...]:
         """Calls of the runtime by which nothing asks for memory, but which may allocate; those by
         an address that may lead to it, too."""
-        direct = (seen_call(self._program, pc, target) for pc, target in self._others.items())
+        direct = (
+            seen_call(self._program, *c) for c in self._others.items() if self._runtime.direct(*c)
+        )
         others = (seen_call(self._program, pc, 0) for pc in self._by_address)
         own = (c for c in others if any(self._names.is_own(f.file) for f in c.frames))
-        return (
-            *filter(self._runtime.direct, direct),
-            *filter(self._runtime.by_address, own),
-        )
+        return (*direct, *filter(self._runtime.by_address, own))
 
     def _watched(self, promised: Iterable[int]) -> Iterator[int]:
         """Where code begins of which it is asked whether it ran at all: what can allocate, and

@@ -160,23 +160,24 @@ class CodeLines:
     def runs(self, function: Function) -> Iterator[tuple[int, int, tuple[SourceFrame, ...]]]:
         """[low, high) of the code that shares one place in the source, with its frames."""
         lines = self._lines
+        tree = lines.pcdata_runs(function, PCDATA_INL_TREE_INDEX)
         ends = sorted(
             {
                 min(function.entry + end, function.end)
-                for runs in (
-                    lines.runs(function.pcln),
-                    lines.runs(function.pcfile),
-                    lines.pcdata_runs(function, PCDATA_INL_TREE_INDEX),
-                )
+                for runs in (lines.runs(function.pcln), lines.runs(function.pcfile), tree)
                 for end in runs.ends
             }
             | {function.end}
         )
+        name, start, wrapper = function.name, function.start_line, lines.wraps(function)
         low = function.entry
         for end in ends:
-            if end > low:
+            if end > low and tree.value(low - function.entry) >= 0:
                 yield low, end, tuple(lines.inline_stack(function, low))
-                low = end
+            elif end > low:
+                position = lines.position(function, low)
+                yield low, end, (SourceFrame(name, *position, False, start, wrapper, low),)
+            low = max(low, end)
 
     def _add(
         self, facts: LineFacts, reference: Reference, objects: _FrameObjects, inlined: str

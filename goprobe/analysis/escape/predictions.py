@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 
 import msgspec
 from msgspec.structs import replace
@@ -109,10 +109,11 @@ def predict(
             files[key] = file_of(replace(d, file=name))
         return files[key]
 
+    is_global_line = cache(partial(is_global, sources=sources))
     for d in diagnostics:
         file = place(d, d.file)
         if d.kind in _PREDICTIONS:
-            _add(sites, d, file, sources, partial(place, d))
+            _add(sites, d, file, sources, partial(place, d), is_global_line)
         elif d.kind is _K.INLINING:
             inlined.setdefault((file, d.line), []).append((d.col, d.expression))
         elif d.kind in (_K.CAN_INLINE, _K.CANNOT_INLINE) and not d.detail.startswith("into "):
@@ -144,6 +145,7 @@ def _add(
     file: str,
     sources: Sources,
     place: Callable[[str], str],
+    is_global_line: Callable[[str, int], bool],
 ) -> None:
     prediction = _PREDICTIONS[d.kind]
     parameter = d.kind in _OF_PARAMETERS or (
@@ -169,7 +171,7 @@ def _add(
             moved=moved,
             in_signature=in_signature,
             flow=tuple(step_with_file(step, place) for step in d.flow),
-            global_=not parameter and is_global(file, d.line, sources),
+            global_=not parameter and is_global_line(file, d.line),
             after=sources.in_block_after(file, d.line) if prediction is Prediction.STACK else (),
         )
     site.messages.append(d.text)

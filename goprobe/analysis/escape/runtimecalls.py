@@ -61,19 +61,19 @@ class RuntimeCalls:
         proof = self._prover.prove(_ANYTHING, roots).proof
         return proof.verdict is not ProofVerdict.PROVED
 
-    def direct(self, call: AllocationCall) -> bool:
+    def direct(self, pc: int, target: int) -> bool:
         """Whether a call of the runtime may allocate, or what that calls then."""
-        function = self._graph.function(call.target)
+        function = self._graph.function(target)
         if function is None:
             return False
         entry = self._code.entry(function.name)
         if entry is not None and entry.effect is Effect.RUNS_DEFERRED:
-            return self._runs_deferred(call) and self.are_values
+            return self._runs_deferred(pc) and self.are_values
         return self.may(function)
 
-    def _runs_deferred(self, call: AllocationCall) -> bool:
-        """Whether its function leaves what it defers to the runtime."""
-        return any(edge.pc == call.pc for edge in self._edges(call))
+    def _runs_deferred(self, pc: int) -> bool:
+        """Whether the function of a call leaves what it defers to the runtime."""
+        return any(edge.pc == pc for edge in self._edges(pc))
 
     def by_address(self, call: AllocationCall) -> bool:
         """Whether what looks like a call by an address is one, and may come to allocate in the
@@ -95,11 +95,11 @@ class RuntimeCalls:
 
     def _edge(self, call: AllocationCall) -> CallEdge | None:
         """A prefix may stand before what was found of the instruction."""
-        return next((e for e in self._edges(call) if e.pc in (call.pc, call.pc - 1)), None)
+        return next((e for e in self._edges(call.pc) if e.pc in (call.pc, call.pc - 1)), None)
 
-    def _edges(self, call: AllocationCall) -> tuple[CallEdge, ...]:
-        """All that its function calls."""
-        function = self._graph.function(call.pc)
+    def _edges(self, pc: int) -> tuple[CallEdge, ...]:
+        """All that the function of a call calls."""
+        function = self._graph.function(pc)
         return self._graph.calls(function) if function else ()
 
     @cached_property

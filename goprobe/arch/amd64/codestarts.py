@@ -74,9 +74,10 @@ class CodeStarts:
     def _decides(self, ins: Instruction) -> bool:
         """Whether a branch does what the instruction says: where blocks were merged it may bear the
         line of what stood between (an `if` below another one that became a conditional move)."""
+        if ins.mnemonic not in _COMPARING:
+            return False
         after = self._instructions.get(ins.next_ip)
-        branches = after is not None and after.flow_control == FlowControl.CONDITIONAL_BRANCH
-        return branches and ins.mnemonic in _COMPARING
+        return after is not None and after.flow_control == FlowControl.CONDITIONAL_BRANCH
 
     def _acting(self, inside: list[Instruction]) -> list[int]:
         starts = list[int]()

@@ -72,9 +72,9 @@ class Moves:
         """Whether it has an effect besides the value that it makes."""
         if ins.flow_control in _ACTS:
             return True
-        if ins.mnemonic in (Mnemonic.PUSH, Mnemonic.LEA) or self.moves(ins):
+        if not self.writes(ins):
             return False
-        return self.writes(ins)
+        return ins.mnemonic not in (Mnemonic.PUSH, Mnemonic.LEA) and not self.moves(ins)
 
     def writes(self, ins: Instruction) -> bool:
         # By the opcode and whether its first operand is memory.

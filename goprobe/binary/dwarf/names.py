@@ -11,7 +11,7 @@ that what is nested is told from what stands at the top by that alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 
 import msgspec
@@ -49,8 +49,8 @@ from goprobe.binary.dwarf.forms import (
 _BEGINNINGS = (AT_NAME, FORM_STRING), (AT_ABSTRACT_ORIGIN, FORM_REF_ADDR)
 _REFERENCE = 4  # bytes
 _ONE_BYTE = 0x80  # below it a LEB128 number is that byte
-# A place in the frame, an address, a register: what is longer is read by itself.
-_BLOCK = b"(?:%s)" % b"|".join(b"\\x%02x.{%d}" % (size, size) for size in (2, 3, 1, 4, 5, 9))
+# A place in the frame, none, an address, a register: what is longer is read by itself.
+_BLOCK = b"(?:%s)" % b"|".join(b"\\x%02x.{%d}" % (size, size) for size in (2, 0, 3, 1, 4, 5, 9))
 _STEPS = {
     SKIP_STRING: rb"[^\0]*+\0",
     SKIP_ULEB: rb"[\x80-\xff]*+[\0-\x7f]",
@@ -60,10 +60,11 @@ _STEPS = {
 
 
 class _Kind(Enum):
-    """What is wanted: a function with code or one that was inlined, a package's variable, a type,
-    or, for C's sake, another name of one."""
+    """What is wanted: a function with code, its name there or where another entry is, one that was
+    inlined, a package's variable, a type, or, for C's sake, another name of one."""
 
     COMPILED = "compiled"
+    NAMELESS = "nameless"
     INLINED = "inlined"
     VARIABLE = "variable"
     TYPE = "type"
@@ -122,10 +123,11 @@ class _Reader:
     def __init__(self, sections: Sections) -> None:
         self._sections, self._info = sections, sections.get("info")
         self._tables: dict[int, _Table] = {}
-        self._lows: dict[str, Callable[[], int]] = {}
+        self._units: list[Unit] = []
         self.names = Names()
 
     def read(self, unit: Unit) -> None:
+        self._units.append(unit)
         info, table, names = self._info, self._sections.abbrevs(unit.abbrev), self.names
         if unit.abbrev not in self._tables:
             self._tables[unit.abbrev] = _read(table)
@@ -138,8 +140,8 @@ class _Reader:
                 return
             code, begin = uleb(info, offset)
             kind = kinds.get(code)
-            if kind is _Kind.COMPILED:
-                self._take_compiled(unit, offset, table[code], begin)
+            if kind is _Kind.COMPILED or kind is _Kind.NAMELESS:
+                self._take_compiled(offset, begin, named=kind is _Kind.COMPILED)
             elif kind is _Kind.VARIABLE:
                 own, _ = self._sections.attributes(table[code], begin, unit.offset)
                 names.variables[text(own, AT_NAME)] = integer(own, AT_TYPE)
@@ -153,20 +155,24 @@ class _Reader:
             if at == offset:
                 at = skip(info, begin, table[code].plan if code else ())
 
-    def _take_compiled(self, unit: Unit, offset: int, abbrev: Abbrev, at: int) -> None:
+    def _take_compiled(self, offset: int, at: int, *, named: bool) -> None:
         """Of several of one name, as of assembly and what wraps it, the last one."""
+        name = self._name(at if named else self._origin(at))
+        compiled = self.names.compiled
+        known = compiled.get(name)
+        if known is None or self._low(offset) > self._low(known):
+            compiled[name] = offset
 
-        def low() -> int:
-            own, _ = self._sections.attributes(abbrev, at, unit.offset)
-            return self._sections.bounds(unit.addr_base, own)[0]
+    def _origin(self, at: int) -> int:
+        """Where the attributes begin of the entry that one refers to."""
+        return uleb(self._info, int.from_bytes(self._info[at : at + _REFERENCE], "little"))[1]
 
-        name = self._name(at)
-        if abbrev.attributes[0][0] == AT_ABSTRACT_ORIGIN:
-            origin = int.from_bytes(self._info[at : at + _REFERENCE], "little")
-            name = self._name(uleb(self._info, origin)[1])
-        if name not in self._lows or low() > self._lows[name]():
-            self._lows[name] = low
-            self.names.compiled[name] = offset
+    def _low(self, offset: int) -> int:
+        unit = next(u for u in self._units if u.offset <= offset < u.end)
+        code, at = uleb(self._info, offset)
+        abbrev = self._sections.abbrevs(unit.abbrev)[code]
+        own, _ = self._sections.attributes(abbrev, at, unit.offset)
+        return self._sections.bounds(unit.addr_base, own)[0]
 
     def _name(self, at: int) -> str:
         """Go has it first, as it is."""
@@ -176,7 +182,9 @@ class _Reader:
 def _kind(abbrev: Abbrev) -> _Kind | None:
     told = {name for name, _, _ in abbrev.attributes}
     if abbrev.tag == TAG_SUBPROGRAM:
-        return _Kind.COMPILED if AT_LOW_PC in told else _Kind.INLINED
+        if AT_LOW_PC not in told:
+            return _Kind.INLINED
+        return _Kind.NAMELESS if AT_ABSTRACT_ORIGIN in told else _Kind.COMPILED
     if abbrev.tag == TAG_VARIABLE and AT_EXTERNAL in told:
         return _Kind.VARIABLE
     if abbrev.tag in TYPE_TAGS and AT_GO_DICT_INDEX not in told:  # that stands in a function
