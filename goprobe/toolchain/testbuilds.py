@@ -21,7 +21,7 @@ from goprobe.toolchain.escapebuild import (
     with_symbols,
 )
 from goprobe.toolchain.find import GoTool
-from goprobe.toolchain.tellingbuild import HEADER, MAX_DIAGNOSTICS, compiled, folder_of, keep_said
+from goprobe.toolchain.tellingbuild import MAX_DIAGNOSTICS, compiled, folder_of, heads, keep_said
 
 _MOST = 16
 """Of one build: what the compiler says of them is held in memory at once."""
@@ -115,12 +115,11 @@ def _together(
 
 def _by_package(said: bytes) -> dict[tuple[str, str], list[bytes]]:
     """What the compiler said, by the package and the test that it was compiled for, "" for none."""
-    heads = list(HEADER.finditer(said))
-    ends = [head.start() for head in heads[1:]] + [len(said)]
+    begin = heads(said)
+    ends = [at for at, _, _ in begin[1:]] + [len(said)]
     parts: dict[tuple[str, str], list[bytes]] = {}
-    for head, end in zip(heads, ends, strict=True):
-        path, test = (part.decode(errors="replace") for part in (head[1], head[2] or b""))
-        parts.setdefault((path, test), []).append(said[head.start() : end])
+    for (at, path, test), end in zip(begin, ends, strict=True):
+        parts.setdefault((path, test), []).append(said[at:end])
     return parts
 
 

@@ -11,6 +11,7 @@ from goprobe.toolchain.build import MADE
 from goprobe.toolchain.diagnostics import Diagnostic
 from goprobe.toolchain.escapebuild import build_test, find_packages
 from goprobe.toolchain.releases import go_named
+from goprobe.toolchain.tellingbuild import heads, spoken_of
 from goprobe.toolchain.testbuilds import build_tests
 from tests.escape.corpus import go_environment
 from tests.support.go import toolchain
@@ -100,3 +101,11 @@ def test_of_several_the_one_that_does_not_build_is_named(module: Path) -> None:
         for named in (packages, every):
             with pytest.raises(BuildError, match=r"example\.com/m/b does not build"):
                 list(build_tests(named, tool))
+
+
+def test_what_go_says_of_packages_begins_with_their_names() -> None:
+    said = b"# a/b\nx.go:1:2: y # z\n# c [c.test]\n# d e\n  # f\n# g"
+    assert heads(said) == [(0, "a/b", ""), (22, "c", "c.test"), (47, "g", "")]
+    assert all(said[at:].startswith(b"# ") for at, _, _ in heads(said))
+    assert heads(b"") == heads(b"x\n") == []
+    assert spoken_of(said) == {"a/b", "c", "g"}

@@ -321,6 +321,13 @@ _CALLS = (
                since=(1, 23)),
     Ingredient("for i := range upTo(3) { for j := range upTo(i) { acc += j } }", since=(1, 23)),
     Ingredient("for i := range upTo(n & 3) { acc += i }", since=(1, 23)),
+    # A coroutine, whose iterator is made here and calls back from another goroutine.
+    Ingredient("next@, stop@ := iter.Pull(upTo(n & 3)); k@, _ := next@(); acc += k@; stop@()",
+               _M.HELPER, calls=True, dynamic=True, since=(1, 23)),
+    Ingredient("{ next@, stop@ := iter.Pull2(slices.All(sorted[:])); defer stop@();"
+               " _, k@, _ := next@(); acc += k@ }", _M.HELPER, calls=True, dynamic=True,
+               since=(1, 23)),
+    Ingredient("acc += pulled(n)", _M.CALLEE, calls=True, since=(1, 23)),
     Ingredient("for i := range upTo(n&3 + 1) { sinkAny = i + 1000 }", _M.LITERAL, since=(1, 23)),
 )  # fmt: skip
 ALL: tuple[tuple[int, tuple[Ingredient, ...]], ...] = (

@@ -27,6 +27,17 @@ func upTo(n int) func(func(int) bool) {
 	}
 }
 
+//go:noinline
+func pulled(n int) int {
+	next, stop := iter.Pull(upTo(n))
+	defer stop()
+	sum := 0
+	for k, ok := next(); ok; k, ok = next() {
+		sum += k
+	}
+	return sum
+}
+
 var changingSeq = upTo
 
 func reassignSeq() {
@@ -185,6 +196,8 @@ def _package(choices: Choices, name: str, release: tuple[int, int]) -> _File:
         "var _ = io.Discard",
         "var Sum int",
     ]
+    if release >= (1, 23):
+        imports.append('\t"iter"')
     file.text = [f"package {name}", "", "import (", *imports, ")", "", *uses, *support.split("\n")]
     for number in range(choices.between(1, 12)):
         _unit(file, number)
