@@ -137,6 +137,8 @@ class _Walk:
         stores = ins.op_count and ins.op0_kind == OpKind.MEMORY and ins.mnemonic not in _COMPARING
         if stores and _at(state, full_name(ins.memory_base)) and not is_zero(ins):
             raise _LostError  # whose type nothing tells
+        if ins.has_rep_prefix and ins.mnemonic != Mnemonic.STOSQ and _at(state, "rdi"):
+            raise _LostError  # REP MOVSQ: a copy of another variable
         read = [
             full_name(ins.op_register(i))
             for i in range(ins.op_count)

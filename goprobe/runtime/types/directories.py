@@ -21,7 +21,7 @@ def led_to(view: HeapView, group: Shape, edges: Ints, source: Ints) -> tuple[_Bo
     words of frames that is not known: then the slot's size tells, unless it fits both."""
     length = view.word_before(edges, source, 1)
     bare = view.graph.offset[edges] == NO_OFFSET
-    target = view.graph.target[edges].astype(np.int64)
+    target = np.minimum(view.graph.target[edges], view.n - 1).astype(np.int64)
     slots = view.objects.spans.elemsize[view.objects.span[target]].astype(np.int64)
     tables: _Bools = slots & (slots - 1) == 0  # a power of two of pointers
     groups = view.may_be(group, target)
