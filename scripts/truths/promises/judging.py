@@ -20,6 +20,7 @@ _PANICS, _ONCE = "except panics", "after the first call"
 # Deferred functions, those that a loop ranges over, sync.Once, method values: the compiler decides
 # whether it calls them directly. The runtime's tracebacks may call a symbolizer of cgo's.
 _BY_CHOICE = re.compile(r"defer|upTo|Do\(|g@ := |runtime\.Caller")
+_OVER_FUNCTION = re.compile(r"range (?:upTo|changingSeq|slices\.|maps\.)")
 _CACHE = "keeps a cache of the types that it met"
 
 
@@ -144,8 +145,10 @@ class Judge:
                 each.ingredient.makes in own and self._counts.ran.get(each.counter, 0)
                 for each in lines
             )
-        # Without optimisation the body of a loop over a function is a closure.
-        can |= not self._optimized and any("upTo" in i.ingredient.code for i in lines)
+        # Without optimisation the body of a loop over a function is a closure, and what it changes
+        # is moved to the heap where that is declared, whatever is exempt in the loop's line.
+        codes = (i.ingredient.code for i in self._lines(promise.of, deep, exempt=False))
+        can |= not self._optimized and any(map(_OVER_FUNCTION.search, codes))
         return "" if can else "nothing of it can allocate"
 
     def _statically(self, promise: Promised, word: str, deep: bool, held: bool) -> str:
