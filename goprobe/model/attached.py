@@ -242,6 +242,22 @@ class GoroutineGroup(msgspec.Struct, frozen=True, omit_defaults=True):
     more_waits_on: int = 0
 
 
+class Crash(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Why a core's process ended. `kind` is "panic", "fatal error" (so the runtime calls what it
+    ends a program for) or "signal"; `message` what the panic or error says, of panics the last one,
+    and `earlier` those that were not over yet. `goroutine` is the one (0: none, or not known).
+    `signal` is what the panic was made of, or came without one ("SIGSEGV"), `address` what that is
+    about; `ended_by` is the signal that the process ended with."""
+
+    kind: str
+    message: str = ""
+    earlier: tuple[str, ...] = ()
+    goroutine: int = 0
+    signal: str = ""
+    address: Address | UnsetType = UNSET
+    ended_by: str = ""
+
+
 class GoroutinesReport(Report, frozen=True, kw_only=True):
     """`snapshot` is "fork" where a copy-on-write child of the process was read, else "stop".
 
@@ -249,7 +265,7 @@ class GoroutinesReport(Report, frozen=True, kw_only=True):
     With --waits `deadlocks` are goroutines that wait for each other. `chosen` says by what the
     goroutines were chosen, of `every` one that there is. With --contention where goroutines have
     waited since the start, as far as the runtime was asked to note it. `notes` say of what there
-    was too much to look at all of it.
+    was too much to look at all of it. `crash` says why the process of a core ended.
     """
 
     pause_us: int
@@ -264,4 +280,5 @@ class GoroutinesReport(Report, frozen=True, kw_only=True):
     every: int | UnsetType = UNSET
     contention: Contention | UnsetType = UNSET
     notes: tuple[str, ...] = ()
+    crash: Crash | UnsetType = UNSET
     schema: str = GOROUTINES_SCHEMA

@@ -9,9 +9,11 @@ import msgspec
 from msgspec import UNSET, UnsetType, structs
 
 from goprobe.analysis.goroutines.chosen import Chosen
+from goprobe.analysis.goroutines.crash import crash_of
 from goprobe.counts import counted
 from goprobe.model.attached import CallSite, GoroutineGroup, GoroutinesReport, GoroutineState
 from goprobe.runtime.goroutines.goroutines import PARKED
+from goprobe.target.core import CoreTarget
 from goprobe.target.live import AnyTarget, runtime_clock
 
 _BLOCKED = (*PARKED, "syscall")
@@ -87,5 +89,6 @@ def filled(
         dead=moment.dead,
         unreadable=moment.unreadable,
         snapshot=moment.snapshot,
+        crash=crash_of(target) if isinstance(target, CoreTarget) else UNSET,
         **answers,
     )

@@ -42,6 +42,7 @@ class _Piece(msgspec.Struct, frozen=True):
 class CoreFile:
     """A Memory over an ELF core; `executable` is the binary that the process ran.
 
+    `signal` is what it stopped for, `fault` the address that is about (-1: none).
     `threads` has the registers of each thread by its id, the one at fault first; `mappings` are
     in address order, with "[stack]" and "[vdso]" named; `recorded_executable` is the path that
     the core names, "" where it names none; `entry` where the kernel had it begin (0: not said);
@@ -63,7 +64,8 @@ class CoreFile:
         if core.type != ET_CORE:
             raise UsageError(f"{self.path} is not a core file but an executable")
         notes = read_notes(core.notes())
-        self.pid, self.signal, self.threads = notes.pid, notes.signal, notes.threads
+        self.pid, self.threads = notes.pid, notes.threads
+        self.signal, self.fault = notes.signal, notes.fault
         self.recorded_executable = _executable_of(notes)
         loads = [p for p in core.programs if p.type == PT_LOAD and p.size]
         self.size = core.size

@@ -16,10 +16,16 @@ import msgspec
 from goprobe.arch.registers import FLAGS, FP, PC, REGISTERS_SIZE, SP, THREAD, Registers
 
 _NT_PRSTATUS, _NT_PRPSINFO, _NT_AUXV, _NT_FILE = 1, 3, 6, 0x46494C45
+_NT_SIGINFO = 0x53494749
 _NT_DELVE_HEADER, _NT_DELVE_THREAD = 0x444C5645, 0x444C5654
 _NOTE = struct.Struct("<III")
 _SIGNAL_AT, _TID_AT, _REGISTERS_AT = 12, 32, 112  # in elf_prstatus: pr_cursig, pr_pid, pr_reg
 _PRPSINFO_PID_AT = 24
+_SIGINFO_ADDRESS_AT = (
+    16  # of siginfo (include/uapi/asm-generic/siginfo.h): behind signo, errno, code
+)
+_ADDRESSED = (4, 5, 7, 8, 11)  # SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV (asm-generic/signal.h)
+_SI_KERNEL = 0x80  # and what is not above 0 was sent, by kill and the like (siginfo.h)
 _FILES_LIMIT = 1 << 20
 _DELVE_REGISTERS_LIMIT = 1000
 _DELVE_NAMES = {"rflags": FLAGS}
@@ -37,10 +43,12 @@ class MappedFile(msgspec.Struct, frozen=True):
 
 
 class Notes(msgspec.Struct):
-    """What the notes say; what they do not say is empty. Threads: the one at fault first."""
+    """What the notes say; what they do not say is empty. Threads: the one at fault first. `fault`
+    is the address that the signal is about, -1 for none."""
 
     pid: int = 0
     signal: int = 0
+    fault: int = -1
     threads: dict[int, Registers] = msgspec.field(default_factory=dict)
     files: list[MappedFile] = msgspec.field(default_factory=list)
     auxv: dict[int, int] = msgspec.field(default_factory=dict)
@@ -75,6 +83,10 @@ def _take(notes: Notes, kind: int, text: bytes) -> None:
         notes.threads.setdefault(tid, Registers.from_bytes(text, _REGISTERS_AT))
     elif kind == _NT_PRPSINFO:
         (notes.pid,) = struct.unpack_from("<i", text, _PRPSINFO_PID_AT)
+    elif kind == _NT_SIGINFO and len(notes.threads) <= 1:
+        number, _, code = struct.unpack_from("<iii", text)
+        if number == notes.signal and number in _ADDRESSED and 0 < code != _SI_KERNEL:
+            (notes.fault,) = struct.unpack_from("<Q", text, _SIGINFO_ADDRESS_AT)
     elif kind == _NT_AUXV:
         notes.auxv |= dict(struct.iter_unpack("<QQ", text[: len(text) // 16 * 16]))
     elif kind == _NT_FILE:

@@ -19,6 +19,7 @@ from goprobe.model.attached import (
 )
 from goprobe.model.value import Variable
 from goprobe.report import words
+from goprobe.report.crashwords import crashed, earlier, signals
 from goprobe.report.html import shell
 from goprobe.report.html.waitsdrawing import drawing
 from goprobe.report.leakwords import of_blocked, undecided
@@ -71,6 +72,14 @@ class _Group(msgspec.Struct, frozen=True):
     created: Sequence[str]
 
 
+def _crash(report: GoroutinesReport) -> list[str]:
+    """Why the process of a core ended, a sentence each."""
+    if report.crash is UNSET:
+        return []
+    told = report.crash
+    return [part for part in ("".join(crashed(told)), *earlier(told), signals(told)) if part]
+
+
 def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
     """The page; of far too many the largest groups, and the first goroutines."""
     counts = Counter(g.status for g in report.goroutines)
@@ -83,6 +92,7 @@ def render(report: GoroutinesReport, options: RenderOptions) -> bytes:
         count=len(report.goroutines),
         counts=counts.most_common(),
         dead=report.dead,
+        crash=_crash(report),
         unreadable=report.unreadable,
         most=max((g.count for g in report.groups), default=1),
         groups=[

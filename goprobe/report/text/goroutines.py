@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from msgspec import UNSET
@@ -11,6 +11,7 @@ from msgspec import UNSET
 from goprobe.model.attached import CallSite, GoroutineGroup, GoroutinesReport, GoroutineState
 from goprobe.report import words
 from goprobe.report.options import RenderOptions
+from goprobe.report.text.crash import crash, mark
 from goprobe.report.text.goroutinelines import (
     INDENT,
     STYLES,
@@ -79,12 +80,21 @@ def _is_whole(stack: Sequence[CallSite]) -> bool:
 
 def _all(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
     _summary(page, report)
+    if report.crash is not UNSET:
+        crash(page, report.crash)
     if report.deadlocks is not UNSET:
         deadlocks(page, report.deadlocks)
     if report.groups:
         _groups(page, report, whole=whole)
     elif report.goroutines:
-        _each(page, report.goroutines)
+        _each(page, report.goroutines, _marked(report))
+
+
+def _marked(report: GoroutinesReport) -> dict[int, Span]:
+    """What stands beside the goroutine that crashed, by its number."""
+    if report.crash is UNSET or not report.crash.goroutine:
+        return {}
+    return {report.crash.goroutine: mark(report.crash)}
 
 
 def _next_lines(report: GoroutinesReport, one: int) -> Iterator[tuple[str, str]]:
@@ -129,9 +139,11 @@ def _groups(page: Page, report: GoroutinesReport, *, whole: bool) -> None:
     shown = groups if page.options.verbose else groups[:_MOST_GROUPS]
     labels = {g.id: _labels(g) for g in report.goroutines if page.options.verbose and _labels(g)}
     untold = {g.id: g.why_no_locals for g in report.goroutines if g.why_no_locals}
+    crashed = _marked(report)
     for group in shown:
         page.blank()
-        page.paragraph(*group_head(group), hanging=INDENT)
+        marks = [crashed[i] for i in group.ids if i in crashed]
+        page.paragraph(*group_head(group), *marks, hanging=INDENT)
         frames(page, group.frames, whole=whole, asked=bool(report.chosen))
         ended(page, group.frames_end)
         _untold(page, [untold[i] for i in group.ids if i in untold])
@@ -172,13 +184,14 @@ def _untold(page: Page, reasons: Sequence[str]) -> None:
         page.paragraph((f"no variables{count}: {why}", "dim"), indent=INDENT * 2, hanging=INDENT)
 
 
-def _each(page: Page, goroutines: Sequence[GoroutineState]) -> None:
+def _each(page: Page, goroutines: Sequence[GoroutineState], crashed: Mapping[int, Span]) -> None:
     if not any(g.frames is not UNSET or g.waits_on for g in goroutines):
         _table(page, goroutines)
         return
     for goroutine in goroutines:
         page.blank()
-        page.paragraph(*_own_head(goroutine), hanging=INDENT)
+        marks = [crashed[goroutine.id]] if goroutine.id in crashed else []
+        page.paragraph(*_own_head(goroutine), *marks, hanging=INDENT)
         # Many stand alike, and share the very same frames: what is the same is drawn once.
         stands = "stack", id(goroutine.frames), goroutine.function, goroutine.frames_end
         page.once(stands, partial(_stack, page, goroutine))
