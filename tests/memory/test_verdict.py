@@ -12,7 +12,13 @@ from goprobe.analysis.memory import there
 from goprobe.analysis.memory.facts import Facts
 from goprobe.analysis.memory.memory import memory
 from goprobe.analysis.memory.verdict import surprises
-from goprobe.model.memory import KernelMemory, MemoryPart, MemoryReport
+from goprobe.model.memory import (
+    Collection,
+    KernelMemory,
+    MemoryPart,
+    MemoryReport,
+    RuntimeState,
+)
 from goprobe.process.proc import maps, pagemap
 from goprobe.target.live import open_target
 from tests.support.cgroups import memory_cgroup
@@ -24,7 +30,7 @@ MIB = 1 << 20
 # The part that is to be found, how large it is in MiB, and what the verdict has to say of it.
 CAUSES = {
     "gogc": ("objects allocated since", 90, "GOGC is off"),
-    "limit": ("GOMEMLIMIT", 40, "collections follow one another"),
+    "limit": ("GOMEMLIMIT", 40, "collections follow"),
     "stacks": ("stacks", 30, "601 goroutines, 6"),
     "fragments": ("free room in spans", 40, "free slots between objects"),
     "huge": ("other", 190, "in huge pages"),
@@ -82,6 +88,45 @@ def test_arenas_of_the_program_are_objects_not_free_pages(go: str, flags: tuple[
     assert lived == pytest.approx(report.memstats["HeapAlloc"], abs=MIB)
     assert lived > 20 * MIB > 10 * report.absent
     assert not any("returned and back" in name or "heap object" in name for name in parts)
+
+
+def _limited(now: int) -> str:
+    """What is said of a limit where five collections ended 10 ms apart, the last one at 50 s."""
+    kernel = KernelMemory(rss=64 * MIB, why_no_cgroup="it is in none")
+    state = RuntimeState(
+        gogc=100,
+        memory_limit=48 * MIB,
+        limited=66 * MIB,
+        next_gc=64 * MIB,
+        live=64 * MIB,
+        retained=0,
+        free=0,
+        scavenger="",
+        collections=tuple(Collection(9 - i, 50_000_000_000 - i * 10_000_000, 0) for i in range(5)),
+        gomaxprocs=1,
+        idle_ps=0,
+        run_queue=0,
+        goroutines=1,
+        threads=1,
+        idle_threads=0,
+        spinning_threads=0,
+    )
+    parts = (MemoryPart("objects that live", 64 * MIB, "Go heap"),)
+    (told,) = surprises(Facts(parts, kernel, state, {}, {}, now))
+    return told.says
+
+
+def test_a_program_at_rest_does_not_collect_any_more() -> None:
+    assert _limited(50_100_000_000).endswith(
+        "collections follow one another, the last 5 of them within 0.04 s"
+    )
+    assert _limited(66_000_000_000).endswith(
+        "collections followed one another, the last 5 of them within 0.04 s; the last one ended "
+        "16 s ago, none has run since"
+    )
+    assert _limited(0).endswith(
+        "collections followed one another, the last 5 of them within 0.04 s"
+    )
 
 
 def test_zeros_of_a_core_are_not_said_to_be_gdbs() -> None:

@@ -15,6 +15,7 @@ from goprobe.analysis.heap.census import heap_census
 from goprobe.analysis.locate.maps import maps
 from goprobe.analysis.locate.where import where
 from goprobe.binary.dwarf.info import DebugInfo
+from goprobe.binary.elf.buildinfo import GoVersion
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.errors import CannotWorkError
 from goprobe.process.memory.memory import ProcessMemory
@@ -243,6 +244,14 @@ def test_an_unknown_release_is_said(unknown: Running, command: str) -> None:
     *_, sentence, hint = ran.err.strip().split("\n")  # progress may stand before them
     assert "the binary is stripped and was built by go1.97" in sentence
     assert "--assume-go" in hint
+
+
+@pytest.mark.parametrize(("minor", "advised"), [(18, False), (19, False), (20, True), (97, True)])
+def test_what_no_assumption_makes_readable_is_not_advised(minor: int, advised: bool) -> None:
+    """Up to Go 1.19 programs have another line table, whatever release is assumed."""
+    with pytest.raises(CannotWorkError) as caught:
+        shipped_layout(GoVersion(1, minor, 8))
+    assert ("--assume-go" in caught.value.hint) is advised and caught.value.hint
 
 
 def test_an_unknown_release_read_as_a_known_one(unknown: Running) -> None:

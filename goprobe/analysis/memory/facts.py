@@ -12,13 +12,15 @@ from goprobe.model.memory import KernelMemory, MemoryPart, RuntimeState
 
 class Facts(msgspec.Struct, frozen=True):
     """`huge` is how much of each group of parts is in huge pages, `swapped` how much of it is
-    swapped out; `state` is None where the runtime's own could not be read."""
+    swapped out; `state` is None where the runtime's own could not be read. `now_ns` is when it was
+    read (Unix time), 0 where that is not known: of a core."""
 
     parts: Sequence[MemoryPart]
     kernel: KernelMemory
     state: RuntimeState | None
     huge: Mapping[str, int]
     swapped: Mapping[str, int]
+    now_ns: int = 0
 
     def size(self, *wanted: str) -> int:
         """Of parts by their names."""

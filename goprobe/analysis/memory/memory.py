@@ -8,6 +8,7 @@ runs. The heap's pages are divided by both (`heappages`), all else by the map of
 
 from __future__ import annotations
 
+import time
 from operator import attrgetter
 
 from msgspec import UNSET
@@ -34,6 +35,7 @@ from goprobe.target.query import query
 def memory(target: AnyTarget) -> MemoryReport:
     """Raises what `query` raises. What cannot be read is left out, and the report says why."""
     answer = query(target, read_moment)
+    now = 0 if target.is_core else time.time_ns()
     moment = answer.value
     if target.is_core:
         world = target.world()
@@ -46,7 +48,7 @@ def memory(target: AnyTarget) -> MemoryReport:
     parts = parts_of(there.uses, heap, collected=bool(moment.memstats.get("NumGC")))
     kernel = replace(there.kernel, rss=sum(part.bytes for part in parts))
     huge, swapped = (by_group(there.uses, attrgetter(n)) for n in ("huge", "swapped"))
-    surprising = surprises(Facts(parts, kernel, state, huge, swapped))
+    surprising = surprises(Facts(parts, kernel, state, huge, swapped, now))
     report = MemoryReport(
         **target.process.head,
         pause_us=answer.pause_us,

@@ -20,6 +20,8 @@ _RUNTIME_SHARE = 0.05
 _BOOKS = 4 << 20
 _PLAIN_GOGC = 100  # with it the heap doubles between collections: half as much on average
 _RUNWAY = 0.10  # of what lives: with less to allocate in, collections follow one another
+_STILL = 10  # times the time between them: after that long a pause they no longer do
+_AT_LEAST = 1_000_000_000  # nanoseconds: a shorter pause is none
 _THREADS = 16  # beside those that run Go code: the runtime's own, a few system calls
 _KERNEL_STACK = 16 << 10  # THREAD_SIZE, Linux arch/x86/include/asm/page_64_types.h
 _LIMIT_SHARE = 0.9  # of a cgroup's limit: what GOMEMLIMIT may be (go.dev/doc/gc-guide)
@@ -154,19 +156,27 @@ def _too_little(facts: Facts, state: RuntimeState) -> Iterator[Surprise]:
     missing = int(state.live * gogc / _PLAIN_GOGC) - room
     if room > _RUNWAY * state.live or missing <= 0:
         return
-    ends = [each.end_unix_ns for each in state.collections]
-    lately = ""
-    if len(ends) > 1:
-        seconds = (ends[0] - ends[-1]) / 1e9
-        lately = f", the last {len(ends)} of them within {seconds:.2g} s"
     yield Surprise(
         "GOMEMLIMIT",
         missing,
         f"GOMEMLIMIT is {words(state.memory_limit)}, and {words(state.limited)} are in use of "
-        f"which {words(state.live)} live: collections follow one another{lately}",
+        f"which {words(state.live)} live: {_collections(state, facts.now_ns)}",
         f"with GOGC={gogc} it would take {words(state.limited + missing)}; a higher limit, or "
         "fewer objects (goprobe heap PID --retained says who holds them)",
     )
+
+
+def _collections(state: RuntimeState, now_ns: int) -> str:
+    """Whether they follow one another, or did: a program may be at rest since."""
+    ends = [each.end_unix_ns for each in state.collections]
+    if len(ends) < 2:
+        return "collections follow one another as soon as it allocates"
+    spread, ago = ends[0] - ends[-1], max(now_ns - ends[0], 0)
+    within = f"the last {len(ends)} of them within {spread / 1e9:.2g} s"
+    if now_ns and ago <= max(_STILL * spread / (len(ends) - 1), _AT_LEAST):
+        return f"collections follow one another, {within}"
+    last = f"; the last one ended {ago / 1e9:.3g} s ago, none has run since" if now_ns else ""
+    return f"collections followed one another, {within}{last}"
 
 
 def _beyond_the_cgroup(facts: Facts, state: RuntimeState) -> Iterator[Surprise]:

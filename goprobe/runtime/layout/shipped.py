@@ -34,6 +34,10 @@ _CHANGES = {
 }
 
 
+_LINE_TABLE = (1, 20)
+"""Since when programs have the line table that can be read (magic 0xfffffff1, go120magic,
+src/debug/gosym/pclntab.go): whatever release is assumed, an older one has another."""
+
 _RANKED = "staticlockranking"  # runtime/lockrank_on.go, Go 1.21 to 1.27
 
 
@@ -54,7 +58,9 @@ def shipped_layout(go: GoVersion) -> Layout:
             f"the binary is stripped and was built by {go}; goprobe knows the runtime's layout of "
             f"Go {known[0]} to {known[-1]} only",
             hint="take a nearby release with --assume-go X.Y, and trust only what the self-check "
-            "confirms",
+            "confirms"
+            if (go.major, go.minor) >= _LINE_TABLE
+            else f"what Go before 1.20 built cannot be read: build it with Go {known[0]} or later",
         )
     path = resources.files("goprobe.runtime") / "layouts" / f"go{name}.json"
     return msgspec.json.decode(path.read_bytes(), type=Layout)
