@@ -76,12 +76,13 @@ PARAMETERS: dict[str, tuple[Word, ...]] = {
 """By function. Compiled code names all types that it hands over by address, but in generic code,
 which takes them from its dictionary."""
 
+_RUNTIMES = ("runtime/internal", "internal/runtime")  # to Go 1.22, since 1.23
 EXCHANGED = {
     "sync/atomic.StorePointer": 1,
     "sync/atomic.SwapPointer": 1,
     "sync/atomic.CompareAndSwapPointer": 2,
-    "internal/runtime/atomic.storePointer": 1,
-    "internal/runtime/atomic.casPointer": 2,
+    **{f"{at}/atomic.storePointer": 1 for at in _RUNTIMES},
+    **{f"{at}/atomic.casPointer": 2 for at in _RUNTIMES},
     "runtime.atomicwb": 1,
 }
 """What stores a pointer where its first argument leads: the number of the one that is stored
