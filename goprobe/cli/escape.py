@@ -91,7 +91,7 @@ class Escape:
         """
         from goprobe.analysis.escape.escape import EscapeRequest, Mode
         from goprobe.analysis.escape.gate import differing, gated
-        from goprobe.analysis.escape.policy import policy
+        from goprobe.analysis.escape.policy import policy, verdicts
         from goprobe.cli.run import say
         from goprobe.cli.settings import settings
 
@@ -105,6 +105,7 @@ class Escape:
         baseline = ours.place("baseline", comparing.baseline)
         output = _with_settings(output, ours)
         showing = Showing(ours.text("only", showing.only), ours.texts("file", showing.files))
+        verdicts(showing.only.split(","), "--only")
         if comparing.write_baseline:
             output = _with_baseline(output, baseline)
             rules, baseline = replace(rules, new_heap=False, growth=None), ""
@@ -134,6 +135,7 @@ class Escape:
             deep=ours.flag("deep", deep),
             repeat=ours.number("repeat", comparing.repeat, 1),
             promises=tuple(ours.texts("promise", promises)),
+            files=tuple(showing.files or ()),
             flags=Building(
                 tags=ours.text("tags", building.tags),
                 gcflags=ours.texts("gcflags", building.gcflags),

@@ -26,6 +26,7 @@ from goprobe.toolchain.compilerflags import flags_for
 from goprobe.toolchain.diagnostics import Diagnostic, parse_diagnostics
 from goprobe.toolchain.environment import go_environment
 from goprobe.toolchain.find import GoTool
+from goprobe.toolchain.golist import Listed, list_packages
 from goprobe.toolchain.tellingbuild import (
     build_environment,
     compiled,
@@ -38,7 +39,6 @@ from goprobe.toolchain.tellingbuild import (
 GCFLAGS = "-m=2"
 TEST = ("test", "-c", "-vet=off")
 OF_FILES = "command-line-arguments"
-_MAX_LISTED = 1 << 26
 
 
 class GoPackage(msgspec.Struct, frozen=True):
@@ -90,27 +90,6 @@ class EscapeBuild(msgspec.Struct, frozen=True):
         return file.stat().st_mtime <= self.built
 
 
-class _PackageError(msgspec.Struct):
-    Err: str = ""
-
-
-class _Listed(msgspec.Struct, kw_only=True):
-    """What is used of `go list -json`."""
-
-    Dir: str = ""
-    ImportPath: str = ""
-    Name: str = ""
-    Standard: bool = False
-    GoFiles: list[str] = []
-    CgoFiles: list[str] = []
-    TestGoFiles: list[str] = []
-    XTestGoFiles: list[str] = []
-    Error: _PackageError | None = None
-
-
-_FIELDS = "-json=Dir,ImportPath,Name,Standard,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles,Error"
-
-
 def find_packages(
     targets: Sequence[str], go: GoTool, *, tests: bool, flags: Sequence[str] = (), cwd: Path
 ) -> tuple[GoPackage, ...]:
@@ -143,7 +122,7 @@ def _package_of_files(
     if len({path.parent for path in paths}) > 1:
         raise UsageError("the Go files named lie in different folders")
     folder, names = paths[0].parent, tuple(path.name for path in paths)
-    listed = _list(go, names, folder, flags, files[0])
+    listed = list_packages(go, names, folder, flags, files[0])
     return _made(listed[0], names, folder, tests)
 
 
@@ -159,15 +138,13 @@ def _packages_of(
         raise UsageError(f"{target} is neither a Go file nor a package")
     else:
         folder, argument = cwd, target
-    listed = _list(go, (argument,), folder, flags, target)
+    listed = list_packages(go, (argument,), folder, flags, target)
     several = len(listed) > 1
     return [_made(p, (p.ImportPath if several else argument,), folder, tests) for p in listed]
 
 
-def _made(listed: _Listed, argument: tuple[str, ...], cwd: Path, tests: bool) -> GoPackage:
-    names = [*listed.GoFiles, *listed.CgoFiles]
-    if tests:
-        names += [*listed.TestGoFiles, *listed.XTestGoFiles]
+def _made(listed: Listed, argument: tuple[str, ...], cwd: Path, tests: bool) -> GoPackage:
+    names = listed.of_tests if tests else listed.files
     folder = Path(listed.Dir or cwd)
     return GoPackage(
         listed.ImportPath,
@@ -178,45 +155,6 @@ def _made(listed: _Listed, argument: tuple[str, ...], cwd: Path, tests: bool) ->
         cwd,
         listed.Standard,
     )
-
-
-def _list(
-    go: GoTool, arguments: Sequence[str], cwd: Path, flags: Sequence[str], target: str
-) -> list[_Listed]:
-    command = (str(go.path), "list", "-e", _FIELDS, *_build_flags(flags), *arguments)
-    code, output, complaints = run_go(command, cwd, go_environment(), _MAX_LISTED)
-    try:
-        listed = [
-            msgspec.json.decode(part, type=_Listed)
-            for part in output.decode(errors="replace").replace("}\n{", "}\0{").split("\0")
-            if part.strip()
-        ]
-    except msgspec.DecodeError:
-        raise build_error(target, complaints) from None
-    if code != 0 or not listed:
-        raise (
-            build_error(target, complaints)
-            if complaints.strip()
-            else UsageError(f"{target} names no Go package")
-        )
-    for package in listed:
-        _raise_if_unusable(package, target, complaints)
-    return listed
-
-
-def _raise_if_unusable(package: _Listed, target: str, complaints: str) -> None:
-    """An error that leaves no package to build; others are told better by the build itself."""
-    why = package.Error.Err if package.Error else ""
-    if package.GoFiles or package.CgoFiles or package.TestGoFiles or package.XTestGoFiles:
-        return
-    if "no Go files" in why or "build constraints exclude all" in why or not why:
-        raise UsageError(f"{target} holds no Go files for this machine", hint=why)
-    raise build_error(target, why or complaints)
-
-
-def _build_flags(flags: Sequence[str]) -> list[str]:
-    """Those of the build's flags that decide which files belong to it."""
-    return [flag for flag in flags if flag.startswith(("-tags", "-mod", "-modfile", "-overlay"))]
 
 
 def build_program(

@@ -82,6 +82,83 @@ def test_what_leads_on(place: Path, options: str, said: str, leads_on: str) -> N
     assert said in first and leads_on in hint, ran.err
 
 
+_RUNS = {
+    "main.go": """package main
+
+import (
+	"os"
+
+	_ "example.com/m/lib"
+)
+
+func main() { os.WriteFile("ran", nil, 0o644) }
+""",
+    "lib/lib_test.go": """package lib
+
+import (
+	"os"
+	"testing"
+)
+
+func TestIt(t *testing.T) { os.WriteFile("../ran", nil, 0o644) }
+""",
+    "quiet/quiet_test.go": "package quiet\n\nfunc init() { Q() }\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--promise", "bogus"], "--promise 'bogus': takes a function and one of heap, stack"),
+        (["--promise", "main.main"], "--promise 'main.main': takes a function and one of heap"),
+        (["--promise", "main noalloc"], "a function is named with its package"),
+        (["--promise", "main.mane noalloc"], "has no such function; there is main.main"),
+        (["--promise", "main.mane noalloc deep"], "has no such function; there is main.main"),
+        (["--promise", "nowhere.F noalloc"], "nothing here is of a package that is called so"),
+        (["--promise", "lib.H noalloc", "--promise", "lib.I noalloc"], "no such function"),
+        (["--only", "dead,bogus"], "--only knows no verdict 'bogus'"),
+        (["--file", "nomatch.go"], "--file nomatch.go: no file of the packages has that name"),
+        (["--file", "main.go", "--file", "lib/*.c"], "--file lib/*.c: no file of the packages"),
+    ],
+)
+def test_what_is_not_there_is_told_before_anything_runs(
+    place: Path, options: list[str], said: str
+) -> None:
+    for path, text in _RUNS.items():
+        (place / path).write_text(text)
+    env = {"GOFLAGS": "-mod=mod"}
+    ran = _escape(place, ".", "./lib", *options, env=env)
+    assert (ran.code, said in ran.err) == (2, True), ran.err
+    if "main.mane" not in " ".join(options) and "main.go" not in options:
+        ran = _escape(place, "./lib", "./quiet", "--test", *options, env=env)
+        assert (ran.code, said in ran.err) == (2, True), ran.err
+    assert not (place / "ran").exists()
+    assert _escape(place, ".", "./lib", "--file", "lib/*.go", "--only", "dead", env=env).code == 1
+    assert (place / "ran").exists()
+
+
+def test_promises_in_files_of_other_builds_are_none(place: Path) -> None:
+    (place / "tagged").mkdir()
+    for name, tag in (("a", "!special"), ("b", "special"), ("c_plan9", "special")):
+        text = f"//go:build {tag}\n\npackage tagged\n\n//goprobe:noalloc\nfunc V() {{}}\n"
+        (place / f"tagged/{name}.go").write_text(text)
+    (place / "foreign").mkdir()
+    (place / "foreign/f_plan9.go").write_text("package foreign\n\n//goprobe:noalloc\nfunc V() {}\n")
+    for options in ((), ("--tags", "special")):
+        told = _escape(place, ".", "--static", "--json", *options, env={"GOFLAGS": "-mod=mod"}).out
+        passed_over = json.loads(told)["passed_over"]
+        assert passed_over == {"promises": 4, "packages": ["./lib", "./quiet", "./tagged"]}
+
+
+def test_where_nobody_looks_nothing_is_told_of_places(place: Path) -> None:
+    text = "package main\n\nvar sink any\n\nfunc main() { for i := range sinks { sink = i } }\n"
+    (place / "main.go").write_text(f"{text}\nvar sinks [200]int\n")
+    for hits, wanted in (("32", "static"), ("0", "unobserved")):
+        ran = _escape(place, ".", "--json", "--hits", hits, env={"GOFLAGS": "-mod=mod"})
+        (site,) = [s for s in json.loads(ran.out)["sites"] if s["expression"] == "i"]
+        assert (site["verdict"], site["hits"]) == (wanted, 200), site
+
+
 def test_reasons_name_files_as_one_stands(place: Path) -> None:
     env = {"GOFLAGS": "-mod=mod"}
     for stands, package, name in (

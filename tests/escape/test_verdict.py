@@ -78,7 +78,7 @@ CASES: list[tuple[str, Evidence, Verdict, str]] = [
      V.CONFIRMED_HEAP, "ran 3 times and allocated 20 objects"),
     ("entries of a literal", site(STACK, called("makemap", _FRAME), called("mapassign", made=2)),
      V.SPILLED_TO_HEAP, "2 objects"),
-    ("nobody looked", site(HEAP, called("convT64", hits=7)), V.NO_COPY, "allocated nothing"),
+    ("nobody looked", site(HEAP, called("convT64", hits=7)), V.UNOBSERVED, "was not asked"),
     ("in an object that was there", site(HEAP, called("concatstring2", _HEAP, made=0)),
      V.SHARED, "there already"),
     ("grown in the frame", site(HEAP, called("growsliceBuf", _FRAME)),

@@ -40,13 +40,19 @@ class Declared:
     def unknown(self, named: str) -> str:
         """What is wrong with the name of a function that its package's source has not; "" where it
         has it, or is none of those that are looked at."""
+        problems = []
         for package, rest in self._packages_of(named):
             declared = declared_in(line for _, _, line in self._lines(package))
             wanted = without_part(without_type_arguments(rest))
-            if declared and wanted not in declared:
-                hint = self._literals_of(package, rest) or _near(wanted, declared, package.name)
-                return f"the source of {package.path} has no such function{hint}"
-        return ""
+            if not declared or wanted in declared:
+                return ""
+            hint = self._literals_of(package, rest) or _near(wanted, declared, package.name)
+            problems.append(f"the source of {package.path} has no such function{hint}")
+        return problems[0] if problems else ""
+
+    def is_of_these(self, named: str) -> bool:
+        """Whether a function's name begins with one of the packages."""
+        return any(True for _ in self._packages_of(named))
 
     def _packages_of(self, named: str) -> Iterator[tuple[GoPackage, str]]:
         """The packages that a function's name may begin with, and what follows there."""

@@ -66,12 +66,15 @@ def escape(request: EscapeRequest) -> EscapeReport:
             request.targets, go, tests=tests, flags=request.flags, cwd=request.cwd.absolute()
         )
         builds = _builds(request, packages, go)
+    from goprobe.analysis.escape.askedfor import require_files, require_promised
     from goprobe.analysis.escape.runs import studied
 
+    require_files(request, packages)
     require_tests(request, builds)
+    require_promised(request, packages, builds)
     left = [p for p in packages if all(p not in build.packages for build in builds)]
     runs = zip(*studied(builds, go, request), strict=True)
-    passed_over = promises_passed_over(packages, request.cwd)
+    passed_over = promises_passed_over(packages, request.cwd, go, request.flags)
     reports = [
         replace(_report(studies, left, go, request), passed_over=passed_over) for studies in runs
     ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 
 from msgspec import MsgspecError
 from msgspec.structs import replace
 
+from goprobe.analysis.escape.askedfor import is_file_named
 from goprobe.analysis.escape.escape import EscapeRequest, escape
 from goprobe.analysis.escape.policy import Policy
 from goprobe.errors import UsageError
@@ -67,19 +67,15 @@ def part(report: EscapeReport, only: Sequence[Verdict], files: Sequence[str]) ->
         return report
     there = {site.file for site in report.sites}
     for pattern in files:
-        if not any(_named(file, pattern) for file in there):
+        if not any(is_file_named(file, pattern) for file in there):
             raise UsageError(f"--file {pattern}: no file of the report has that name")
 
     def wanted(site: Site) -> bool:
         if only and site.verdict not in only:
             return False
-        return not files or any(_named(site.file, pattern) for pattern in files)
+        return not files or any(is_file_named(site.file, pattern) for pattern in files)
 
     said = [f"of {', '.join(only)}"] if only else []
     said += [f"in {', '.join(files)}"] if files else []
     sites = tuple(site for site in report.sites if wanted(site))
     return replace(report, sites=sites, shown=f"only sites {' '.join(said)}")
-
-
-def _named(file: str, pattern: str) -> bool:
-    return file == pattern or file.endswith(f"/{pattern}") or fnmatchcase(file, pattern)

@@ -11,17 +11,22 @@ from goprobe.errors import UsageError
 from goprobe.files import read_regular
 from goprobe.model.escape import PassedOver
 from goprobe.toolchain.escapebuild import GoPackage
+from goprobe.toolchain.find import GoTool
+from goprobe.toolchain.golist import files_of_build
 from goprobe.toolchain.modulefiles import go_files, module_of
 
 _FILE, _ALL = 4 << 20, 256 << 20  # bytes that are read
 
 
-def promises_passed_over(packages: Sequence[GoPackage], cwd: Path) -> PassedOver:
-    """Of the modules in which `packages` are, told by their folders as seen from `cwd`."""
+def promises_passed_over(
+    packages: Sequence[GoPackage], cwd: Path, go: GoTool, flags: Sequence[str]
+) -> PassedOver:
+    """Of the modules in which `packages` are, told by their folders as seen from `cwd`; those of
+    the files that a build with these flags has."""
     own = [p for p in packages if not p.standard]
     modules = {m for p in own if (m := module_of(p.directory))}
     looked_at = {p.directory for p in own}
-    counts: dict[str, int] = {}
+    counts: dict[Path, int] = {}
     left = _ALL
     for file in go_files(modules):
         if file.parent in looked_at or left <= 0:
@@ -36,9 +41,16 @@ def promises_passed_over(packages: Sequence[GoPackage], cwd: Path) -> PassedOver
         text = data.decode(errors="replace")
         made = sum(p.word != ALLOW or bool(p.problem) for p in promises_in(str(file), text))
         if made:
-            folder = _seen_from(cwd, file.parent)
-            counts[folder] = counts.get(folder, 0) + made
-    return PassedOver(sum(counts.values()), tuple(counts))
+            counts[file] = made
+    if counts:
+        built = files_of_build(dict.fromkeys(file.parent for file in counts), go, flags)
+        counts = {
+            file: made
+            for file, made in counts.items()
+            if file.parent.resolve() / file.name in built
+        }
+    folders = dict.fromkeys(_seen_from(cwd, file.parent) for file in counts)
+    return PassedOver(sum(counts.values()), tuple(folders))
 
 
 def _seen_from(cwd: Path, folder: Path) -> str:

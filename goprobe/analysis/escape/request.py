@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from goprobe.analysis.escape.promises import promise_named
 from goprobe.errors import UsageError
 from goprobe.process.tracer.limits import MOST_INSPECTED
 from goprobe.toolchain.build import Progress
@@ -35,7 +36,8 @@ class EscapeRequest(msgspec.Struct, frozen=True, kw_only=True):
     where these are alike); every `check_pointers` hits globals and heap are swept for pointers into
     stacks (0: at the end only). `run` and `bench` are the regular expressions of `go test`; `deep`
     takes in every package's code; `repeat` is how often it is run, `promises` are such as
-    "pkg.F noalloc deep". `at_once` is how many packages are looked at at a time, each in a process
+    "pkg.F noalloc deep"; `files` are the names and patterns of files that alone will be told of.
+    `at_once` is how many packages are looked at at a time, each in a process
     forked from this one: for who has no threads that such a one would miss.
     """
 
@@ -50,6 +52,7 @@ class EscapeRequest(msgspec.Struct, frozen=True, kw_only=True):
     deep: bool = False
     repeat: int = 1
     promises: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     go: str = ""
     flags: tuple[str, ...] = ()
     timeout: float | None = None
@@ -70,6 +73,11 @@ def require_sense(request: EscapeRequest) -> None:
         raise UsageError(f"--repeat takes numbers from 1 to {MOST_RUNS}")
     if request.check_pointers < 0:
         raise UsageError("--check-pointers takes numbers from 0 on")
+    for text in request.promises:
+        promise = promise_named(text)
+        if promise.problem or "." not in promise.named:
+            why = promise.problem or "a function is named with its package, as main.F"
+            raise UsageError(f"--promise {text!r}: {why.removeprefix('--promise ')}")
 
 
 def require_tests(request: EscapeRequest, builds: Iterable[EscapeBuild]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Sequence
 
+from goprobe.analysis.escape.askedfor import require_known
 from goprobe.analysis.escape.outcome import outcome
 from goprobe.analysis.escape.pool import Pool
 from goprobe.analysis.escape.request import EscapeRequest
@@ -31,6 +32,8 @@ def studied(
         gc.freeze()
         program = GoProgram(ElfFile(build.binary, shown_as=build.program.path))
         study = EscapeStudy(build, program, go_root, request)
+        if len(builds) == 1:
+            require_known(studied.promise for studied in study.static.promises)
         for _ in range(runs):
             yield outcome(study, go_root)
         del study, program

@@ -241,7 +241,7 @@ def _nothing_seen(site: Evidence) -> Judged:
     if site.unseen or site.looked:
         why = site.unseen or "no call returned while it was looked at"
         return Verdict.UNOBSERVED, f"{ran}, {why}"
-    return Verdict.NO_COPY, f"{ran} and allocated nothing"
+    return Verdict.UNOBSERVED, f"{ran} and allocated nothing; where its results lie was not asked"
 
 
 def _all(site: Evidence, family: Family) -> bool:
