@@ -71,6 +71,12 @@ func work(how string) {
 		new(sync.Mutex).Unlock()
 	case "deadlock":
 		select {}
+	case "otherwise":
+		defer func() {
+			syscall.Kill(os.Getpid(), syscall.SIGABRT)
+			time.Sleep(time.Hour)
+		}()
+		panic("not what it ends by")
 	case "killed":
 		syscall.Kill(os.Getpid(), syscall.SIGABRT)
 		time.Sleep(time.Hour)

@@ -9,12 +9,12 @@ String methods of what it prints, and keeps what they said (preprintpanics there
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from goprobe.analysis.goroutines.panicwords import said
+from goprobe.analysis.goroutines.panicwords import TELLING, said
 from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.errors import GoprobeError, UnreadableError
 from goprobe.model.address import Address
@@ -31,6 +31,9 @@ _THROWING = frozenset({"runtime.throw.func1", "runtime.fatal.func1"})
 """The closures that print what the runtime ends a program for; they have captured the string
 (src/runtime/panic.go, throw and fatal, Go 1.21 to 1.27)."""
 _MOST_STACK = 1 << 16  # bytes above where a stack was left
+_ENDING = "runtime.fatalpanic.func1"
+"""The same of a panic that nobody recovered (fatalpanic there): while a process only runs what a
+panicking goroutine has deferred, there is none."""
 _ENDS = ("lo", "hi")
 _MOST_TEXT = 1 << 12  # bytes of a message
 _MOST_PANICS = 16
@@ -69,10 +72,12 @@ class _Crashed:
             return UNSET
         g = self._goroutine(thread)
         number = g.id if g else 0
-        if text := self._thrown(thread, g):
+        closures = list(self._closures(thread, g))
+        if text := self._thrown(closures):
             made = self._made_of(g)
             return Crash(kind="fatal error", message=text, goroutine=number, ended_by=ended, **made)
-        panics = list(self._panics(g)) if g and ended in ("SIGABRT", "") else []
+        ends = any(name == _ENDING for name, _ in closures)
+        panics = list(self._panics(g)) if ends else []
         if panics:
             return Crash(
                 kind="panic",
@@ -155,6 +160,7 @@ class _Crashed:
             return {
                 member.name: self._value(types.at(member.type), at + member.offset, depth + 1)
                 for member in kind.members
+                if member.name in TELLING
             }
         return None
 
@@ -176,21 +182,28 @@ class _Crashed:
 
     # What the runtime ends a program for
 
-    def _thrown(self, thread: Thread | None, g: Goroutine | None) -> str:
-        """Its string, which the closure has that prints it: on the goroutine's stack, or on the
-        thread's own."""
+    def _closures(self, thread: Thread | None, g: Goroutine | None) -> Iterator[tuple[str, int]]:
+        """Those of how the runtime ends a program, by name, and where their captures lie: on the
+        goroutine's stack, or on the thread's own. It never comes back from there, so that what is
+        on a stack of them is of this very end."""
         starts = [g.sp if g and g.low <= g.sp < g.high else g.low] if g else []
         if thread is not None:
             at, layout = thread.g0, self._world.layout
             low, high = (u64(self._memory, at + layout.offset("g", f"stack.{n}")) for n in _ENDS)
             starts.append(max(low, high - _MOST_STACK))
-        for start in starts:
-            words = self._words(start & -_WORD)
-            for i, word in enumerate(words[:-3]):
-                if word and self._is_throwing(word):
-                    for at in (i + 1, i + 2):  # since Go 1.26 fatal's has a panic, or nil, before
-                        if words[at] and 0 < words[at + 1] <= _MOST_TEXT:
-                            return self._text((start & -_WORD) + _WORD * at)
+        for start in (each & -_WORD for each in starts):
+            for i, word in enumerate(self._words(start)):
+                if word and (name := self._ending(word)):
+                    yield name, start + _WORD * (i + 1)
+
+    def _thrown(self, closures: Iterable[tuple[str, int]]) -> str:
+        """The string that a closure has that prints it."""
+        for name, captured in closures:
+            if name not in _THROWING:
+                continue
+            for at in (captured, captured + _WORD):  # since Go 1.26 fatal's has a panic before
+                if u64(self._memory, at) and 0 < u64(self._memory, at + _WORD) <= _MOST_TEXT:
+                    return self._text(at)
         return ""
 
     def _words(self, start: int) -> memoryview:
@@ -203,11 +216,12 @@ class _Crashed:
                 size >>= 1
         return memoryview(b"").cast("Q")
 
-    def _is_throwing(self, word: int) -> bool:
+    def _ending(self, word: int) -> str:
         if not any(m.minpc <= word < m.maxpc for m in self._world.modules):
-            return False
+            return ""
         function = self._world.code.function_at(word)
-        return function is not None and function.entry == word and function.name in _THROWING
+        name = function.name if function is not None and function.entry == word else ""
+        return name if name in _THROWING or name == _ENDING else ""
 
     def _offset(self, struct: str, field: str) -> int:
         """Of a field of the runtime's, by the debug information; -1 where nothing says it."""

@@ -25,6 +25,10 @@ _BELOW = (
 )  # fmt: skip
 """Of an x below zero (boundsNegErrorFmts there)."""
 
+_TEXTS = ("s", "msg")
+TELLING = frozenset({*_TEXTS, "x", "y", "signed", "code", "missingMethod"})
+"""The fields of a panic's value that say what it says."""
+
 
 def said(dynamic_type: str, told: Any, shown: str) -> str:
     """Of a value of a type, `told` as Python's own, of a struct by its fields: of a string its
@@ -36,7 +40,7 @@ def said(dynamic_type: str, told: Any, shown: str) -> str:
             return f"interface conversion{method and f': missing method {method}'}"
         if dynamic_type == _BOUNDS_ERROR:
             return _out_of_bounds(told) or shown
-        told = next((told[n] for n in ("s", "msg") if isinstance(told.get(n), str)), shown)
+        told = next((told[n] for n in _TEXTS if isinstance(told.get(n), str)), shown)
     if isinstance(told, bool):
         return str(told).lower()
     if dynamic_type == _RUNTIME_ERROR:
