@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.locate.locator import Locator
-from goprobe.binary.dwarf.gotypes import GoType
+from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.model.value import Value
 from goprobe.runtime.stacks.closures import captures_of
-from goprobe.runtime.types.shape import ARRAYS, MAP_ENTRIES, MAP_INSIDE
+from goprobe.runtime.types.shape import ARRAYS, MAP_ENTRIES, MAP_INSIDE, Shape
 from goprobe.runtime.values.decoded import Decoded, Limits
 from goprobe.runtime.values.storage import InBytes
 from goprobe.runtime.values.text import quote
@@ -51,12 +51,21 @@ def contents(graph: HeapGraph, node: int, limits: Limits | None = None) -> Decod
             return decoder(graph.world, limits).decode(
                 header, InBytes(address.to_bytes(_WORD, "little"))
             )
-        if shape.go_type is None:
+        go_type = shape.go_type or _described(graph, number, shape)
+        if go_type is None:
             return None
-        whole = _whole(graph, number, shape.go_type, size)
+        whole = _whole(graph, number, go_type, size)
         return decoder(graph.world, limits).at(whole, address)
     except (UnreadableError, NotGoError, KeyError):
         return None
+
+
+def _described(graph: HeapGraph, number: int, shape: Shape) -> GoType | None:
+    """The type of a program without debug information, as its descriptor has it."""
+    rtype = graph.shapes.rtype(number)
+    go_type = graph.world.types.of(rtype) if rtype else None
+    sure = go_type is not None and go_type.kind is not GoKind.INVALID
+    return go_type if go_type is not None and sure and go_type.size == shape.size else None
 
 
 def _declared(graph: HeapGraph, name: str) -> GoType | None:

@@ -146,10 +146,10 @@ def _kept_by(graph: HeapGraph, name: str) -> int:
 
 def _why_no_value(graph: HeapGraph, node: int) -> str:
     """What is said where the contents of an object cannot be decoded."""
-    if not graph.world.program.debug.present:
-        return "the program has no debug information"
     if not graph.typing.shape[node]:
         return "its type is not known"
+    if not graph.world.program.debug.present:
+        return "the program has no debug information, and no descriptor tells how it is made"
     if graph.typing.inner[node]:
         return "only pointers to a part of it are known, not what the whole is"
     return "the debug information does not describe it, or it cannot be read"

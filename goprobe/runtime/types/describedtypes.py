@@ -27,6 +27,25 @@ _SIZES = {
     GoKind.POINTER: 8, GoKind.FUNC: 8, GoKind.SLICE: 24, GoKind.INTERFACE: 16, GoKind.MAP: 8,
     GoKind.CHAN: 8,
 }  # fmt: skip
+# What an interface is to the runtime (iface and eface of runtime2.go), by numbers that are no
+# descriptor's.
+_WITH_METHODS, _WITHOUT, _ANY = -1, -2, -3
+_FORMS = {
+    number: GoType(
+        offset=number,
+        name=name,
+        kind=GoKind.STRUCT,
+        size=2 * _WORD,
+        members=(Member(first, 0, 0), Member("data", _WORD, 0)),
+    )
+    for number, name, first in (
+        (_WITH_METHODS, "runtime.iface", "tab"),
+        (_WITHOUT, "runtime.eface", "_type"),
+    )
+}
+_FORMS[_ANY] = GoType(
+    offset=_ANY, name="interface {}", kind=GoKind.INTERFACE, size=2 * _WORD, underlying=_WITHOUT
+)
 _WITH_ELEMENTS = (GoKind.POINTER, GoKind.SLICE, GoKind.ARRAY)
 
 
@@ -46,6 +65,8 @@ class DescribedTypes:
         self._weights = Weights(self._part)
 
     def at(self, number: int) -> GoType:
+        if number in _FORMS:
+            return _FORMS[number]
         return self.of(-number) if -_MOST < number < 0 else self._debug.at(number)
 
     def of(self, rtype: int) -> GoType:
@@ -77,6 +98,7 @@ class DescribedTypes:
         """What is called so: by the debug information, or a type that was asked for here, the only
         one of that name."""
         same = [made for made in self._made.values() if made.name == name]
+        same += [_FORMS[_ANY]] if name == _FORMS[_ANY].name and not same else []
         return self._data.debug_named(name) or (same[0] if len(same) == 1 else None)
 
     def _number(self, rtype: int) -> int:
@@ -87,7 +109,8 @@ class DescribedTypes:
         data, kind, size = self._data, self._data.kind(rtype), self._data.size(rtype)
         if kind not in (GoKind.STRUCT, GoKind.ARRAY) and size != _SIZES.get(kind):
             return None
-        made = GoType(offset=-rtype, name=data.written(rtype), kind=kind, size=size)
+        name = data.written(rtype) if data.is_named(rtype) else data.full_name(rtype)
+        made = GoType(offset=-rtype, name=name, kind=kind, size=size)
         if kind in _WITH_ELEMENTS:
             made = replace(made, elem=self._number(data.element(rtype)))
         match kind:
@@ -102,8 +125,7 @@ class DescribedTypes:
                 return replace(made, count=count) if fits else None
             case GoKind.INTERFACE:
                 methods = u64(self._memory, rtype + RTYPE_BYTES + 2 * _WORD)
-                form = data.debug_named("runtime.iface" if methods else "runtime.eface")
-                return replace(made, underlying=form.offset) if form else None
+                return replace(made, underlying=_WITH_METHODS if methods else _WITHOUT)
             case GoKind.MAP | GoKind.CHAN:
                 # Where entries lie only the debug information tells (gomap.py).
                 if same := data.debug_twin(rtype):
