@@ -264,7 +264,9 @@ class World:
     def types(self) -> DescribedTypes:
         """What values are decoded by."""
         debug = self.program.debug
-        return DescribedTypes(self.memory, debug.types, self.typedata, ConstantNames(debug))
+        return DescribedTypes(
+            self.memory, self.layout, debug.types, self.typedata, ConstantNames(debug)
+        )
 
     @cached_property
     def typedata(self) -> TypeData:

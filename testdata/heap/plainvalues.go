@@ -51,6 +51,10 @@ type event struct {
 	none     *inner
 	entries  *sync.Map
 	counts   map[string]int
+	large    map[int32]inner
+	wide     map[[40]int32][20]int
+	nothing  map[string]bool
+	by       map[any]*inner
 	c        chan int
 	do       func() string
 }
@@ -68,6 +72,18 @@ func main() {
 			list: []*inner{&in, nil}, shapes: []shape{square{2}, &round{&in}}, any: []any{1, "x", 2.5, in, nil, level(3)},
 			err: errors.New("broken"), float: 1.5, cplx: 1 + 2i, unsigned: 65535, entries: entries,
 			counts: map[string]int{"a": i}, c: make(chan int, 2), do: func() string { return in.name },
+		}
+		e.large, e.wide, e.by = map[int32]inner{}, map[[40]int32][20]int{}, map[any]*inner{1: &in, "x": nil}
+		for k := int32(0); k < 1000; k++ {
+			e.large[k] = inner{k, k%2 == 0, "v"}
+		}
+		for k := int32(0); k < 990; k++ {
+			delete(e.large, k)
+		}
+		e.wide[[40]int32{1}] = [20]int{7}
+		e.c <- 5 + i
+		if i == 2 {
+			close(e.c)
 		}
 		kept = append(kept, e)
 	}

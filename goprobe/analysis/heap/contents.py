@@ -46,7 +46,7 @@ def contents(graph: HeapGraph, node: int, limits: Limits | None = None) -> Decod
             return _text(graph.world, address, size, limits or Limits())
         if graph.typing.inner[node]:
             return None
-        if header := _declared(graph, shape.name):
+        if header := _declared(graph, number, shape.name):
             # The object is what a map or channel value points at.
             return decoder(graph.world, limits).decode(
                 header, InBytes(address.to_bytes(_WORD, "little"))
@@ -68,16 +68,17 @@ def _described(graph: HeapGraph, number: int, shape: Shape) -> GoType | None:
     return go_type if go_type is not None and sure and go_type.size == shape.size else None
 
 
-def _declared(graph: HeapGraph, name: str) -> GoType | None:
+def _declared(graph: HeapGraph, number: int, name: str) -> GoType | None:
     """The type of maps and channels whose header an object is."""
-    if (
-        not name.startswith(_HEADERS)
-        or name.endswith(_PARTS)
-        or not graph.world.program.debug.present
-    ):
+    if not name.startswith(_HEADERS) or name.endswith(_PARTS):
         return None
+    world = graph.world
+    if not world.program.debug.present:
+        rtype = graph.shapes.rtype(number)
+        of = world.types.of(rtype) if rtype else None
+        return of if of is not None and of.kind in (GoKind.MAP, GoKind.CHAN) else None
     try:
-        return graph.world.program.debug.type_named(name)
+        return world.program.debug.type_named(name)
     except KeyError:
         return None
 

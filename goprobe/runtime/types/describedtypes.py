@@ -12,8 +12,10 @@ from msgspec.structs import replace
 
 from goprobe.binary.dwarf.constants import ConstantNames
 from goprobe.binary.dwarf.gotypes import GoKind, GoType, Member, TypeReader, Weights
-from goprobe.errors import UnreadableError
+from goprobe.errors import UndescribedError, UnreadableError
 from goprobe.process.memory.memory import Memory, u64
+from goprobe.runtime.layout.layout import Layout
+from goprobe.runtime.types.describedheaders import DescribedHeaders
 from goprobe.runtime.types.typedata import TypeData
 from goprobe.runtime.types.typenames import RTYPE_BYTES
 
@@ -54,9 +56,15 @@ class DescribedTypes:
     0. Whoever goes down through a type's parts comes to an end, as in the debug information."""
 
     def __init__(
-        self, memory: Memory, debug: TypeReader, data: TypeData, constants: ConstantNames
+        self,
+        memory: Memory,
+        layout: Layout,
+        debug: TypeReader,
+        data: TypeData,
+        constants: ConstantNames,
     ) -> None:
         self._memory = memory
+        self._headers = DescribedHeaders(memory, layout, data, self._number)
         self.constant = constants.named
         self._debug = debug
         self._data = data
@@ -65,9 +73,13 @@ class DescribedTypes:
         self._weights = Weights(self._part)
 
     def at(self, number: int) -> GoType:
-        if number in _FORMS:
-            return _FORMS[number]
-        return self.of(-number) if -_MOST < number < 0 else self._debug.at(number)
+        if not -_MOST < number < 0:
+            return self._debug.at(number)
+        return self._of_the_runtime(number) or self.of(-number)
+
+    def _of_the_runtime(self, number: int) -> GoType | None:
+        """What no descriptor describes: how interfaces, maps and channels are made."""
+        return _FORMS.get(number) or self._headers.made.get(number)
 
     def of(self, rtype: int) -> GoType:
         """The type whose descriptor is at an address; one of no kind where none is there, or none
@@ -83,10 +95,12 @@ class DescribedTypes:
     def _part(self, number: int) -> GoType:
         if not -_MOST < number < 0:
             return self._debug.at(number)
+        if known := self._of_the_runtime(number):
+            return known
         if number not in self._unchecked:
             try:
                 made = self._as_described(-number)
-            except UnreadableError:
+            except (UnreadableError, UndescribedError):
                 made = None
             self._unchecked[number] = made or self._of_no_kind(-number)
         return self._unchecked[number]
@@ -127,8 +141,9 @@ class DescribedTypes:
                 methods = u64(self._memory, rtype + RTYPE_BYTES + 2 * _WORD)
                 return replace(made, underlying=_WITH_METHODS if methods else _WITHOUT)
             case GoKind.MAP | GoKind.CHAN:
-                # Where entries lie only the debug information tells (gomap.py).
                 if same := data.debug_twin(rtype):
                     return replace(same, offset=-rtype, name=made.name)
-                return replace(made, kind=GoKind.UNSAFE_POINTER)
+                of = self._headers
+                whole = (of.map if kind is GoKind.MAP else of.channel)(made, rtype)
+                return whole or replace(made, kind=GoKind.UNSAFE_POINTER)
         return made
