@@ -71,3 +71,13 @@ def test_descriptors_tell_what_debug_information_tells(go: str, flags: tuple[str
     assert stripped == plain
     told = {name for name, _ in described}
     assert {".large.995.id", '.counts."a"', ".c.[0]"} <= told
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_a_map_is_told_by_its_header_too(go: str) -> None:
+    flags = _STRIPPED["stripped"]
+    with running(build(TESTDATA / _SOURCE, go=go, flags=flags)) as process:
+        target = open_target(process.pid)
+        view = heap_asked(target, HeapQuestions(object="map[int32]main.inner#1")).object
+    assert isinstance(view, ObjectView) and view.value is not UNSET, view
+    assert view.value.len == 10 and '999:{id:999 ok:false name:"v"}' in view.value.text

@@ -74,9 +74,9 @@ def _declared(graph: HeapGraph, number: int, name: str) -> GoType | None:
         return None
     world = graph.world
     if not world.program.debug.present:
-        rtype = graph.shapes.rtype(number)
+        rtype = graph.shapes.header(number)
         of = world.types.of(rtype) if rtype else None
-        return of if of is not None and of.kind in (GoKind.MAP, GoKind.CHAN) else None
+        return of if of is not None and of.kind is GoKind.MAP else None
     try:
         return world.program.debug.type_named(name)
     except KeyError:

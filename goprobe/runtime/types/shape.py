@@ -88,11 +88,13 @@ Slots = dict[int, Meaning]
 class About(msgspec.Struct, frozen=True):
     """What is known of a shape before it is read. `rtype` is the type's descriptor (of an array
     that of its elements), 0 where it has none. `special`: its name says more than any pointer to
-    the struct that the runtime calls it by."""
+    the struct that the runtime calls it by. `header`: the descriptor of the map type whose header
+    it is, 0 where debug information tells, or it is none."""
 
     rtype: int = 0
     array: bool = False
     special: bool = False
+    header: int = 0
 
 
 def special() -> About:

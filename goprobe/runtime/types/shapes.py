@@ -228,6 +228,11 @@ class Shapes:
         """The descriptor of its type (of an array that of the elements), 0 where it has none."""
         return self._numbers.about[number].rtype
 
+    def header(self, number: int) -> int:
+        """The descriptor of the map type whose header it is, 0 where that is not known, or it is
+        none."""
+        return self._numbers.about[number].header
+
     def is_known(self, number: int) -> bool:
         return self[number].name != UNKNOWN.name
 

@@ -190,7 +190,11 @@ class TypeShapes:
     # Maps and channels: the struct behind the pointer has no descriptor of its own
 
     def _map(self, rtype: int) -> int:
-        return self._numbers.number(("rmap", rtype), lambda: self._map_shape(rtype), special)
+        return self._numbers.number(
+            ("rmap", rtype),
+            lambda: self._map_shape(rtype),
+            lambda: About(special=True, header=rtype),
+        )
 
     def _map_shape(self, rtype: int) -> Shape:
         name, layout = self._typedata.full_name(rtype), self._layout
