@@ -226,3 +226,35 @@ def test_a_package_of_tests_beside_is_another(go: str, tmp_path: Path) -> None:
     folder = module(tmp_path, {**FILES, "lib/lib_test.go": TESTED})
     report = escape(folder, "./lib", test=True, go=str(toolchain(go)))
     assert not _differing(report, TESTED, "lib_test.go")
+
+
+SEVERAL = """\
+package main
+
+import (
+	"errors"
+	"fmt"
+)
+
+var broken, named = errors.New("broken"), fmt.Sprint("named")
+
+func two(n int) (int, string) { return n + 70000, named }
+func add(n, k int) int        { return n + k }
+
+//go:noinline
+func three(n int) (int, float64, error) { return n + 70001, 2.5 * float64(n), broken }
+
+func main() {
+	n := len(fmt.Sprint("x")) + 80000
+	fmt.Println(two(n))                                                       // 1 1
+	fmt.Println(three(n))                                                     // 1 1
+	x, y := any(n), any(add(n, 3))                                            // 1 1
+	fmt.Println(x, y)
+}
+"""
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_several_results_that_are_handed_on_at_once(go: str, tmp_path: Path) -> None:
+    report = escape(module(tmp_path, {"main.go": SEVERAL}), go=str(toolchain(go)))
+    assert not _differing(report, SEVERAL, "main.go")

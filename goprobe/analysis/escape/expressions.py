@@ -53,7 +53,7 @@ _ELEMENTS = r"\{(?:\.\.\.)?\}"
 _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], ExpressionShape]], ...] = tuple(
     (re.compile(pattern, re.DOTALL), make)
     for pattern, make in (
-        (r'()"(?:[^"\\]|\\.)*"|-?[\d.][\w.+]*|\'.+\'|true|false',
+        (r'()"(?:[^"\\]|\\.)*"|-?\.?\d[\w.+]*|\'.+\'|true|false',
          lambda _: ExpressionShape(frozenset((_F.CONVERT,)), constant=True)),
         (r"()func literal", lambda _: _shape(_F.OBJECT, named=CLOSURE, exact=False)),
         (r"()\.\.\. argument", lambda _: _shape(_F.OBJECT, named="[", exact=False)),

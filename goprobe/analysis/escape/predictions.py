@@ -30,6 +30,8 @@ _CONVERTED = re.compile(r"from (.+) \(interface-converted\) at .+:(\d+):(\d+)", 
 _STEP = re.compile(r"(.*\) at )([^\n]+?)((?::\d+){1,2}:?)", re.DOTALL)
 _NAME = re.compile(r"~?[\w·]+")
 _FORMAL = re.compile(r"(?:([^\W\d]\w*)\.)?(?:~[rR]\d+|[^\W\d]\w*)")
+_OF_RESULTS = re.compile(r"\.autotmp_\d+|[^()]+\(~[rR]\d+\)")
+"""Several results that are handed on at once, and what a result is converted to."""
 _INLINING = re.compile(r"inlining call to (.+?)(?: with score -?\d+)?", re.DOTALL)
 
 
@@ -77,6 +79,8 @@ class Predicted(msgspec.Struct):
 def is_formal(predicted: Predicted) -> bool:
     """Whether an expression may be what an inlined function takes or gives back, which of another
     package is said with that one's name."""
+    if _OF_RESULTS.fullmatch(predicted.expression):
+        return True
     match = _FORMAL.fullmatch(predicted.expression)
     callees = inlined_by(predicted.messages)
     of = match[1] if match else None
