@@ -75,11 +75,11 @@ class DescribedHeaders:
             return None
         fields = data.fields(rtype)
         names = {field.name for field in fields}
-        if not wanted <= names or any(f.offset >= data.size(rtype) for f in fields):
+        if not wanted <= names or any(f.offset > data.size(rtype) for f in fields):
             return None
+        called = _BUCKET if "topbits" in names else {}
         members = [
-            Member(_BUCKET.get(f.name, f.name) if "topbits" in names else f.name, f.offset, n)
-            for f, n in zip(fields, (self._number(f.rtype) for f in fields), strict=True)
+            Member(called.get(f.name, f.name), f.offset, self._number(f.rtype)) for f in fields
         ]
         name = data.full_name(rtype)
         return self.made[self._add(GoKind.STRUCT, name, data.size(rtype), members)]
