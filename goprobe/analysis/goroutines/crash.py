@@ -34,7 +34,6 @@ _MOST_STACK = 1 << 16  # bytes above where a stack was left
 _ENDING = "runtime.fatalpanic.func1"
 """The same of a panic that nobody recovered (fatalpanic there): while a process only runs what a
 panicking goroutine has deferred, there is none."""
-_ENDS = ("lo", "hi")
 _MOST_TEXT = 1 << 12  # bytes of a message
 _MOST_PANICS = 16
 _DEPTH = 3
@@ -94,7 +93,7 @@ class _Crashed:
     def _at_fault(self) -> Thread | None:
         """The m that gives up; else, where the process ended by a signal, the core's first."""
         threads = self._world.goroutines.threads
-        dying = self._offset("m", "dying")
+        dying = self._described_at("m", "dying")
         for thread in threads:
             if dying >= 0 and self._memory.read(thread.address + dying, 4) != bytes(4):
                 return thread
@@ -112,10 +111,10 @@ class _Crashed:
 
     def _panics(self, g: Goroutine | None) -> Iterator[str]:
         """What they say, the last one first; those are left out that were recovered, and Goexit."""
-        arg, link = self._offset("_panic", "arg"), self._offset("_panic", "link")
+        arg, link = self._described_at("_panic", "arg"), self._described_at("_panic", "link")
         if g is None or arg < 0 or link < 0:
             return
-        over = [self._offset("_panic", name) for name in ("recovered", "goexit")]
+        over = [self._described_at("_panic", name) for name in ("recovered", "goexit")]
         at = u64(self._memory, g.address + self._world.layout.offset("g", "_panic"))
         for _ in range(_MOST_PANICS):
             if not at:
@@ -171,7 +170,7 @@ class _Crashed:
 
     def _made_of(self, g: Goroutine | None) -> dict[str, Any]:
         """The signal that the last panic was made of (sigpanic, src/runtime/signal_unix.go)."""
-        at = [self._offset("g", name) for name in ("sig", "sigcode1")]
+        at = [self._described_at("g", name) for name in ("sig", "sigcode1")]
         if g is None or min(at) < 0:
             return {}
         number = int.from_bytes(self._memory.read(g.address + at[0], 4), "little")
@@ -189,7 +188,8 @@ class _Crashed:
         starts = [g.sp if g and g.low <= g.sp < g.high else g.low] if g else []
         if thread is not None:
             at, layout = thread.g0, self._world.layout
-            low, high = (u64(self._memory, at + layout.offset("g", f"stack.{n}")) for n in _ENDS)
+            low = u64(self._memory, at + layout.offset("g", "stack.lo"))
+            high = u64(self._memory, at + layout.offset("g", "stack.hi"))
             starts.append(max(low, high - _MOST_STACK))
         for start in (each & -_WORD for each in starts):
             for i, word in enumerate(self._words(start)):
@@ -223,7 +223,7 @@ class _Crashed:
         name = function.name if function is not None and function.entry == word else ""
         return name if name in _THROWING or name == _ENDING else ""
 
-    def _offset(self, struct: str, field: str) -> int:
+    def _described_at(self, struct: str, field: str) -> int:
         """Of a field of the runtime's, by the debug information; -1 where nothing says it."""
         debug = self._world.program.debug
         if not debug.present:
