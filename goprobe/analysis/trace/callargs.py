@@ -293,13 +293,8 @@ def _element(e: Element, how: str) -> _Found:
     kind = held if e.value.full_type is UNSET else e.value.full_type
     if e.data is UNSET or e.data.type != kind:  # a pointer, which no box is made for
         text = "nil" if e.value.holds_nil else e.value.text
-        value = Value(
-            text,
-            e.value.len,
-            e.value.cap,
-            unreadable=e.value.unreadable,
-            meaning=e.value.meaning,
-            reading=e.value.reading,
+        value = structs.replace(
+            e.value, text=text, dynamic_type=UNSET, holds_nil=False, full_type=UNSET
         )
         data = e.data if e.data is UNSET else structs.replace(e.data, dynamic_type=UNSET)
         return _Found(how, kind, value, data, e.elements)

@@ -10,7 +10,7 @@ import msgspec
 
 from goprobe.api.script.gonumbers import Number, made
 from goprobe.arch.registers import SP_WORD, WORD, WORDS
-from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader, element_number
 from goprobe.process.calltracer.plan import Hit
 from goprobe.runtime.values.scalars import SIGNED, UNSIGNED, scalar
 from goprobe.runtime.values.storage import InBytes
@@ -94,7 +94,7 @@ class InPlace:
             element = self._types.at(self._type.elem)
             return self._part(element, index * element.size)
         types = self._types
-        element = types.at(self._type.elem or types.at(self._type.member("array").type).elem)
+        element = types.at(element_number(types, self._type))
         base = _number(self._load(0, WORD)) + index * element.size
         return value_of(element, _at(self._hit, base), self._hit, types)
 

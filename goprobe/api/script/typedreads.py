@@ -9,7 +9,7 @@ from itertools import islice
 from goprobe.analysis.trace.stopview import StopView
 from goprobe.binary.dwarf.called import full_names
 from goprobe.binary.dwarf.constants import integer_constant
-from goprobe.binary.dwarf.gotypes import GoKind, GoType, Types
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, Types, element_number
 from goprobe.counts import counted
 from goprobe.errors import NoSuchElementError, UnreadableError, UsageError
 from goprobe.model.address import Address
@@ -167,7 +167,7 @@ def _element(view: StopView, name: str, go_type: GoType, address: int) -> Elemen
 
 def _element_of(view: StopView, go_type: GoType) -> GoType:
     types = view.decoder.types
-    return types.at(go_type.elem or types.at(go_type.member("array").type).elem)
+    return types.at(element_number(types, go_type))
 
 
 def _entries(view: StopView, go_type: GoType, address: int) -> Iterator[MapEntry]:

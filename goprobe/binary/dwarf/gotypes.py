@@ -115,6 +115,12 @@ class Types(Protocol):
     def at(self, number: int, /) -> GoType: ...
 
 
+def element_number(types: Types, go_type: GoType) -> int:
+    """The number of the type that a slice or an array is made of: some descriptions of slices have
+    it in the pointer `array` alone."""
+    return go_type.elem or types.at(go_type.member("array").type).elem
+
+
 class Weights:
     """How many parts types have, however deep; those of one element stand for an array's. `at` may
     give types that are said to be parts of themselves."""

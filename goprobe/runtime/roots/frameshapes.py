@@ -11,7 +11,7 @@ import numpy as np
 
 from goprobe.arch.machinecode import call_before
 from goprobe.binary.dwarf.expression import Piece
-from goprobe.binary.dwarf.gotypes import GoKind, GoType, has_pointer_at, part_at
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, element_number, has_pointer_at, part_at
 from goprobe.binary.pcln.format import shown_name
 from goprobe.binary.pcln.stackmap import frame_maps, stack_objects
 from goprobe.counts import counted
@@ -175,8 +175,8 @@ class FrameShapes:
             if v.type.kind == GoKind.POINTER and v.type.elem:
                 yield Lead(v.low, v.name, types.at(v.type.elem), False)
             elif v.type.kind == GoKind.SLICE:
-                elem = v.type.elem or types.at(v.type.member("array").type).elem
-                yield Lead(v.low, v.name, types.at(elem), True)
+                elem = types.at(element_number(types, v.type))
+                yield Lead(v.low, v.name, elem, True)
 
     def _pointers(self, size: int, bitmap: int) -> tuple[int, ...]:
         """Where in a stack object pointers lie; `size` is less than 0 where a GC program says."""

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader, part_at
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader, element_number, part_at
 from goprobe.process.memory.copies import Words
 from goprobe.process.memory.memory import word_at
 from goprobe.runtime.image.modules import Module
@@ -119,8 +119,8 @@ class Statics:
             case GoKind.POINTER if not into:
                 return types.at(go_type.elem), 1
             case GoKind.SLICE if not into:
-                elem = go_type.elem or types.at(go_type.member("array").type).elem
-                return types.at(elem), self._word(place + 2 * _WORD)
+                elem = types.at(element_number(types, go_type))
+                return elem, self._word(place + 2 * _WORD)
             case GoKind.INTERFACE if into == _WORD:
                 members = types.at(go_type.underlying).members
                 table = self._word(place - _WORD)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from goprobe.binary.dwarf.gotypes import GoKind, GoType, Member, TypeReader
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, Member, TypeReader, element_number
 from goprobe.runtime.types.shape import (
     ATOMIC_POINTER,
     BEHIND,
@@ -140,8 +140,7 @@ class DebugShapes:
             case GoKind.STRING:
                 return Rule.TEXT, self._numbers.text
             case GoKind.SLICE:
-                at = go_type.elem or types.at(go_type.member("array").type).elem
-                return Rule.SLICE, self.array_of(types.at(at))
+                return Rule.SLICE, self.array_of(types.at(element_number(types, go_type)))
             case GoKind.MAP:
                 header = types.at(types.at(go_type.underlying).elem)
                 return Rule.ONE, self._map(go_type, header)

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from goprobe.binary.dwarf.gotypes import GoKind, GoType
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, element_number
 from goprobe.errors import UnreadableError
 from goprobe.model.value import Element
 from goprobe.process.memory.memory import Memory, u64
@@ -132,8 +132,7 @@ class Meanings:
         return ""
 
     def _element(self, go_type: GoType) -> GoType:
-        at = go_type.elem
-        return self._types.at(at or self._types.at(go_type.member("array").type).elem)
+        return self._types.at(element_number(self._types, go_type))
 
     def _meaning(self, go_type: GoType, place: Storage, made: Decoded) -> str:
         try:

@@ -13,7 +13,7 @@ import msgspec
 
 from goprobe.arch.registers import signed
 from goprobe.binary.dwarf.expression import Piece
-from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader, part_at
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, TypeReader, element_number, part_at
 from goprobe.binary.dwarf.loclist import LocationEntry
 from goprobe.runtime.values.pieces import is_one_word_of_more, leaves, placed
 
@@ -181,7 +181,7 @@ def _part(types: TypeReader, go_type: GoType, offset: int, size: int) -> tuple[s
 
 def _pointer_of(types: TypeReader, slice_type: GoType) -> GoType:
     """The first word of a slice alone is a pointer to its elements."""
-    elem = slice_type.elem or types.at(slice_type.member("array").type).elem
+    elem = element_number(types, slice_type)
     return GoType(
         offset=-elem, name=f"*{types.at(elem).name}", kind=GoKind.POINTER, size=_WORD, elem=elem
     )

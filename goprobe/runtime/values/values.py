@@ -11,7 +11,7 @@ from itertools import islice
 
 from msgspec import UNSET, UnsetType
 
-from goprobe.binary.dwarf.gotypes import GoKind, GoType
+from goprobe.binary.dwarf.gotypes import GoKind, GoType, element_number
 from goprobe.counts import counted
 from goprobe.errors import NotGoError, UnreadableError
 from goprobe.model.address import Address
@@ -196,9 +196,7 @@ class Decoder:
             capacity, known = length, UNSET
         if not pointer:
             return Decoded(Value("nil", len=length, cap=known))
-        element = self.types.at(go_type.elem)
-        if not go_type.elem:
-            element = self.types.at(self.types.at(go_type.member("array").type).elem)
+        element = self.types.at(element_number(self.types, go_type))
         if length > 1 << 48 or capacity < length:
             raise UnreadableError(pointer, 0, f"a slice header of length {length}")
         if length and element.size:
