@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import goprobe
-from goprobe.errors import UsageError
+from goprobe.errors import NoSuchElementError, UsageError
 from tests.support import go
 
 SOURCE = Path("testdata/sessions/asked.go")
@@ -46,6 +46,27 @@ def test_the_heap_at_a_stop(program: goprobe.Program, tmp_path: Path) -> None:
     next(program.run(["main.count"]))
     with pytest.raises(UsageError, match="is over"):
         sessions[0].ID  # noqa: B018
+
+
+def test_a_variable_of_a_package_lies_somewhere(binary: str, tmp_path: Path) -> None:
+    """It was told to lie nowhere, or where it leads to; and no watch knew it by its own name."""
+
+    def asked(program: goprobe.Program) -> object:
+        stop = next(program.run(["main.count"]))
+        counter, first = program["main.counter"], program["main.first"]
+        assert counter.location.address == counter.address
+        assert counter.location.kind in ("bss", "data") and "main.counter" in counter.location.name
+        assert first.location.kind in ("bss", "data") and first.data.location.kind == "heap"
+        with pytest.raises(NoSuchElementError, match="no variable countre in scope, and package ma"):
+            stop.watch("countre")
+        lie = str(counter.location), str(first.location)
+        hit = next(stop.watch("counter"))
+        return lie, str(hit.old), str(hit.new)
+
+    with goprobe.launch(binary, stdout=2, record=tmp_path / "r") as launched:
+        live = asked(launched)
+    with goprobe.replay(tmp_path / "r") as replayed:
+        assert asked(replayed) == live
 
 
 def test_results_behind_a_call(program: goprobe.Program) -> None:

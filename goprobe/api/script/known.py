@@ -93,7 +93,8 @@ class Known:
 
     @property
     def location(self) -> Any:
-        """Where a variable lies, and of other values where what they point at lies; or None."""
+        """Where a variable (of a frame or of a package) lies, and of other values where what they
+        point at lies; or None."""
         own = self._known("location")
         data = self.data
         return own if own is not None or isinstance(self.part, Variable) else (

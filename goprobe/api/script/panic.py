@@ -8,6 +8,7 @@ import msgspec
 
 from goprobe.analysis.goroutines.panicwords import TYPE_ASSERTION, said
 from goprobe.api.script.driver import FATAL, PANIC, Driver
+from goprobe.api.script.packagevariable import package_variable
 from goprobe.api.script.value import Value
 
 
@@ -35,7 +36,7 @@ def panic_of(driver: Driver, name: str, value: Value, alive: Callable[[], object
     """What that variable's value says."""
     if name != _SIGNAL:
         return Panic(message_of(value), value)
-    table = Value(driver, driver.global_variable("runtime.sigtable"), alive)
+    table = package_variable(driver, "runtime.sigtable", alive)
     at = int(value)
     known = at < len(table)  # as the runtime names it: "SIGSEGV: segmentation violation"
     return Panic(str(table[at]["name"]) if known else f"signal {at}", value)

@@ -21,6 +21,7 @@ from goprobe.api.calls import Call, calls_wanted
 from goprobe.api.script.driver import EVENTS, GO_ON, Driver
 from goprobe.api.script.goexpr import condition
 from goprobe.api.script.heapobjects import Objects
+from goprobe.api.script.packagevariable import package_of, package_variable
 from goprobe.api.script.stop import DIFFED, Stop
 from goprobe.api.script.typed import TypedMemory
 from goprobe.api.script.value import Value
@@ -147,10 +148,8 @@ class Program:
         value = stop._got(name, outer=False) if "." not in name else None
         if value is not None:
             return value
-        folder, slash, rest = stop.function.rpartition("/")
-        package = f"{folder}{slash}{rest.partition('.')[0]}"
         with suppress(NoSuchElementError):
-            known = self[name if "." in name else f"{package}.{name}"]
+            known = self[name if "." in name else f"{package_of(stop.function)}.{name}"]
             # The debug information does not tell a constant of type int from one without a type.
             untyped = known.address is None and known.type == "int"
             return int(known) if untyped else known
@@ -383,7 +382,7 @@ class Program:
         stop = self._stop
         if stop is None:
             raise UsageError("the program does not stand at a stop")
-        return Value(self._driver, self._driver.global_variable(name), stop.check)
+        return package_variable(self._driver, name, stop.check)
 
 
 def _wish(when: Condition | None, goroutine: int = 0) -> Wish | None:

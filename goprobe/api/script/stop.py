@@ -14,6 +14,7 @@ from goprobe.api.calls import CalledWith
 from goprobe.api.script.diff import Diff, Kept, Place, changed, kept, moved
 from goprobe.api.script.driver import FATAL, GO_ON, Driver
 from goprobe.api.script.heapobjects import HeapPath, number_of, object_of
+from goprobe.api.script.packagevariable import package_of
 from goprobe.api.script.panic import Panic, panic_of, panic_variable
 from goprobe.api.script.scope import FrameScope, no_such_variable, of_user, table_of
 from goprobe.api.script.value import Value
@@ -366,7 +367,7 @@ class Stop:
         """
         self.check()
         if isinstance(thing, str):
-            thing = meant_by(thing, self.get, self._driver, self.check)
+            thing = meant_by(thing, self.get, self._driver, self.check, package_of(self.function))
         watched = watched_of(self._driver, thing, size)
         numbers = self._driver.watch(watched.address, watched.size, watched.element, watched.type)
         for told in self._driver.watch_limits(numbers):

@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from goprobe.api.notebook import line
 from goprobe.api.script.driver import Driver
+from goprobe.api.script.packagevariable import package_variable
 from goprobe.api.script.value import Value
 from goprobe.api.script.warned import StopWarning
 from goprobe.errors import GoprobeError, NoSuchElementError, UsageError
@@ -185,9 +186,10 @@ def meant_by(
     variable: Callable[[str], Value | None],
     driver: Driver,
     alive: Callable[[], object],
+    package: str,
 ) -> Value:
     """What a script names: `t.Inner.S`, `p.recent[1]`, `m["k"].N`, a variable of a package
-    (`main.limit`). Raises NoSuchElementError."""
+    (`main.limit`; of `package`, by its name alone). Raises NoSuchElementError."""
     first = _BEGIN.match(text)
     steps, at = list[str | int](), first.end() if first else 0
     while first and at < len(text) and (step := _STEP.match(text, at)):
@@ -198,10 +200,15 @@ def meant_by(
         hint = 'a part is "t.Inner.S" or "list[1].N"'
         raise NoSuchElementError(f"{text!r} names no variable", hint=hint)
     value = variable(first[0])
-    if value is None and steps and isinstance(steps[0], str):
-        value = Value(driver, driver.global_variable(f"{first[0]}.{steps.pop(0)}"), alive)
     if value is None:
-        raise NoSuchElementError(f"no variable {first[0]} in scope")
+        with suppress(NoSuchElementError):
+            value = package_variable(driver, f"{package}.{first[0]}", alive)
+    if value is None and steps and isinstance(steps[0], str):
+        value = package_variable(driver, f"{first[0]}.{steps.pop(0)}", alive)
+    if value is None:
+        raise NoSuchElementError(
+            f"no variable {first[0]} in scope, and package {package} has none of that name"
+        )
     for part in steps:
         value = value[part]
     return value
