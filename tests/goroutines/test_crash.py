@@ -61,9 +61,11 @@ def _told(core: Path, binary: Path) -> tuple[GoroutinesReport, Crash]:
 
 
 @pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("stripped", [False, True], ids=["debug", "stripped"])
 @pytest.mark.parametrize("go", matrix())
-def test_a_core_says_why_it_crashed(go: str, how: str, tmp_path: Path) -> None:
-    binary = build(TESTDATA / "crashes.go", go=go)
+def test_a_core_says_why_it_crashed(go: str, stripped: bool, how: str, tmp_path: Path) -> None:
+    flags = ("-ldflags=-s -w",) if stripped else ()
+    binary = build(TESTDATA / "crashes.go", go=go, flags=flags)
     printed, core = _crashed(binary, how, tmp_path)
     report, crash = _told(core, binary)
     shown = render(report, "text", RenderOptions(width=100)).decode()

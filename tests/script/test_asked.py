@@ -57,7 +57,7 @@ def test_a_variable_of_a_package_lies_somewhere(binary: str, tmp_path: Path) -> 
         assert counter.location.address == counter.address
         assert counter.location.kind in ("bss", "data") and "main.counter" in counter.location.name
         assert first.location.kind in ("bss", "data") and first.data.location.kind == "heap"
-        with pytest.raises(NoSuchElementError, match="no variable countre in scope, and package ma"):
+        with pytest.raises(NoSuchElementError, match="no variable countre in scope, and pack"):
             stop.watch("countre")
         lie = str(counter.location), str(first.location)
         hit = next(stop.watch("counter"))

@@ -34,6 +34,9 @@ _MOST_STACK = 1 << 16  # bytes above where a stack was left
 _ENDING = "runtime.fatalpanic.func1"
 """The same of a panic that nobody recovered (fatalpanic there): while a process only runs what a
 panicking goroutine has deferred, there is none."""
+_PRINTING = "runtime.dopanic_m"
+"""What prints the stack; others that give up meanwhile wait for whoever came first (startpanic_m
+and dopanic_m, src/runtime/panic.go, Go 1.21 to 1.27)."""
 _MOST_TEXT = 1 << 12  # bytes of a message
 _MOST_PANICS = 16
 _DEPTH = 3
@@ -91,16 +94,22 @@ class _Crashed:
         return Crash(kind="signal", goroutine=number, signal=ended, address=about, ended_by=ended)
 
     def _at_fault(self) -> Thread | None:
-        """The m that gives up; else, where the process ended by a signal, the core's first."""
+        """The m that gives up, where several do the first, for whom the others wait; else, where
+        the process ended by a signal, that of the core's first thread."""
         threads = self._world.goroutines.threads
-        dying = self._described_at("m", "dying")
-        for thread in threads:
-            if dying >= 0 and self._memory.read(thread.address + dying, 4) != bytes(4):
-                return thread
+        at = self._world.layout.offset("m", "dying")
+        dying = [t for t in threads if self._memory.read(t.address + at, 4) != bytes(4)]
+        if dying:
+            return next(filter(self._has_said_so, dying), dying[0]) if dying[1:] else dying[0]
         first = next(iter(self._core.threads), 0)
         if _signal_name(self._core.signal):
             return next((thread for thread in threads if thread.tid == first), None)
         return None
+
+    def _has_said_so(self, thread: Thread) -> bool:
+        """Whether it has got to what prints where it stands."""
+        words = self._words(self._low_of(thread))
+        return any(self._function(word)[0] == _PRINTING for word in words)
 
     def _goroutine(self, thread: Thread | None) -> Goroutine | None:
         if thread is None or not thread.current:
@@ -111,15 +120,16 @@ class _Crashed:
 
     def _panics(self, g: Goroutine | None) -> Iterator[str]:
         """What they say, the last one first; those are left out that were recovered, and Goexit."""
-        arg, link = self._described_at("_panic", "arg"), self._described_at("_panic", "link")
-        if g is None or arg < 0 or link < 0:
+        if g is None:
             return
-        over = [self._described_at("_panic", name) for name in ("recovered", "goexit")]
-        at = u64(self._memory, g.address + self._world.layout.offset("g", "_panic"))
+        layout = self._world.layout
+        arg, link = layout.offset("_panic", "arg"), layout.offset("_panic", "link")
+        over = [layout.offset("_panic", name) for name in ("recovered", "goexit")]
+        at = u64(self._memory, g.address + layout.offset("g", "_panic"))
         for _ in range(_MOST_PANICS):
             if not at:
                 return
-            if not any(o >= 0 and self._memory.read(at + o, 1) != b"\0" for o in over):
+            if not any(self._memory.read(at + o, 1) != b"\0" for o in over):
                 yield self._message(at + arg)
             at = u64(self._memory, at + link)
 
@@ -131,11 +141,8 @@ class _Crashed:
         typedata = self._world.typedata
         name = typedata.full_name(rtype)
         shown = f"({name}) {data:#x}"
-        kind = typedata.debug_type(rtype)
-        if kind is None:
-            return shown
         place = at + _WORD if typedata.holds_pointer_directly(rtype) else data
-        told = self._value(kind, place, 0)
+        told = self._value(self._world.types.of(rtype), place, 0)
         return shown if told is None else said(name, told, shown)
 
     def _value(self, kind: GoType, at: int, depth: int) -> Any:
@@ -149,7 +156,7 @@ class _Crashed:
             return int.from_bytes(self._memory.read(at, kind.size), "little", signed=signed)
         if depth >= _DEPTH:
             return None
-        types = self._world.program.debug.types
+        types = self._world.types
         if kind.kind is GoKind.POINTER:
             behind = types.at(kind.elem)
             pointer = u64(self._memory, at)
@@ -170,13 +177,14 @@ class _Crashed:
 
     def _made_of(self, g: Goroutine | None) -> dict[str, Any]:
         """The signal that the last panic was made of (sigpanic, src/runtime/signal_unix.go)."""
-        at = [self._described_at("g", name) for name in ("sig", "sigcode1")]
-        if g is None or min(at) < 0:
+        if g is None:
             return {}
-        number = int.from_bytes(self._memory.read(g.address + at[0], 4), "little")
+        layout = self._world.layout
+        sig = self._memory.read(g.address + layout.offset("g", "sig"), 4)
+        number = int.from_bytes(sig, "little")
         if not number:
             return {}
-        address = u64(self._memory, g.address + at[1])
+        address = u64(self._memory, g.address + layout.offset("g", "sigcode1"))
         return {"signal": _signal_name(number), "address": Address(address)}
 
     # What the runtime ends a program for
@@ -187,10 +195,7 @@ class _Crashed:
         on a stack of them is of this very end."""
         starts = [g.sp if g and g.low <= g.sp < g.high else g.low] if g else []
         if thread is not None:
-            at, layout = thread.g0, self._world.layout
-            low = u64(self._memory, at + layout.offset("g", "stack.lo"))
-            high = u64(self._memory, at + layout.offset("g", "stack.hi"))
-            starts.append(max(low, high - _MOST_STACK))
+            starts.append(self._low_of(thread))
         for start in (each & -_WORD for each in starts):
             for i, word in enumerate(self._words(start)):
                 if word and (name := self._ending(word)):
@@ -216,19 +221,20 @@ class _Crashed:
                 size >>= 1
         return memoryview(b"").cast("Q")
 
-    def _ending(self, word: int) -> str:
-        if not any(m.minpc <= word < m.maxpc for m in self._world.modules):
-            return ""
-        function = self._world.code.function_at(word)
-        name = function.name if function is not None and function.entry == word else ""
-        return name if name in _THROWING or name == _ENDING else ""
+    def _low_of(self, thread: Thread) -> int:
+        """From where its own stack is looked at."""
+        at, layout = thread.g0, self._world.layout
+        low = u64(self._memory, at + layout.offset("g", "stack.lo"))
+        high = u64(self._memory, at + layout.offset("g", "stack.hi"))
+        return max(low, high - _MOST_STACK)
 
-    def _described_at(self, struct: str, field: str) -> int:
-        """Of a field of the runtime's, by the debug information; -1 where nothing says it."""
-        debug = self._world.program.debug
-        if not debug.present:
-            return -1
-        try:
-            return debug.type_named(f"runtime.{struct}").member(field).offset
-        except KeyError:
-            return -1
+    def _ending(self, word: int) -> str:
+        name, entry = self._function(word)
+        return name if entry == word and (name in _THROWING or name == _ENDING) else ""
+
+    def _function(self, word: int) -> tuple[str, int]:
+        """That a word is in the code of, and its entry; none of other words."""
+        if not any(m.minpc <= word < m.maxpc for m in self._world.modules):
+            return "", 0
+        function = self._world.code.function_at(word)
+        return (function.name, function.entry) if function is not None else ("", 0)

@@ -91,6 +91,7 @@ class InHeap:
         name = _object_name(object_, header, detail, tiny=self._is_tiny(span))
         if self._is_tiny(span):
             detail["tiny"] = True
+            evidence.append("its span class is the tiny allocator's: one value, or smaller ones")
         return self._space.location(Kind.HEAP, address, name, detail, *evidence)
 
     def _is_tiny(self, span: Span) -> bool:
@@ -194,7 +195,8 @@ class InHeap:
 
 
 def _object_name(object_: HeapObject, header: int, detail: Detail, *, tiny: bool) -> str:
-    what = "tiny slot" if tiny else "object" if object_.allocated else "free slot"
+    # A value of 16 bytes is one object there, smaller ones share (mallocgcTiny, malloc.go).
+    what = "slot" if tiny else "object" if object_.allocated else "free slot"
     into = object_.offset - header
     inside = f", {into:#x} into it" if into > 0 else ", its malloc header" if into < 0 else ""
     kind = f" ({detail['type']})" if "type" in detail else ""

@@ -64,11 +64,16 @@ class Position(msgspec.Struct, frozen=True):
         calls = (d.pc for d in made if self.about.flow.call_at(d.pc + 1) is not None)
         return {self.line(pc) for pc in calls}
 
-    def unfinished(self, lines: set[int]) -> int:
+    def unfinished(self, lines: set[int], *, moved: bool) -> int:
         """A line before the frame's whose code goes on behind the pc. The compiler moves what has
-        no effect besides its result behind calls, too; there it also loads what it saved."""
-        for ins in self.about.flow.following(self.pc):
-            if not self.frame.innermost and self.about.flow.is_reload(ins):
+        no effect besides its result behind calls, too; there it also loads what it saved. To a
+        variable that was `moved` to the heap only code that names memory matters: constants that
+        several lines need have the first one's."""
+        flow = self.about.flow
+        for ins in flow.following(self.pc):
+            if (moved and not flow.names_memory(ins)) or (
+                not self.frame.innermost and flow.is_reload(ins)
+            ):
                 continue
             line = self.line(ins.ip)
             if line in lines and line != self.frame.line:

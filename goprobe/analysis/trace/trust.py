@@ -231,9 +231,9 @@ class Trust:
             return Doubt("the source does not show which of its assignments hold at this line")
         at = self._position(frame, about)
         given = {*known.lines, local.line}
-        unfinished = at.unfinished(given)
+        unfinished = at.unfinished(given, moved=binding.moved)
         if unfinished:
-            return Doubt(f"its assignment at line {unfinished} is not carried out to its end yet")
+            return Doubt(f"code of its assignment at line {unfinished} is still to run")
         if binding.moved:
             return None
         go_type = self._program.debug.types.at(local.type)

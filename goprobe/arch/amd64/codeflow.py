@@ -272,6 +272,12 @@ class CodeFlow:
             for kind in (ins.op0_kind, ins.op1_kind)
         )
 
+    def names_memory(self, ins: Instruction) -> bool:
+        """Whether an instruction reads, writes or compares memory."""
+        if ins.mnemonic == Mnemonic.LEA:
+            return False
+        return any(ins.op_kind(at) == OpKind.MEMORY for at in range(ins.op_count))
+
     def changes(self, ins: Instruction, register: str) -> bool:
         """Whether an instruction gives a register another value, or may."""
         return register in self.changed(ins.ip)

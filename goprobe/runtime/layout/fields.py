@@ -10,7 +10,7 @@ from __future__ import annotations
 _G = (
     "stack.lo stack.hi m sched.sp sched.pc sched.bp syscallsp syscallpc syscallbp? "
     "atomicstatus goid waitsince waitreason lockedm parentGoid gopc startpc _panic _defer param "
-    "waiting timer? labels "
+    "waiting timer? labels sig sigcode1 "
     "runningCleanups?"
 )
 _MODULE = (
@@ -57,7 +57,9 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         # runtime2.go
         "g": _G,
         "_defer": "heap fn link _panic?",
-        "m": "g0 gsignal curg procid id alllink p vdsoSP vdsoPC ncgocall mLockProfile.waitTime?",
+        "_panic": "arg link recovered goexit",
+        "m": "g0 gsignal curg procid id alllink p vdsoSP vdsoPC ncgocall dying "
+        "mLockProfile.waitTime?",
         "p": "id status m mcache runqhead runqtail runnext gFree.n? gFree.size? "
         "goroutinesCreated? cleanupsQueued? pcache "
         "numTimers? deletedTimers? timers.len? timers.zombies?",
