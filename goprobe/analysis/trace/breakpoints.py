@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
+from goprobe.analysis.trace.codelines import CodeLines
 from goprobe.arch.code import LineStretch, returns_of, ways_in
 from goprobe.arch.instructions import LONGEST, call_ahead, spans
 from goprobe.binary.dwarf.dieindex import FunctionEntry
@@ -214,10 +215,11 @@ def _at_line(program: GoProgram, where: str, file: str, line: int) -> Iterator[B
     """Where control comes to a line: of each function that holds its code, and of each copy that
     was inlined there, every way that leads to it."""
     wanted, returns = _file_matcher(file), returns_of(program.lines.function_name_at)
-    for rows in _tables_of(program, wanted):
+    code_lines = CodeLines(program)
+    for rows in code_lines.tables(wanted):
         stretches: dict[tuple[FunctionEntry, int], list[LineStretch]] = {}
         for stretch in _by_function(program, _stretches(rows, line, wanted)):
-            function = program.debug.function_at(stretch.low)
+            function = code_lines.function_at(stretch.low)
             for low, high, copy in inlined_copies(program.lines, stretch.low, stretch.high):
                 if function:
                     part = LineStretch(low, high, stretch.statements)
@@ -225,7 +227,7 @@ def _at_line(program: GoProgram, where: str, file: str, line: int) -> Iterator[B
         for (function, copy), own in sorted(stretches.items(), key=lambda pair: pair[0][0].low):
             code = program.elf.read(function.low, function.high - function.low)
             inlined = inlined_at(program.lines, function.low, copy, line)
-            optimised = program.debug.is_optimised(function)
+            optimised = code_lines.is_optimised(function)
             ways = ways_in(code, function.low, own, returns, inlined, optimised=optimised)
             doubt = "" if ways.sure else _moved(line)
             for address in ways.addresses:
@@ -272,15 +274,6 @@ def _by_function(program: GoProgram, stretches: Iterable[LineStretch]) -> Iterat
             low = max(high, low + 1)
 
 
-def _tables_of(program: GoProgram, wanted: Callable[[str], bool]) -> Iterator[tuple[LineRow, ...]]:
-    """The rows of every unit that has code of such a file."""
-    if program.stripped:
-        return
-    for unit in program.debug.index.units:
-        if any(wanted(name) for name in program.rows.files(unit)):
-            yield program.rows.rows(unit)
-
-
 def _past_prologue(program: GoProgram, low: int, address: int) -> int:
     # The line of `func` itself: its first row is the stack check, which may run twice.
     if address != low:
@@ -298,8 +291,7 @@ def _as_built(program: GoProgram, file: str) -> str:
     the one that lies here. The name that shares most of its end with an absolute path is meant."""
     if not file.startswith("/"):
         return file
-    units = () if program.stripped else program.debug.index.units
-    names = {name for unit in units for name in program.rows.files(unit)}
+    names = CodeLines(program).files()
     if any(map(_file_matcher(file), names)):
         return file
     parts = file.split("/")[::-1]
@@ -349,17 +341,12 @@ def nearest_functions(program: GoProgram, where: str) -> str:
 def _line_hint(program: GoProgram, file: str, line: int) -> str:
     from difflib import get_close_matches  # for mistakes only
 
-    wanted = _file_matcher(file)
-    lines: set[int] = set()
-    files: set[str] = set()
-    for unit in program.debug.index.units:
-        names = program.rows.files(unit)
-        files.update(n for n in names if n.endswith(".go"))
-        if any(wanted(n) for n in names):
-            lines.update(r.line for r in program.rows.rows(unit) if r.line and wanted(r.file))
+    wanted, code_lines = _file_matcher(file), CodeLines(program)
+    tables = code_lines.tables(wanted)
+    lines = {row.line for rows in tables for row in rows if row.line and wanted(row.file)}
     if lines:
         near = sorted(sorted(lines, key=lambda n: abs(n - line))[:_NEAREST])
         return f"no code at line {line}; nearest lines with code: {', '.join(map(str, near))}"
-    base = {f.rsplit("/", 1)[-1] for f in files}
+    base = {f.rsplit("/", 1)[-1] for f in code_lines.files() if f.endswith(".go")}
     close = get_close_matches(file.rsplit("/", 1)[-1], base, n=_NEAREST, cutoff=0.5)
     return f"nearest files: {', '.join(close)}" if close else ""

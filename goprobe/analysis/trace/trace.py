@@ -240,5 +240,18 @@ class _Tracer:
 
 
 def _flags(settings: dict[str, str]) -> str:
-    shown = ("-buildmode", "-gcflags", "-ldflags", "-tags", "-trimpath", "-race", "CGO_ENABLED")
+    shown = (
+        "-buildmode",
+        "-gcflags",
+        "-ldflags",
+        "-tags",
+        "-trimpath",
+        "-race",
+        "-asan",
+        "-msan",
+        "-cover",
+        "-pgo",
+        "GOEXPERIMENT",
+        "CGO_ENABLED",
+    )
     return shlex.join(f"{k}={settings[k]}" for k in shown if settings.get(k))

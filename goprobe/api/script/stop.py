@@ -363,8 +363,7 @@ class Stop:
         """Stop after a write that changes these bytes: a variable's (by its name, too: "t.S"), an
         element's, what a header points at, or `size` bytes at an address. Of a string and a slice
         the bytes that its header leads to are watched with it. The processor watches at most 4 x 8
-        bytes: what a header comes to lead to beyond that is compared at stops, as a warning says.
-        """
+        bytes: what a header comes to lead to beyond that is compared at stops, as warnings say."""
         self.check()
         if isinstance(thing, str):
             thing = meant_by(thing, self.get, self._driver, self.check, package_of(self.function))

@@ -39,11 +39,17 @@ class _Row(msgspec.Struct, frozen=True):
     below: str = ""
 
 
-def write(page: Page, picks: Sequence[Pick], asked: Sequence[str] = ()) -> None:
+def write(
+    page: Page, picks: Sequence[Pick], asked: Sequence[str] = (), *, stripped: bool = False
+) -> None:
     """The trees of the variables, and for a single one the answer as a sentence before it.
 
-    `asked` are the names that the reader gave.
+    `asked` are the names that the reader gave; nothing describes what a `stripped` program has.
     """
+    if not picks and stripped:
+        page.paragraph(("No variables: the binary is stripped of what describes them.", "bold"))
+        page.paragraph("Build it without -s and -w, or trace its source.")
+        return
     if not picks:
         names = words.listed(list(asked), "or")
         named = f" called {names} is in scope" if asked else " has a value yet"
