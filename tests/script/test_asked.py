@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 
 import goprobe
 from goprobe.errors import NoSuchElementError, UsageError
@@ -67,6 +68,29 @@ def test_a_variable_of_a_package_lies_somewhere(binary: str, tmp_path: Path) -> 
         live = asked(launched)
     with goprobe.replay(tmp_path / "r") as replayed:
         assert asked(replayed) == live
+
+
+@pytest.mark.parametrize("release", go.matrix())
+def test_results_of_a_program_that_was_moved(release: str) -> None:
+    """Whose code lies elsewhere than it says (PIE): nothing described what was given back."""
+    binary = str(go.build(SOURCE, go=release, flags=("-buildmode=pie",)))
+    with goprobe.launch(binary, stdout=2) as program:
+        back = next(program.run(["main.open"])).finish()
+        assert back is not None and back.results[0].ID.py == 0 and back.results[1] == None  # noqa: E711
+
+
+def test_what_has_no_value_is_no_text() -> None:
+    """It was an empty one."""
+    binary = str(go.build(SOURCE, flags=()))
+    with goprobe.launch(binary, stdout=2) as program:
+        for stop in program.run(["main.main", "main.count"]):
+            for name in {v.name for v in stop.variables if v.value is UNSET}:
+                value = stop[name]
+                if value.value is None:
+                    with pytest.raises(UsageError, match="has no value here"):
+                        str(value)
+                    return
+    pytest.fail("every variable has a value")
 
 
 def test_results_behind_a_call(program: goprobe.Program) -> None:

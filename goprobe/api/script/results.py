@@ -40,9 +40,14 @@ class Returned:
 
 
 def results_of(view: StopView, function: Function) -> Results:
-    called = [Called(view.world, function, function.name)]
+    """Of a function that has just returned; its addresses are the process's."""
+    world = view.world.seen_at(function.entry)  # the plugin's whose code it is
+    described = world.program.lines.function_at(function.entry - world.bias)
+    if described is None:
+        return Results(why="nothing describes its function")
+    called = [Called(world, described, described.name)]
     values = CallValues(
-        view.world, called, None, arguments=False, results=True, stack=False, limits=_LIMITS
+        world, called, None, arguments=False, results=True, stack=False, limits=_LIMITS
     )
     told = values.results(0, Returned(view.registers, view.world.memory, view.bounds[1]))
     if told is None or isinstance(told, str):

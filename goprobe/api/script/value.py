@@ -135,7 +135,9 @@ class Value(Scalar):
         return bytes(int(each) for each in self)
 
     def __str__(self) -> str:
-        return self._bytes().decode(errors="backslashreplace") if self._is_string() else self.text
+        return (
+            self._bytes().decode(errors="backslashreplace") if self._is_string() else self._told()
+        )
 
     def __repr__(self) -> str:
         if not self._quick and self.part.value is UNSET:
