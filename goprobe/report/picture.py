@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import msgspec
 
-from goprobe.analysis.locate.wholeregions import whole_regions
+from goprobe.analysis.locate.wholeregions import OF_BINARY, whole_regions
 from goprobe.model.address import Address
 from goprobe.model.location import Kind, Region
 from goprobe.report.uses import Use, present, use_of
@@ -25,7 +25,6 @@ _NEAR = 64 << 20  # an arena; nearer regions of one kind are one row
 _ARENA = frozenset({Kind.HEAP, Kind.GOROUTINE_STACK})
 _IN_ARENA = _ARENA | {Kind.RESERVED, Kind.RUNTIME, Kind.SYSTEM_STACK}
 _BOOKKEEPING = {Kind.RUNTIME, Kind.RESERVED}
-_BINARY = frozenset({Kind.TEXT, Kind.RODATA, Kind.DATA, Kind.BSS})
 _RIGHTS = len("rwx")
 
 
@@ -211,18 +210,23 @@ def _disjoint(pairs: Iterable[int], count: int) -> list[int]:
 
 _NEVER = 9
 _AT_MOST = 2  # times the limit; beyond that even what ought to stay apart is merged
+_FAR, _FAR_AND_OTHER, _APART = _NEVER, _NEVER + 1, _NEVER + 2
 
 
 def _cost(left: _Run, right: _Run) -> tuple[int, int]:
-    """How much is lost by merging: first what kind of loss, then the distance in bytes."""
+    """How much is lost by merging: first what kind of loss, then the distance in bytes. A gap that
+    is worth a row of its own is no part of what is on either side of it."""
     distance = right.low - left.high
     both = left.kinds | right.kinds
-    if left.kinds == right.kinds:
+    same = left.kinds == right.kinds
+    if not same and (left.arena != right.arena or both & OF_BINARY):
+        return _APART, distance
+    if distance >= GAP_WORTH_SHOWING:
+        return (_FAR if same else _FAR_AND_OTHER), distance
+    if same:
         return 0, distance
-    if left.arena or right.arena:
-        return (_NEVER if left.arena != right.arena else 3), distance
-    if both & _BINARY:
-        return _NEVER, distance
+    if left.arena:
+        return 3, distance
     return (1 if left.kinds & right.kinds else 2), distance
 
 

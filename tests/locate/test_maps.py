@@ -11,9 +11,12 @@ import pytest
 from goprobe.analysis.locate.locator import Locator
 from goprobe.analysis.locate.maps import maps
 from goprobe.analysis.locate.memorymap import memory_map
+from goprobe.analysis.locate.wholeregions import OF_BINARY
 from goprobe.model.location import Kind, Region
 from goprobe.process.proc.maps import Mapping, read_maps, read_smaps
 from goprobe.process.proc.pagemap import resident
+from goprobe.report.picture import rows, totals
+from goprobe.report.uses import present, use_of
 from goprobe.target.live import open_target
 from tests.support.go import Running, build, has_gcc, matrix, running
 from tests.support.heap import standing_world
@@ -76,6 +79,16 @@ def test_no_two_neighbours_say_the_same(program: Running) -> None:
     for _, run in groupby(maps(open_target(program.pid)).map, lambda r: (r.kind, r.label, r.perms)):
         for a, b in pairwise(run):
             assert a.high < b.low or _at_a_mapping(program.pid, b.low)
+
+
+def test_what_is_told_of_each_use_is_the_sum_of_the_regions_of_it(program: Running) -> None:
+    """Goroutines' stacks of 2 KiB, two to a page, among them."""
+    report = maps(open_target(program.pid))
+    told = {part.use: (part.size, part.present) for part in totals(rows(report.map))}
+    mine = [r for r in report.map if r.kind not in OF_BINARY and r.low < 1 << 63]
+    for use in {use_of(r) for r in mine}:
+        regions = [r for r in mine if use_of(r) == use]
+        assert told[use] == (sum(r.size for r in regions), sum(present(r) for r in regions))
 
 
 def _at_a_mapping(pid: int, address: int) -> bool:

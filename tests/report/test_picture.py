@@ -67,6 +67,59 @@ def test_a_process_with_as_many_mappings_as_linux_allows_is_drawn_at_once() -> N
     assert sum(row.size for row in found) == 65_530 * 0x1000
 
 
+# What is small, and what is far
+
+_KINDS_OF_NO_BINARY = [
+    kind
+    for kind in Kind
+    if kind not in (Kind.UNMAPPED, Kind.TEXT, Kind.RODATA, Kind.DATA, Kind.BSS)
+]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(_KINDS_OF_NO_BINARY), st.integers(1, 12), st.booleans()),
+        min_size=2,
+        max_size=60,
+    )
+)
+def test_the_smallest_piece_of_memory_counts_as_what_it_is(
+    drawn: list[tuple[Kind, int, bool]],
+) -> None:
+    """Two goroutines' stacks of 2 KiB share a page; a span of free ones may lie beside them."""
+    regions: list[Region] = []
+    at = 0xC000000000
+    for kind, pieces, apart in drawn:
+        at += 0x1000 if apart else 0
+        regions.append(region(at, pieces * 512, "rw-p", kind, f"{kind} at {at:#x}"))
+        at = regions[-1].high
+    whole = {part.use: part.size for part in totals(rows(regions))}
+    for use in {use_of(r) for r in regions}:
+        assert whole[use] == sum(r.size for r in regions if use_of(r) == use)
+
+
+def test_what_a_gap_lies_between_is_never_one_row() -> None:
+    """As goprobe's user found it: Go's reserved arena and glibc's arenas, 93 TiB apart."""
+    binary = [Kind.TEXT, Kind.RODATA, Kind.DATA, Kind.BSS]
+    reserved = region(0x1D6418800000, 56 << 20, "---p", Kind.RESERVED, "heap address space")
+    of_c = region(0x7F17FC000000, 0x21000, "rw-p", Kind.C_HEAP, "C memory")
+    regions = [
+        *(region(0x400000 + i * 4096, 4096, "rw-p", kind, "x") for i, kind in enumerate(binary)),
+        region(0x1D6418400000, 4 << 20, "rw-p", Kind.HEAP, "heap"),
+        reserved,
+        of_c,
+        region(of_c.high, 0x3FDF000, "---p", Kind.RESERVED, "reserved address space"),
+    ]
+    for i, kind in enumerate([Kind.LIBRARY, Kind.RUNTIME, Kind.FILE, Kind.VDSO] * 6):
+        regions.append(region(0x7F1800000000 + i * 0x100000, 0x1000, "rw-p", kind, "x"))
+    for limit in (7, 14, 20):
+        drawn = rows(regions, limit=limit)
+        row = next(row for row in drawn if row.low == reserved.low)
+        assert (row.kind, row.high) == (Kind.RESERVED, reserved.high)
+        row = next(row for row in drawn if row.low == of_c.low)
+        assert row.gap == of_c.low - reserved.high
+
+
 # What differs in a row is kept apart
 
 
