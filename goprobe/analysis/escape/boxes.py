@@ -11,11 +11,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 
+from goprobe.analysis.escape.codeplaces import StaticKind
 from goprobe.analysis.escape.expressions import same_type
 from goprobe.analysis.escape.predictions import Predicted, inlined_by
 from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.binary.dwarf.info import DebugInfo, Local
 from goprobe.errors import GoprobeError
+from goprobe.runtime.allocatorcalls import Family
 
 Box = tuple[str, str]
 """A function of the runtime, and the name of the type that it is given; "" for any."""
@@ -38,6 +40,7 @@ _TYPES = (
 _SLICE = GoType(offset=0, name="", kind=_K.SLICE, size=24)
 _COMPARING = frozenset(("==", "!=", "<", "<=", ">", ">=", "&&", "||"))
 _OPERATORS = _COMPARING | {"+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "&^"}
+_CONVERSIONS = {_K.STRING: Family.TO_STRING, _K.SLICE: Family.TO_BYTES}
 _NAME = re.compile(r"[^\W\d]\w*|~[rR]\d+")
 _DEEPEST = 16
 _MOST_LENGTH = 1 << 10
@@ -48,11 +51,31 @@ class Boxes:
     def __init__(self, debug: DebugInfo) -> None:
         self._debug, self.names = debug, debug.names
         self._of = lru_cache(maxsize=_KEPT)(self._boxes)
+        self._told = lru_cache(maxsize=_KEPT)(self._types)
 
     def of(self, predicted: Predicted, function: str) -> frozenset[Box] | None:
         """Those of an expression in a machine function, empty where none is needed; None where
         its type is not known."""
         return self._of(predicted.expression, function, inlined_by(predicted.messages))
+
+    def ready(self, predicted: Predicted, function: str) -> frozenset[StaticKind] | None:
+        """Which of the runtime's values an interface is given for an expression, empty where it is
+        another's; None where its type is not known (dataWord, cmd/compile/internal/walk/convert.go,
+        Go 1.21 to 1.27)."""
+        told = self._told(predicted.expression, function, inlined_by(predicted.messages))
+        return None if told is None else frozenset(kind for t in told if (kind := _ready(t)))
+
+    def converts(self, predicted: Predicted, function: str) -> frozenset[Family] | None:
+        """Of what is written as a call: by which kinds of call it converts, empty where it is one
+        of a function; None where neither a type nor a function of that name is known."""
+        told = self._told(predicted.expression, function, inlined_by(predicted.messages))
+        head = predicted.expression.partition("(")[0]
+        try:
+            typed = _Scope(self, self._debug, function, ()).typed(head) if told else []
+        except (GoprobeError, KeyError):
+            return None
+        kinds = frozenset(_CONVERSIONS[t.kind] for t in typed if t.kind in _CONVERSIONS)
+        return kinds if told else None
 
     def types_of(self, expression: str, function: str) -> list[GoType]:
         """What the type of an expression in a function may be, inlined or not; none where that is
@@ -68,21 +91,26 @@ class Boxes:
     def _boxes(
         self, expression: str, function: str, callees: Sequence[str]
     ) -> frozenset[Box] | None:
+        told = self._told(expression, function, callees)
+        try:
+            return None if told is None else frozenset(b for t in told if (b := self._box(t)))
+        except (GoprobeError, KeyError):
+            return None
+
+    def _types(self, expression: str, function: str, callees: Sequence[str]) -> list[GoType] | None:
         if len(expression) > _MOST_LENGTH or not self._debug.present:
             return None
         try:
             told = _Scope(self, self._debug, function, callees).types(expression, 0)
-            if not told or any(t.kind is _K.INVALID for t in told):
-                return None
-            return frozenset(box for t in told if (box := self._box(t)))
         except (GoprobeError, KeyError):
             return None
+        return told if told and all(t.kind is not _K.INVALID for t in told) else None
 
     def _box(self, of: GoType) -> Box | None:
         sole = self._sole(of)
-        if sole.kind in _POINTERS or of.kind is _K.INTERFACE or not of.size:
+        if sole.kind in _POINTERS or of.kind is _K.INTERFACE:
             return None
-        if of.size == 1 and of.kind is not _K.STRUCT and of.kind is not _K.ARRAY:
+        if _ready(of):
             return None
         pointers, alignment = self._pointers(of, 0), self._alignment(of, 0)
         if of.size == alignment and of.size in (2, 4, 8) and not pointers:
@@ -137,6 +165,13 @@ class Boxes:
             if "/" in name:
                 told.setdefault(_short(name), []).append(name)
         return told
+
+
+def _ready(of: GoType) -> StaticKind | None:
+    if not of.size:
+        return StaticKind.ZEROBASE
+    one = of.size == 1 and of.kind is not _K.STRUCT and of.kind is not _K.ARRAY
+    return StaticKind.SMALL_VALUES if one else None
 
 
 def fits(box: frozenset[Box] | None, symbol: str, type_name: str) -> bool | None:
@@ -197,11 +232,11 @@ class _Scope:
             return self.types(inner, depth + 1)
         if text[-1] == ")":
             told = self._called(head, inner, depth)
-            if any(t.kind is _K.INTERFACE for t in told) and self._typed(head):
+            if any(t.kind is _K.INTERFACE for t in told) and self.typed(head):
                 return self.types(inner, depth + 1)  # any(x) is told where x is made one
             return told
         if text[-1] == "}":
-            return self._typed(head)
+            return self.typed(head)
         if text[-1] == "]":
             of = self.types(head, depth + 1)
             if ":" in _outside(inner):
@@ -221,8 +256,8 @@ class _Scope:
             return [_made("int")]
         if head in ("make", "append", "min", "max"):
             first = inner[: (_outside(inner) + ",").index(",")]
-            return self._typed(first) if head == "make" else self.types(first, depth + 1)
-        if typed := self._typed(head[1:-1] if head[0] == "(" and head[-1] == ")" else head):
+            return self.typed(first) if head == "make" else self.types(first, depth + 1)
+        if typed := self.typed(head[1:-1] if head[0] == "(" and head[-1] == ")" else head):
             return typed
         told = self._results(head if "." in head else f"{self._package}.{head}")
         base, dot, method = head.rpartition(".")
@@ -234,7 +269,7 @@ class _Scope:
                     told += self._results(f"{package}.{receiver}.{method}")
         return told
 
-    def _typed(self, text: str) -> list[GoType]:
+    def typed(self, text: str) -> list[GoType]:
         """The type that the compiler writes so."""
         if text in _BASIC:
             return [_made(text)]

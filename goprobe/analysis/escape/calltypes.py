@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from goprobe.analysis.escape.allocationcall import AllocationCall
-from goprobe.analysis.escape.boxes import Box, fits
+from goprobe.analysis.escape.boxes import Boxes, fits
 from goprobe.analysis.escape.expressions import ExpressionShape, same_type
 from goprobe.analysis.escape.predictions import Predicted
-from goprobe.analysis.escape.score import STRONG
+from goprobe.analysis.escape.score import HINT, STRONG
 from goprobe.analysis.escape.siteplan import SitePlan
 from goprobe.analysis.escape.unpredicted import Anchored, TypeName
 from goprobe.model.escape import Prediction
 from goprobe.runtime.allocatorcalls import Family
 
-BoxesOf = Callable[[Predicted, str], frozenset[Box] | None]
+_OBJECT = Family.OBJECT
+_CONVERSIONS = frozenset((Family.TO_STRING, Family.TO_BYTES))
+_BOX = frozenset((Family.CONVERT,))
+_AS_A_CALL = _CONVERSIONS | _BOX
 BY_ORDER = "{} alike on this line: which call is whose is told by order"
 
 
 class CallTypes:
-    """`type_name` names a type descriptor, `boxes` tells which calls may box an expression in a
+    """`type_name` names a type descriptor, `boxes` tell which calls may box an expression in a
     function."""
 
-    def __init__(self, type_name: TypeName, boxes: BoxesOf) -> None:
+    def __init__(self, type_name: TypeName, boxes: Boxes) -> None:
         self._type_name, self._boxes = type_name, boxes
 
     def score(self, call: AllocationCall, shape: ExpressionShape) -> int:
@@ -30,7 +33,21 @@ class CallTypes:
         name = self._name(call)
         if not name or not shape.type:
             return 0
+        if shape.boxed and Family.SLICE in shape.families and call.allocator.family is _OBJECT:
+            # Memory of no type is a make's at most (walkMakeSliceCopy, cmd/compile/internal/walk/
+            # builtin.go, Go 1.21 to 1.27), or an array: one element alone is something else.
+            return STRONG if same_type(f"]{shape.type}", name, exact=False) else -STRONG
         return STRONG if same_type(shape.type, name, shape.exact) else -STRONG
+
+    def conversion_score(self, anchored: Anchored, predicted: Predicted) -> int:
+        """What is written as a call may convert, where it is one of a type; no function does."""
+        family = anchored.call.allocator.family
+        if family not in _CONVERSIONS or predicted.shape.families | _BOX != _AS_A_CALL:
+            return 0
+        kinds = self._boxes.converts(predicted, anchored.function)
+        if kinds is None:
+            return -HINT
+        return 0 if family in kinds else -4 * STRONG
 
     def box_score(self, anchored: Anchored, predicted: Predicted) -> int:
         """By the type of what becomes an interface's value."""
@@ -79,7 +96,7 @@ class CallTypes:
         known, or it makes something else."""
         if call.allocator.family is not Family.CONVERT:
             return None
-        return fits(self._boxes(predicted, function), call.allocator.symbol, self._name(call))
+        return fits(self._boxes.of(predicted, function), call.allocator.symbol, self._name(call))
 
     def _name(self, call: AllocationCall) -> str:
         return self._type_name(call.type) if call.type else ""

@@ -125,7 +125,7 @@ class CodeReader:
     @cached_property
     def _joined(self) -> tuple[list[SitePlan], tuple[Doubt, ...]]:
         """The sites, and the functions whose variables may be made by calls that are not known."""
-        boxes = self._boxes.of  # with all names, by which the runtime's types are read as well
+        boxes = self._boxes  # with all names, by which the runtime's types are read as well
         types = static_types(self._program)
         names, type_name = self._names, types.name if types else lambda _: ""
         prefix, lines = names.symbol_prefix, self._program.lines

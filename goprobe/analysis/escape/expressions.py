@@ -79,6 +79,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], ExpressionShape]], ...] 
         (r"()string\(.*\)", lambda _: ExpressionShape(frozenset((_F.TO_STRING, _F.CONVERT)),
                                               temporary=True)),
         (r'().+ \+ .+', lambda _: _shape(_F.CONCAT, _F.CONVERT)),
+        (r"()(?:any|error)\(.*\)", lambda _: _shape(_F.CONVERT)),
         (r"()[\w.\[\],*]+\(.*\)", lambda _: _shape(_F.CONVERT, _F.TO_STRING, _F.TO_BYTES)),
     )
 )  # fmt: skip

@@ -13,7 +13,8 @@ from functools import lru_cache
 from msgspec.structs import replace
 
 from goprobe.analysis.escape.allocationcall import AllocationCall
-from goprobe.analysis.escape.calltypes import BY_ORDER, BoxesOf, CallTypes
+from goprobe.analysis.escape.boxes import Boxes
+from goprobe.analysis.escape.calltypes import BY_ORDER, CallTypes
 from goprobe.analysis.escape.codeplaces import LineFacts
 from goprobe.analysis.escape.expressions import CLOSURE
 from goprobe.analysis.escape.linecode import LineCode, relevant
@@ -51,7 +52,7 @@ class Joiner:
         type_name: TypeName,
         source: Callable[[str, int], str],
         symbol_prefix: Callable[[str], str],
-        boxes: BoxesOf,
+        boxes: Boxes,
     ) -> None:
         self._predictions = predictions
         self._facts = facts
@@ -59,7 +60,7 @@ class Joiner:
         self._own = own
         self._source = source
         self._symbol_prefix = symbol_prefix
-        self._types = CallTypes(type_name, boxes)
+        self._boxes, self._types = boxes, CallTypes(type_name, boxes)
         self._surplus = Unpredicted(canonical, own, type_name)
         self._functions = dict.fromkeys(f.function for on_line in facts.values() for f in on_line)
         self._like: dict[str, list[str]] = {}
@@ -99,7 +100,7 @@ class Joiner:
         plans += self._surplus.plans(self._attach_moves(plans, left))
         for plan in plans:
             self._name_by_code(plan)
-        code = LineCode(self._facts)
+        code = LineCode(self._facts, self._boxes)
         for place, on_line in by_line.items():
             for plan in on_line:
                 self._types.tell_doubt(plan, on_line)
@@ -205,12 +206,11 @@ class Joiner:
         sure = call.allocator.family is Family.ASSIGN or predicted.shape.type == CLOSURE
         if cannot_be(call, predicted) or (sure and by_type < 0):
             return _REFUSED
-        score = self._inlining_score(anchored, predicted)
-        score += by_type
+        score = self._inlining_score(anchored, predicted) + by_type
         score += self._types.box_score(anchored, predicted) or parts_score(call, predicted.shape)
+        score += self._types.conversion_score(anchored, predicted)
         score += prediction_score(call, predicted.prediction)
-        inner = call.frames[0]
-        text = self._source(self._canonical(inner.file), inner.line)
+        text = self._source(self._canonical(call.frames[0].file), call.frames[0].line)
         score -= 0 if may_stand_in(text, predicted) else STRONG
         score -= HINT if predicted.shape.boxed and call.allocator.family is Family.CONVERT else 0
         if predicted.function:

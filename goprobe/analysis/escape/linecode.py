@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from goprobe.analysis.escape.boxes import Boxes
 from goprobe.analysis.escape.codeplaces import LineFacts, StaticKind
 from goprobe.analysis.escape.framewitness import share_out, used_below, uses_of_the_frame
 from goprobe.analysis.escape.literalcode import literals_on, of_its_literal
@@ -18,10 +19,10 @@ from goprobe.runtime.allocatorcalls import Family
 
 
 class LineCode:
-    """`facts` have canonical file names."""
+    """`facts` have canonical file names; `boxes` tell what interfaces hold, by its type."""
 
-    def __init__(self, facts: Mapping[FileLine, Sequence[LineFacts]]) -> None:
-        self._facts = facts
+    def __init__(self, facts: Mapping[FileLine, Sequence[LineFacts]], boxes: Boxes) -> None:
+        self._facts, self._boxes = facts, boxes
 
     def complete(
         self, place: FileLine, plans: Sequence[SitePlan], sites: Collection[FileLine]
@@ -55,13 +56,35 @@ class LineCode:
             wanted -= {StaticKind.TEXT}
             if _constants(facts) <= sum(p.predicted.shape.constant for p in on_line):
                 wanted -= {StaticKind.CONSTANT}
+            if not _READY.isdisjoint(s.kind for f in facts for s in f.statics):
+                wanted -= self._others(plan, on_line)
         if not plan.calls:
             plan.statics = [s for f in facts for s in f.statics if s.kind in wanted]
+
+    def _others(self, plan: SitePlan, on_line: Sequence[SitePlan]) -> frozenset[StaticKind]:
+        """Which of the values that the runtime has ready are not what an interface holds here: by
+        its type, or where that is not known because they are what another one holds."""
+        own = self._ready(plan)
+        if own is not None:
+            return _READY - own
+        others = (self._ready(p) for p in on_line if p is not plan)
+        return frozenset[StaticKind]().union(*(kinds for kinds in others if kinds))
+
+    def _ready(self, plan: SitePlan) -> frozenset[StaticKind] | None:
+        """Which of the runtime's values it may be that becomes an interface's, by its type; None
+        where that is not known, or it may be an empty slice's, too."""
+        predicted, families = plan.predicted, plan.families
+        literal = predicted.shape.constant or predicted.expression.endswith("}")
+        if literal or Family.CONVERT not in families or families & _SLICES:
+            return None
+        return self._boxes.ready(plan.predicted, plan.function)
 
     def _add_witnesses(
         self, plan: SitePlan, facts: Iterable[LineFacts], sites: Collection[FileLine]
     ) -> None:
         if plan.predicted.prediction is not Prediction.STACK and Family.GROW not in plan.families:
+            return
+        if not plan.statics and self._ready(plan):
             return
         for fact in facts:
             plan.witnesses += uses_of_the_frame(fact)
@@ -87,6 +110,8 @@ _STATICS_OF = {
     Family.SLICE: frozenset((_S.ZEROBASE,)),
     Family.TO_BYTES: frozenset((_S.CONSTANT, _S.TEXT)),
 }
+_READY = frozenset((_S.SMALL_VALUES, _S.ZEROBASE))
+_SLICES = frozenset((Family.SLICE, Family.MAP))
 _STATICS = {"func literal": frozenset((_S.FUNCTION,))}
 
 

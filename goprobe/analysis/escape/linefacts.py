@@ -81,7 +81,8 @@ class CodeLines:
         for back in starts.returns(self._allocators):
             self._note_room(back, starts)
         for low, high, frames in runs:
-            for start in self._starts(starts, low, high, optimised):
+            beside = function.deferreturn and low == function.entry + function.deferreturn
+            for start in () if beside else self._starts(starts, low, high, optimised):
                 self._note_room(start, starts)
                 self._note(function.entry, start, frames)
             outer = frames[-1]
@@ -158,7 +159,10 @@ class CodeLines:
             way = hash((way, frame.function, frame.line))
 
     def runs(self, function: Function) -> Iterator[tuple[int, int, tuple[SourceFrame, ...]]]:
-        """[low, high) of the code that shares one place in the source, with its frames."""
+        """[low, high) of the code that shares one place in the source, with its frames. That with
+        which a function goes on that has recovered a panic is by itself: it has the place of the
+        code before it, which need not have run (genssa, cmd/compile/internal/ssagen/ssa.go, Go 1.21
+        to 1.27)."""
         lines = self._lines
         tree = lines.pcdata_runs(function, PCDATA_INL_TREE_INDEX)
         ends = sorted(
@@ -167,7 +171,7 @@ class CodeLines:
                 for runs in (lines.runs(function.pcln), lines.runs(function.pcfile), tree)
                 for end in runs.ends
             }
-            | {function.end}
+            | {function.entry + function.deferreturn, function.end}
         )
         name, start, wrapper = function.name, function.start_line, lines.wraps(function)
         low = function.entry

@@ -302,10 +302,16 @@ def is_parameter(d: Diagnostic, file: str, sources: Sources) -> bool:
 
 
 def _type_beside(d: Diagnostic, file: str, sources: Sources) -> str:
-    """The type of a parameter, where it is written simply and on the same line."""
+    """The type of a parameter, where it is written simply and on the same line, and is none of the
+    function's own type parameters."""
     text = sources.line(file, d.line).encode()[max(0, d.col - 1) :].decode(errors="replace")
     match = _PARAMETER_TYPE.match(text)
-    return match[1] if match else ""
+    if not match:
+        return ""
+    before = sources.before(file, d.line, d.col)
+    head = before[before.rfind("func") :]
+    generic = re.search(rf"\[[^\[\]]*\b{re.escape(match[1].lstrip('*'))}\b", head)
+    return "" if generic else match[1]
 
 
 _PARAMETER_TYPE = re.compile(r"\w+(?:\s*,\s*\w+)*\s+([\w.*]+)\s*[,)]")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from scripts.truths.allocations.mixed import MIXED
+from scripts.truths.allocations.selected import SELECTED
 from scripts.truths.allocations.statements import SIMPLE, Statement
 from scripts.truths.allocations.writing import LARGEST, Body
 
@@ -112,7 +113,7 @@ def _literal(body: Body, head: str, tail: str) -> Iterator[None]:
 _COMPOUND: tuple[tuple[int, Statement], ...] = (
     (8, loop), (6, branch), (4, nested), (4, range_over_function), (2, switch), (2, unwound),
 )  # fmt: skip
-_LEAVES = (*((2 * weight, statement) for weight, statement in SIMPLE), *MIXED, *MIXED)
+_LEAVES = (*((2 * weight, statement) for weight, statement in SIMPLE), *MIXED, *MIXED, *SELECTED)
 _DEEPEST = 3
 
 

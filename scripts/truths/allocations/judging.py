@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.truths.allocations.witness import FILES, Place, Record, Witness
+from scripts.truths.allocations.writing import EACH
 from scripts.truths.answer import Answer, contradictions, not_told, right, wrong
 from scripts.truths.kind import release
 
@@ -187,6 +188,8 @@ class Judge:
         executed = self._executed(place)
         if (place_wrong := self._misplaced(site, place)) is not None:
             return wrong(asked, truth=place_wrong, told=said)
+        if executed is not None and (once := self._once(site, place, executed)) is not None:
+            return wrong(asked, truth=once, told=said)
         if (site["verdict"] in ALLOCATING) != (made > 0) and site["expression"] != "go":
             return wrong(asked, truth=f"{made} allocations", told=said)
         found = _SAYS.search(site["reason"])
@@ -214,6 +217,16 @@ class Judge:
             if call["ran"] and not executed and own:
                 return wrong(asked, truth="never executed", told="it ran")
         return right(asked)
+
+    def _once(self, site: Json, place: Place, executed: int) -> str | None:
+        """What is true of a site that makes one object each time, if that is not what is said."""
+        if not self._sources[place[0]][place[1] - 2].endswith(EACH):
+            return None
+        made, predicted = site["allocations"], site["prediction"]
+        if site["verdict"] == "unpredicted":
+            return "the compiler says something of all that is made here"
+        right = made < 0 or predicted != "heap" or made == executed
+        return None if right else f"{executed} allocations"
 
     def _misplaced(self, site: Json, place: Place) -> str | None:
         """Where what was made lay by its address, if that cannot be what is said of it."""

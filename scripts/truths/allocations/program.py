@@ -47,6 +47,8 @@ LIB = "lib/lib.go"
 _LIB = """\
 package lib
 
+import "fmt"
+
 type Pair struct{ a, b *int }
 
 func New(n int) *int { return &n }
@@ -65,6 +67,44 @@ func Fill(n int) []int {
 }
 
 func Any(n int) any { return n }
+
+type Inner struct {
+	Depth int
+	Label string
+}
+type Options struct {
+	Limit int
+	In    Inner
+	At    *Inner
+	List  []Inner
+}
+
+var Width, Name = 70000, "the name of a package variable"
+var Kept []any
+var Default = Options{5000, Inner{6000, Name}, &Inner{7000, Name}, []Inner{{8000, Name}}}
+
+//go:noinline
+func Keep(things ...any) int {
+	Kept = things
+	return len(things)
+}
+
+//go:noinline
+func Use(things ...any) int { return len(things) }
+
+//go:noinline
+func TwoApart(n int) (string, int) { return Name, n + 1000 }
+
+func Tell(n int) int { return Keep(n) }
+func TellAgain(n int) int { return Tell(n + 1) }
+func TellAny(n int) int { return Keep(any(n)) }
+func TellBoth(n int, s string) int { return Keep(n, s) }
+func Text(n int) int { return len(fmt.Sprint(n)) }
+func Add(a, b int) int { return a + b + 1000 }
+func Two(n int) (int, string) { return n + 1000, Name }
+func (o Options) Show() int { return Keep(o.Limit, o.In.Label) }
+func (o *Options) ShowAt() int { return Keep(o.At.Depth) }
+func (o *Options) Sum(n int) int { return o.Limit + n }
 """
 _MANY = 1000
 _WORDS = ("noalloc", "heap", "stack")

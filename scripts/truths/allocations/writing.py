@@ -64,6 +64,7 @@ def value(kind: str) -> str:
     return f"{kind}{{}}" if kind[:1] == "T" else "nil"
 
 
+EACH = " // each"
 LARGEST = 40
 """What `n` is at most in a function."""
 _MANY = 10
@@ -109,6 +110,12 @@ class Body:
         self.marks.append(len(self.lines))
         self.cost += self.times
         self(line)
+
+    def each(self, line: str) -> None:
+        """A line each of whose sites makes one object each time, of those that are predicted to
+        make one; the counter before it says so."""
+        self.allocating(line)
+        self.lines[-2] += EACH
 
     @contextmanager
     def block(self, head: str, tail: str = "}") -> Iterator[None]:
