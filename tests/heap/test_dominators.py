@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from goprobe import compiled
+from goprobe.analysis.heap import dominators as made
 from goprobe.analysis.heap.dominators import NONE, dominators
 from goprobe.analysis.heap.reach import START, UNREACHED, reach
 
@@ -16,13 +17,19 @@ Graph = list[list[int]]
 _FIXTURE = [HealthCheck.function_scoped_fixture]
 
 
-@pytest.fixture(autouse=True, params=["compiled", "plain"])
+@pytest.fixture(autouse=True, params=["compiled", "plain", "levels", "few levels"])
 def _loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything by compiled code, or nothing."""
-    if request.param == "compiled" and not compiled.installed():
+    """Everything by compiled code, or nothing; breadth first, and where that is given up."""
+    if request.param != "plain" and not compiled.installed():
         pytest.skip("numba is not installed")
-    least = 0 if request.param == "compiled" else 1 << 62
+    least = 0 if request.param != "plain" else 1 << 62
     monkeypatch.setattr(compiled, "_WORTH_IT", least)
+    if "levels" in request.param:
+        monkeypatch.setattr(made, "_DENSE", 0)
+        monkeypatch.setattr(made, "_MOSTLY", 0)
+    if request.param == "levels":
+        monkeypatch.setattr(made, "_STEPS", 1 << 20)
+        monkeypatch.setattr(made, "_AGAIN", 1 << 20)
 
 
 @st.composite

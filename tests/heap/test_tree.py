@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 import goprobe
 from goprobe import compiled
-from goprobe.analysis.heap import tree
+from goprobe.analysis.heap import dominators as made, tree
 from goprobe.analysis.heap.dominators import dominators
 from goprobe.analysis.heap.tree import held_together, holders_of
 from goprobe.model.codec import from_json
@@ -32,7 +32,7 @@ def _reached(edges: Graph, without: set[int]) -> set[int]:
 
 
 @pytest.mark.parametrize("room", [1, 1 << 14])
-@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize(("fast", "dense"), [(True, 4), (False, 4), (True, 0)])
 @settings(
     max_examples=300,
     deadline=None,
@@ -40,11 +40,20 @@ def _reached(edges: Graph, without: set[int]) -> set[int]:
 )
 @given(edges=graphs(), kinds=st.lists(st.integers(0, 3), min_size=24, max_size=24))
 def test_holders_are_those_that_it_is_reached_from_without_the_others(
-    fast: bool, room: int, edges: Graph, kinds: list[int], monkeypatch: pytest.MonkeyPatch
+    fast: bool,
+    dense: int,
+    room: int,
+    edges: Graph,
+    kinds: list[int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if fast and not compiled.installed():
         pytest.skip("numba is not installed")
     monkeypatch.setattr(tree, "_SETS", room)
+    monkeypatch.setattr(made, "_DENSE", dense)
+    if not dense:
+        monkeypatch.setattr(made, "_MOSTLY", 0)
+        monkeypatch.setattr(made, "_STEPS", 1 << 20)
     monkeypatch.setattr(compiled, "_WORTH_IT", 0 if fast else 1 << 62)
     first, target = rows_of(edges)
     found = dominators(first, target, 0)

@@ -1,6 +1,6 @@
-"""The loops of `dominators`: depth-first search, referrers, semi-NCA, and sums over the tree.
+"""The loops of `dominators`: searches, referrers, semi-NCA, and sums over the tree.
 
-Nodes are known by their ranks in depth-first order, except where it says so.
+Nodes are known by their ranks in the order of the search, except where it says so.
 """
 
 from __future__ import annotations
@@ -72,6 +72,96 @@ def note_referrers(first: Row, target: Row, order: Row, seen: Row, begin: Row, s
             place = seen[2 * to + 1]
             sources[place] = rank
             seen[2 * to + 1] = place + 1
+    return total
+
+
+@loop
+def breadth_first(
+    first: Row, target: Row, root: int, order: Row, rank: Row, above: Row, most: int
+) -> int:
+    """Numbers what is reached from the node `root` in the order of its distance; returns how many
+    that is, -1 where it takes more than so many steps.
+
+    `order` gets the node of each rank, `rank` (-1 in the beginning) the rank of each node, `above`
+    of each rank the one that is the lowest above all that was seen to lead there.
+    """
+    count, at, steps = 1, 0, 0
+    order[0], rank[root], above[0] = root, 0, 0
+    while at < count and steps <= most:
+        node = order[at]
+        for edge in range(first[node], first[node + 1]):
+            to = rank[target[edge]]
+            if to < 0:
+                order[count], rank[target[edge]], above[count] = target[edge], count, at
+                count += 1
+            else:
+                one, other = above[to], at
+                while one != other:
+                    if one > other:
+                        one = above[one]
+                    else:
+                        other = above[other]
+                    steps += 1
+                above[to] = one
+        at += 1
+    return count if steps <= most else -1
+
+
+@loop
+def breadth_first_again(
+    first: Row, target: Row, order: Row, rank: Row, above: Row, most: int
+) -> int:
+    """Goes on with what `breadth_first` has made of `above`; returns how many changed, -1 where it
+    takes more than so many steps. When none does, they are the immediate dominators."""
+    changed, at, steps = 0, 0, 0
+    while at < len(order) and steps <= most:
+        node = order[at]
+        for edge in range(first[node], first[node + 1]):
+            to = rank[target[edge]]
+            one, other = above[to], at
+            while one != other:
+                if one > other:
+                    one = above[one]
+                else:
+                    other = above[other]
+                steps += 1
+            if one != above[to]:
+                above[to] = one
+                changed += 1
+        at += 1
+    return changed if steps <= most else -1
+
+
+@loop
+def note_joint_referrers(
+    first: Row, target: Row, order: Row, above: Row, seen: Row, begin: Row, sources: Row
+) -> int:
+    """The same as `note_referrers`, but of ranks that their dominator leads to itself nothing but
+    that. `seen` has the rank of each node plus one (0: not reached), and 0."""
+    for rank in range(len(order)):
+        for edge in range(first[order[rank]], first[order[rank] + 1]):
+            to = target[edge]
+            if above[seen[2 * to] - 1] == rank:
+                seen[2 * to + 1] = -1
+            elif seen[2 * to + 1] >= 0:
+                seen[2 * to + 1] += 1
+    total = 0
+    for rank in range(len(order)):
+        begin[rank] = total
+        count = seen[2 * order[rank] + 1]
+        if count < 0:
+            sources[total] = above[rank]
+            total += 1
+        else:
+            seen[2 * order[rank] + 1] = total
+            total += count
+    begin[len(order)] = total
+    for rank in range(len(order)):
+        for edge in range(first[order[rank]], first[order[rank] + 1]):
+            to = target[edge]
+            if seen[2 * to + 1] >= 0:
+                sources[seen[2 * to + 1]] = rank
+                seen[2 * to + 1] += 1
     return total
 
 

@@ -2,6 +2,12 @@
 
 L. Georgiadis, R. Tarjan, R. Werneck: Finding Dominators in Practice (2006). Most objects of a heap
 have a single referrer, which then dominates them: only the others are worked on one by one.
+
+A depth-first search waits for memory at each edge. Where many edges lead anywhere (a graph of
+random nodes) it is faster breadth first, memory being asked for many at once: a node's dominator is
+what is above all that leads to it, which is gone through again until nothing changes, two or three
+times, or given up (m: 9 M edges 0.4 s, 1.5 with semi-NCA; of a compiler's heap, where half of them
+lead far, 1.3 s and 0.5).
 """
 
 from __future__ import annotations
@@ -15,7 +21,6 @@ from numpy.typing import NDArray
 
 from goprobe.analysis.heap import dominatorloops as loops
 from goprobe.compiled import effort
-from goprobe.runtime.heap.edges import numbers_in
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
 
@@ -24,10 +29,15 @@ _ROUNDS = 8
 _SMALL = 1 << 31
 _AHEAD = 16  # edges of a node
 _WORTH_IT = 16  # a round that takes less than such a part of the edges is not
+_DENSE = 4  # edges a node
+_SAMPLE = 4096  # edges
+_FAR, _MOSTLY = 16, 0.75  # further away than such a part of the nodes; so many of the edges
+_AGAIN, _STEPS = 4, 2  # times; steps an edge
 
 
 class Referrers(msgspec.Struct, frozen=True):
-    """The ranks that lead to rank i, ascending: sources[begin[i]] to sources[begin[i + 1]]."""
+    """The ranks that lead to rank i, ascending: sources[begin[i]] to sources[begin[i + 1]]. Of what
+    its dominator leads to there may be no other."""
 
     begin: NDArray[np.signedinteger[Any]]
     sources: Ids
@@ -68,11 +78,14 @@ class Dominators(msgspec.Struct, frozen=True, dict=True):
         """Those of each rank, in the graph that these are the dominators of."""
         if self.known is not None:
             return self.known
-        seen = np.zeros(2 * self.count, _narrowest(target))
-        counts = np.diff(first)[self.order]
-        led = target[numbers_in(first[self.order], first[self.order] + counts)]
-        seen[1::2] = np.bincount(led, minlength=self.count)
-        return _referrers(first, target, self.order, seen)
+        narrowest = _narrowest(target)
+        seen, begin = np.zeros(2 * self.count, narrowest), np.zeros(len(self.order) + 1, narrowest)
+        seen[2 * self.order] = np.arange(1, len(self.order) + 1, dtype=np.int32)
+        sources = np.empty(len(target) + len(self.order), np.int32)
+        count = loops.note_joint_referrers(
+            first, target, self.order, self.above, seen, begin, sources
+        )
+        return Referrers(begin, sources[:count])
 
     def retained(self, sizes: NDArray[np.signedinteger[Any]]) -> Ints:
         """Of each node, its own size and that of all nodes that it dominates: put in the place of
@@ -108,7 +121,8 @@ def _ranks(count: int, order: Ids) -> Ids:
 def dominators(first: Ints, target: Ids, root: int) -> Dominators:
     """The dominator tree of all that is reached from `root`."""
     if effort(len(target)):
-        return _plain(first, target, root)
+        by_levels = _by_levels(first, target, root) if _scattered(first, target) else None
+        return by_levels or _plain(first, target, root)
     first, target, pruned = _without_leaves(first, target, root)
     chains = _Chains(first, target, root)
     tree = chains.expanded(_plain(chains.first, chains.target, root))
@@ -121,6 +135,33 @@ def dominators(first: Ints, target: Ids, root: int) -> Dominators:
         reached[leaves[kept]] = True
         orders.append(leaves[kept])
     return Dominators.of(result, np.concatenate(orders))
+
+
+def _scattered(first: Ints, target: Ids) -> bool:
+    """Whether there are many edges, and most of them lead to nodes that are far away."""
+    nodes = len(first) - 1
+    if len(target) < max(_DENSE * nodes, 1):
+        return False
+    edges = np.arange(0, len(target), max(1, len(target) // _SAMPLE))
+    source = np.searchsorted(first, edges, "right") - 1
+    return float((abs(target[edges] - source) > nodes // _FAR).mean()) >= _MOSTLY
+
+
+def _by_levels(first: Ints, target: Ids, root: int) -> Dominators | None:
+    """None where it would take long."""
+    nodes, most = len(first) - 1, _STEPS * len(target)
+    order, above = np.empty(nodes, np.int32), np.empty(nodes, np.int32)
+    rank = np.full(nodes, NONE, np.int32)
+    n = loops.breadth_first(first, target, root, order, rank, above, most)
+    if n < 0:
+        return None
+    order, above = order[:n].copy(), above[:n].copy()
+    for _ in range(_AGAIN):
+        changed = loops.breadth_first_again(first, target, order, rank, above, most)
+        if changed <= 0:
+            # A dominator is nearer than what it dominates, its number the lower one.
+            return None if changed else Dominators(nodes, order, above)
+    return None
 
 
 def _plain(first: Ints, target: Ids, root: int) -> Dominators:
