@@ -22,6 +22,8 @@ class Fate(StrEnum):
     REGISTER = "register"
     CONSTANT = "constant"
     GONE = "gone"
+    UNTOLD = "untold"
+    """The optimised build may have it, and nothing shows its value."""
     UNSEEN = "unseen"
     """No stop of the optimised build shows it, nor says why."""
 

@@ -11,6 +11,7 @@ from goprobe.model.location import Kind
 from goprobe.model.trace import TraceReport
 from goprobe.model.value import State, Value, Variable
 from goprobe.report import RenderOptions, render
+from goprobe.runtime.stacks.variables import NONE_KEPT
 from tests.report.samples import (
     absent,
     frame,
@@ -70,9 +71,28 @@ def absent_at_all() -> Variable:
         ),
         (
             number(),
-            absent("n", "int", State.OPTIMIZED_OUT, "kept nowhere"),
+            absent("n", "int", State.OPTIMIZED_OUT, NONE_KEPT),
             Fate.GONE,
-            "n was on a goroutine's stack and is gone",
+            "n was on a goroutine's stack and is gone: the optimiser kept none of it",
+        ),
+        (
+            number(),
+            absent("n", "int", State.OPTIMIZED_OUT, "it may be another's"),
+            Fate.UNTOLD,
+            "n was on a goroutine's stack and is not told: it may be another's",
+        ),
+        (
+            number(),
+            absent("n", "int", State.REGISTER, "the optimiser keeps its words apart: here, there"),
+            Fate.MOVED,
+            "n was on a goroutine's stack and is in places of its own: the optimiser keeps its "
+            "words apart: here, there",
+        ),
+        (
+            number(),
+            structs.replace(in_register("n"), partly=True),
+            Fate.REGISTER,
+            "n was on a goroutine's stack and is in register rax and elsewhere",
         ),
         (
             msg(),

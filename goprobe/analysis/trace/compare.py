@@ -15,6 +15,7 @@ from goprobe.model.location import PLACES, Kind, Location
 from goprobe.model.report import head
 from goprobe.model.trace import Frame, TraceReport
 from goprobe.model.value import State, Variable
+from goprobe.runtime.stacks.variables import KEPT_NOWHERE, NONE_KEPT
 from goprobe.toolchain.built import is_executable_file
 
 _Key = tuple[str, str]
@@ -86,12 +87,14 @@ def _fate(before: Variable, after: Variable | UnsetType) -> Fate:
     if after is UNSET:
         return Fate.UNSEEN
     match after.state:
+        case State.REGISTER if after.register is UNSET:
+            return Fate.MOVED
         case State.REGISTER:
             return Fate.KEPT if before.state is State.REGISTER else Fate.REGISTER
         case State.CONSTANT:
             return Fate.CONSTANT
         case State.OPTIMIZED_OUT:
-            return Fate.GONE
+            return Fate.GONE if after.why in (KEPT_NOWHERE, NONE_KEPT) else Fate.UNTOLD
     same = _kind(before.location) is _kind(after.location) and before.moved == after.moved
     return Fate.KEPT if same else Fate.MOVED
 
@@ -111,11 +114,14 @@ def _told(before: Variable, after: Variable | UnsetType, fate: Fate) -> str:
         case Fate.MOVED:
             return f"{name} was {was} and is {_where(after)}"
         case Fate.REGISTER:
-            return f"{name} was {was} and is {_where(after)}: it needs no memory"
+            apart = "" if after.partly else ": it needs no memory"
+            return f"{name} was {was} and is {_where(after)}{apart}"
         case Fate.CONSTANT:
             told = f"{name} was {was} and has become a constant"
+        case Fate.UNTOLD:
+            told = f"{name} was {was} and is not told: {after.why}"
         case _:
-            told = f"{name} was {was} and is gone"
+            told = f"{name} was {was} and is gone: {after.why}"
     return told + _still_found(after)
 
 
@@ -134,7 +140,10 @@ def _where(variable: Variable) -> str:
         return _place(variable.location)
     if variable.register is not UNSET:
         names = variable.register.split()
-        return f"in {'registers' if len(names) > 1 else 'register'} {', '.join(names)}"
+        told = f"in {'registers' if len(names) > 1 else 'register'} {', '.join(names)}"
+        return f"{told} and elsewhere" if variable.partly else told
+    if variable.state is State.REGISTER:
+        return f"in places of its own: {variable.why}"
     if variable.state is State.NOT_YET:
         return "not assigned yet"
     return "nowhere"

@@ -80,14 +80,20 @@ def _cell(page: Page, variable: Variable | UnsetType) -> list[Text]:
     value = value_text(variable.type, variable.value, variable.data)
     lines = [page.text(value)] if value else []
     if variable.state is not State.LIVE:
-        register = "" if variable.register is UNSET else f" {variable.register}"
-        lines.append(page.text((f"{STATE_WORDS[variable.state]}{register}", "italic")))
+        lines.append(page.text((_state(variable), "italic")))
     if variable.location is not UNSET:
         lines.append(page.text((variable.location.name, style_of(variable.location))))
     if variable.data is not UNSET:
         place = (variable.data.location.name, style_of(variable.data.location))
         lines.append(page.text((f"{page.glyphs.leads_to} ", "dim"), place))
     return lines
+
+
+def _state(variable: Variable) -> str:
+    if variable.state is State.REGISTER and variable.register is UNSET:
+        return "its words lie apart"
+    register = "" if variable.register is UNSET else f" {variable.register}"
+    return f"{STATE_WORDS[variable.state]}{register}"
 
 
 def _footer(page: Page, report: CompareReport) -> None:

@@ -51,6 +51,8 @@ from goprobe.runtime.values.pieces import (
 )
 from goprobe.runtime.values.storage import InMemory, Keeper
 
+KEPT_NOWHERE = "the optimiser keeps it nowhere: no place in memory, no register"
+NONE_KEPT = "the optimiser kept none of it"
 _WORD = 8
 _NO_ORDER = "its function's lines are of several files (//line): it may have a value yet, or not"
 _TELLS_CAPTURES = GoVersion(1, 23)  # DW_AT_go_closure_offset, cmd/internal/dwarf/dwarf.go
@@ -231,7 +233,7 @@ class FrameVariables:
         self, about: FunctionVariables, local: Local, go_type: GoType, frame: FrameView
     ) -> Binding:
         if not local.locations:
-            why = "the optimiser keeps it nowhere: no place in memory, no register"
+            why = KEPT_NOWHERE
             if not self._program.debug.is_optimised(about.function):
                 why = "the compiler gave no place for it in the debug information"  # seen of 1.21
             return unplaced(self._types, local, go_type, State.OPTIMIZED_OUT, why)
@@ -301,8 +303,7 @@ class FrameVariables:
                 place=InMemory(self._memory, base, keeper),
             )
         if not any(p.piece.register in registers or p.piece.address is not None for p in binding):
-            why = "the optimiser kept none of it"
-            return unplaced(self._types, local, go_type, State.OPTIMIZED_OUT, why)
+            return unplaced(self._types, local, go_type, State.OPTIMIZED_OUT, NONE_KEPT)
         spread = ", ".join(shown(p.piece) for p in binding)
         why = f"it lies in register{'s' if len(names) > 1 else ''}: {spread}"
         if not names:  # at no one address: not live, the contract has no nearer word for it
