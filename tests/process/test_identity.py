@@ -15,7 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from goprobe.errors import GoprobeError, NotPermittedError, TargetGoneError, UsageError
+from goprobe.errors import (
+    CannotWorkError,
+    GoprobeError,
+    NotPermittedError,
+    TargetGoneError,
+    UsageError,
+)
 from goprobe.process import spawn
 from goprobe.process.proc import identity as module
 from goprobe.process.proc.identity import identify, incarnation
@@ -123,6 +129,36 @@ def test_a_zombie_has_ended() -> None:
         identify(ended.pid)
     assert "zombie" in sentence(caught.value) and str(os.getpid()) in caught.value.message
     ended.wait()
+
+
+def test_without_its_first_thread_a_process_has_not_ended() -> None:
+    source = """package main
+
+import (
+	"fmt"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+func main() {
+	runtime.LockOSThread()
+	go func() { time.Sleep(time.Minute) }()
+	time.Sleep(50 * time.Millisecond)
+	fmt.Println("ready")
+	syscall.RawSyscall(syscall.SYS_EXIT, 0, 0, 0)
+}
+"""
+    with running(build(source), ready="ready") as program:
+        until = time.monotonic() + 30
+        while "zombie" not in Path(f"/proc/{program.pid}/status").read_text():
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        with pytest.raises(
+            CannotWorkError, match=r"first thread of process \d+ has ended"
+        ) as caught:
+            identify(program.pid)
+        assert "run on" in caught.value.message
 
 
 def test_a_kernel_thread_is_no_program() -> None:

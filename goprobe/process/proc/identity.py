@@ -13,7 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from goprobe.errors import NotPermittedError, TargetGoneError, UsageError
+from goprobe.counts import counted
+from goprobe.errors import CannotWorkError, NotPermittedError, TargetGoneError, UsageError
 from goprobe.process.proc.capabilities import (
     CAP_DAC_OVERRIDE,
     CAP_DAC_READ_SEARCH,
@@ -207,6 +208,13 @@ def _check_kind(pid: int, status: dict[str, str]) -> None:
     if _is_kernel_thread(pid):
         raise UsageError(f"{pid} ({status.get('Name', '?')}) is a kernel thread, not a program")
     if status.get("State", "")[:1] in ("Z", "X"):
+        # pthread_exit in main, or a bare SYS_exit: the kernel keeps the first one until all end.
+        others = _number(status, "Threads") - 1
+        if others > 0:
+            raise CannotWorkError(
+                f"the first thread of process {pid} has ended, and {counted(others, 'other')} run "
+                "on: by the first, by which goprobe reads a process, there is no memory any more"
+            )
         raise TargetGoneError(
             f"process {pid} has ended; what is left of it (a zombie) waits for its parent"
             f" {_number(status, 'PPid')} to collect its exit code"
