@@ -173,7 +173,8 @@ class LeakSummary(msgspec.Struct, frozen=True):
     of how many that cannot be told (`undecided`).
 
     `retained_bytes` of `retained_objects` are kept from being collected by them alone, of these
-    `types`, most bytes first; their stacks take `stack_bytes` more.
+    `types`, most bytes first; their stacks take `stack_bytes` more. `main_waits`: the main
+    goroutine can never run again, either, which is how a program stays, and is not counted.
     """
 
     blocked: int
@@ -183,6 +184,7 @@ class LeakSummary(msgspec.Struct, frozen=True):
     retained_bytes: int
     stack_bytes: int
     types: tuple[TypeHeld, ...] = ()
+    main_waits: bool = False
 
 
 class GoroutineState(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):

@@ -25,6 +25,12 @@ def held_by_lost(leaks: LeakSummary) -> str:
     )
 
 
+MAIN_WAITS = (
+    "the main goroutine waits for what nobody else has: that is how a program stays, and no leak "
+    "(--id 1 shows where)"
+)
+
+
 def undecided(leaks: LeakSummary) -> str:
     they = "it" if leaks.undecided == 1 else "they"
     count = words.counted(leaks.undecided, "goroutine")

@@ -38,7 +38,6 @@ from goprobe.runtime.roots.roots import joined
 
 _MAIN = 1
 _BITS = 32  # into an object
-_NO_CASES = "select (no cases)"
 _WEAKLY = "what can run has a weak pointer by which it may come to what it waits on"
 
 Doubt = Callable[[Sequence[Candidate]], Mapping[int, str]]
@@ -48,10 +47,12 @@ Doubt = Callable[[Sequence[Candidate]], Mapping[int, str]]
 class Leaks(msgspec.Struct, frozen=True, kw_only=True):
     """`lost` can never run again; of `unsure` that cannot be told, by their ids with the reason.
     `live` says of each object whether what may run leads to it, and not by way of the lost ones'
-    `own` objects: their gs and what they hang in. `blocked` were looked at."""
+    `own` objects: their gs and what they hang in. `blocked` were looked at. `main`: the main
+    goroutine can never run again, either, and is not among them."""
 
     blocked: int
     lost: tuple[Candidate, ...]
+    main: bool
     unsure: Mapping[int, str]
     live: NDArray[np.bool_]
     own: Mapping[int, tuple[int, ...]]
@@ -89,6 +90,7 @@ def find_leaks(
     return Leaks(
         blocked=int(by_others.sum()),
         lost=tuple(c for c in lost if _told(c)),
+        main=not all(map(_told, lost)),
         unsure=unsure,
         live=live[: web.n],
         own=own,
@@ -137,9 +139,10 @@ def _own_nodes(graph: HeapGraph, lost: Sequence[Candidate]) -> dict[int, tuple[i
 
 
 def _told(candidate: Candidate) -> bool:
-    """The main goroutine in `select {}` is how programs wait for ever: what only it leads to is
-    lost, it itself is not told (findGoroutineLeaks, Go 1.27)."""
-    return not (candidate.g.id == _MAIN and candidate.reason == _NO_CASES)
+    """With the main goroutine a program would end: where that waits for ever (in `select {}`, on a
+    channel that nobody else has), it is how the program stays. What only it leads to is lost, it
+    itself is not told. (Of `select {}` alone findGoroutineLeaks has it so, Go 1.27.)"""
+    return candidate.g.id != _MAIN
 
 
 def _why_nothing_is_sure(graph: HeapGraph) -> str:

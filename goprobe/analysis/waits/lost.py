@@ -86,6 +86,7 @@ class Lost:
             retained_bytes=kept.bytes(held),
             stack_bytes=sum(g.high - g.low for g in lost),
             types=kept.types(held),
+            main_waits=search.main,
         )
 
     def _on_group(self, g: Goroutine) -> bool:

@@ -22,7 +22,7 @@ from goprobe.report import words
 from goprobe.report.crashwords import crashed, earlier, signals
 from goprobe.report.html import shell
 from goprobe.report.html.waitsdrawing import drawing
-from goprobe.report.leakwords import of_blocked, undecided
+from goprobe.report.leakwords import MAIN_WAITS, of_blocked, undecided
 from goprobe.report.options import RenderOptions
 from goprobe.report.places import MOST_GOROUTINES
 from goprobe.report.selection import value_and_data
@@ -149,7 +149,8 @@ def _leaks(report: GoroutinesReport) -> list[str]:
         told.append("none is leaked")
     if leaks.undecided:
         told.append(undecided(leaks))
-    return [f"{', '.join(told)}."]
+    main = [f"{MAIN_WAITS[0].upper()}{MAIN_WAITS[1:]}."] if leaks.main_waits else []
+    return [f"{', '.join(told)}.", *main]
 
 
 def _row(g: GoroutineState) -> _Row:

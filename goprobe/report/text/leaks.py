@@ -10,7 +10,7 @@ from rich.text import Text
 from goprobe.model.attached import GoroutineGroup, GoroutinesReport, LeakSummary
 from goprobe.model.heap import HeapReport
 from goprobe.report import words
-from goprobe.report.leakwords import held_by_lost, none_lost, of_blocked, undecided
+from goprobe.report.leakwords import MAIN_WAITS, held_by_lost, none_lost, of_blocked, undecided
 from goprobe.report.text.goroutinelines import (
     INDENT,
     ended,
@@ -90,6 +90,8 @@ def _summary(page: Page, summary: LeakSummary) -> None:
         )
     if summary.undecided:
         page.paragraph((undecided(summary), "yellow"))
+    if summary.main_waits:
+        page.paragraph(MAIN_WAITS)
 
 
 def _why(page: Page, group: GoroutineGroup) -> None:
