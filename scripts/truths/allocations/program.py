@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from scripts.truths.allocations import witness
+from scripts.truths.allocations import hot, witness
 from scripts.truths.allocations.flow import statements
 from scripts.truths.allocations.writing import ELEMENTS, Body, Shared
 from scripts.truths.choices import Choices
@@ -181,6 +181,8 @@ def write(choices: Choices, release: tuple[int, int], race: bool) -> Program:
         LIB: _promising(choices, _LIB),
     }
     way = _way(choices)
+    if choices.chance(15):
+        files[hot.FILE] = hot.profile(choices, f"{head}\n{text}\n")
     if not re.search(r"\blib\.", text):
         del files[LIB]
         way = replace(way, targets=(".",))
