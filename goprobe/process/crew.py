@@ -13,9 +13,10 @@ import select
 import signal
 import struct
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from goprobe.cachefolder import unnamed_file
 from goprobe.deferredsignals import signals_deferred
@@ -33,27 +34,33 @@ _OWN = (b"Private_Clean:", b"Private_Dirty:")
 
 
 def share_out(
-    count: int, work: Callable[[int], bytes], take: Callable[[int, bytes], None], most: int
+    count: int,
+    work: Callable[[int], bytes],
+    take: Callable[[int, bytes], None],
+    most: int,
+    *,
+    apart: Sequence[int] = (),
 ) -> bool:
     """Has `most` processes do each piece of work below `count`, and takes what they make of it, as
-    it comes, with signals deferred. Nothing is taken of what one of them could not do, or did not
-    live to do: it is to be done here, where its error can be raised.
+    it comes, with signals deferred. Those `apart` are done first, one after the other, by one of
+    them. Nothing is taken of what one of them could not do, or did not live to do: it is to be done
+    here, where its error can be raised.
 
     They get each Ctrl-C that comes, as work done here would. Whether one came.
     """
     interrupted = False
     workers: dict[int, _Worker] = {}
-    with unnamed_file() as jobs:
-        jobs.write(b"".join(map(_NUMBER.pack, range(count))))
-        jobs.flush()
-        jobs.seek(0)
+    with unnamed_file() as first, unnamed_file() as jobs:
+        _write_numbers(first, apart)
+        _write_numbers(jobs, sorted({*range(count)}.difference(apart)))
+        queues = first.fileno(), jobs.fileno()
         try:
-            for _ in range(min(most, count)):
-                _start(jobs.fileno(), work, workers)
+            for started in range(min(most, count)):
+                _start(queues[min(started, 1) :], work, workers)
             while workers:
                 try:
-                    for _ in range(_hear(workers, take)):
-                        _start(jobs.fileno(), work, workers)
+                    for left in _hear(workers, take):
+                        _start(left, work, workers)
                 except KeyboardInterrupt:
                     interrupted = True
                     for worker in workers.values():
@@ -66,9 +73,17 @@ def share_out(
     return interrupted
 
 
+def _write_numbers(file: IO[bytes], numbers: Iterable[int]) -> None:
+    file.write(b"".join(map(_NUMBER.pack, numbers)))
+    file.flush()
+    file.seek(0)
+
+
 class _Worker:
-    def __init__(self, pid: int, pipe: int) -> None:
-        self.pid, self.pipe = pid, pipe
+    """`queues` are the files of numbers that it takes, in order."""
+
+    def __init__(self, pid: int, pipe: int, queues: Sequence[int]) -> None:
+        self.pid, self.pipe, self.queues = pid, pipe, queues
         self.wants_another = False
         self._heard = bytearray()
 
@@ -99,19 +114,23 @@ class _Worker:
             os.waitpid(self.pid, 0)
 
 
-def _hear(workers: dict[int, _Worker], take: Callable[[int, bytes], None]) -> int:
-    """Wait until one of them tells something, or ends; how many are to be started instead."""
+def _hear(workers: dict[int, _Worker], take: Callable[[int, bytes], None]) -> list[Sequence[int]]:
+    """Wait until one of them tells something, or ends; the queues of those that are to be started
+    instead."""
     ready, _, _ = select.select([*workers], [], [])
-    wanted = 0
+    wanted = []
     with signals_deferred():
         for pipe in ready:
             if not workers[pipe].hear(take):
-                wanted += workers[pipe].wants_another
-                workers.pop(pipe).end()
+                ended = workers.pop(pipe)
+                wanted += [ended.queues] if ended.wants_another else []
+                ended.end()
     return wanted
 
 
-def _start(jobs: int, work: Callable[[int], bytes], workers: dict[int, _Worker]) -> None:
+def _start(
+    queues: Sequence[int], work: Callable[[int], bytes], workers: dict[int, _Worker]
+) -> None:
     in_it = False
     try:
         with signals_deferred(), warnings.catch_warnings():
@@ -125,19 +144,19 @@ def _start(jobs: int, work: Callable[[int], bytes], workers: dict[int, _Worker])
                     os.close(fd)
             else:
                 os.close(theirs)
-                workers[ours] = _Worker(pid, ours)
+                workers[ours] = _Worker(pid, ours, queues)
         if in_it and os.getppid() == parent:
-            _live(jobs, theirs, work)
+            _live(queues, theirs, work)
     finally:
         if in_it:
             os._exit(0)
 
 
-def _live(jobs: int, pipe: int, work: Callable[[int], bytes]) -> None:
+def _live(queues: Sequence[int], pipe: int, work: Callable[[int], bytes]) -> None:
     """In it: do what comes next until nothing does, or something goes wrong."""
     # The place in the file is one for all of them, and moves on with each reading (fs/file.c,
     # fdget_pos).
-    while taken := os.read(jobs, _NUMBER.size):
+    while taken := next(filter(None, (os.read(jobs, _NUMBER.size) for jobs in queues)), b""):
         (number,) = _NUMBER.unpack(taken)
         made = work(number)
         write_all(pipe, _HEAD.pack(number, len(made)))

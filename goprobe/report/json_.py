@@ -11,6 +11,7 @@ from goprobe.report.options import RenderOptions
 
 _INDENT = 2
 _MANY = 1000
+_AT_ONCE = 200
 _EMPTY = b'\n  "%s": []'
 
 
@@ -32,8 +33,8 @@ class JsonFormat:
         for name, rows in lists.items():
             before, _, rest = rest.partition(_EMPTY % name.encode())
             yield before + _EMPTY[:-1] % name.encode()
-            for start in range(0, len(rows), _MANY):
-                yield (b"," if start else b"") + _rows(rows[start : start + _MANY])
+            for start in range(0, len(rows), _AT_ONCE):
+                yield (b"," if start else b"") + _rows(rows[start : start + _AT_ONCE])
             yield b"\n  ]"
         yield rest + b"\n"
 

@@ -34,6 +34,7 @@ from goprobe.toolchain.tellingbuild import (
     keep_said,
     said_by_lines,
     said_of,
+    said_size,
 )
 
 GCFLAGS = "-m=2"
@@ -80,6 +81,11 @@ class EscapeBuild(msgspec.Struct, frozen=True):
     def said(self) -> bytes:
         """What the compiler said, to be asked for once: of many packages it is large."""
         return said_of(self.binary)
+
+    @property
+    def said_size(self) -> int:
+        """In bytes, 0 where it is not there."""
+        return said_size(self.binary)
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:

@@ -102,6 +102,12 @@ def said_of(binary: Path) -> bytes:
     return read_regular(_beside(binary), MAX_DIAGNOSTICS)
 
 
+def said_size(binary: Path) -> int:
+    """How many bytes that is, 0 where it is not there."""
+    beside = _beside(binary)
+    return beside.stat().st_size if beside.exists() else 0
+
+
 def said_by_lines(binary: Path) -> Iterator[bytes]:
     """The same, line by line: of many packages it takes more room than all that is made of it."""
     with open(open_regular(_beside(binary)), "rb") as file:

@@ -15,6 +15,7 @@ package lib
 
 func New(n int) *int { return &n }
 
+var Name = "the name of a package variable"
 var kept []any
 
 //go:noinline
@@ -66,6 +67,12 @@ func work(n int, s string, b []byte, t T) {
 	lib.Keep(apart(n), []byte(s))                               // each
 	lib.Keep(strings.ToUpper(s), Text(b))                       // each
 	lib.Keep(textOf(s), Text(b), Bytes(s))                      // each
+	t1, t2 := any(lib.Name), s+lib.Name                         // each
+	lib.Keep(t1, t2)
+	r1, r2 := map[int]string{}, lib.New(n)                      // each
+	lib.Keep(r1, r2)
+	q1, q2 := map[string]T{}, &T{n, n}                          // each
+	lib.Keep(q1, q2)
 }
 
 //go:noinline
@@ -115,7 +122,7 @@ def test_each_makes_one_object_each_time(go: str, tmp_path: Path) -> None:
     sites = [
         s for s in _reported(go, tmp_path).sites if s.line in each and s.file.endswith("main.go")
     ]
-    assert len(each) == 9
+    assert len(each) == 12
     assert len(sites) > 2 * len(each)
     assert not [
         (s.line, s.expression, s.verdict, s.allocations)

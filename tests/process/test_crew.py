@@ -6,8 +6,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,20 @@ def test_each_piece_is_done_once(count: int, most: int) -> None:
     }
     workers = {text.split()[-1] for text in made.values()}
     assert b"%d" % os.getpid() not in workers and len(workers) <= most
+
+
+@pytest.mark.parametrize("apart", [(), (3,), (1, 4, 6), range(8)])
+def test_what_is_apart_is_first_and_never_two_at_once(apart: Sequence[int]) -> None:
+    def work(number: int) -> bytes:
+        began = time.monotonic()
+        time.sleep(0.02)
+        return b"%r %r" % (began, time.monotonic())
+
+    made: dict[int, bytes] = {}
+    assert not share_out(8, work, made.__setitem__, 3, apart=apart)
+    assert set(made) == set(range(8))
+    times = sorted(tuple(map(float, made[number].split())) for number in apart)
+    assert all(one[1] <= other[0] for one, other in pairwise(times))
 
 
 def test_what_is_made_may_be_large_or_nothing() -> None:

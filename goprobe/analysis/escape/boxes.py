@@ -159,6 +159,14 @@ class Boxes:
         return told
 
     @cached_property
+    def short_variables(self) -> dict[str, list[int]]:
+        """The types of package variables by their names without the path of their package."""
+        told: dict[str, list[int]] = {}
+        for name, kind in self.names.variables.items():
+            told.setdefault(_short(name), []).append(kind)
+        return told
+
+    @cached_property
     def short_types(self) -> dict[str, list[str]]:
         told: dict[str, list[str]] = {}
         for name in self.names.types:
@@ -220,10 +228,16 @@ class _Scope:
 
     def _of_another_package(self, text: str) -> list[GoType]:
         """What functions of other packages take, where calls of these were inlined, is said with
-        the name of their package."""
+        the name of their package, as package variables are."""
         package, dot, name = text.partition(".")
+        if not dot or not _NAME.fullmatch(name):
+            return []
         callees = [callee for callee in self._callees if callee.startswith(f"{package}.")]
-        return self._named(name, callees) if dot and callees and _NAME.fullmatch(name) else []
+        taken = self._named(name, callees) if callees else []
+        known = self._boxes.short_variables.get(text, ())
+        if taken or not known or any(v.name.lstrip("&") == package for v in self._locals(())):
+            return taken  # a variable hides the package of its name
+        return [self._debug.types.at(kind) for kind in dict.fromkeys(known)]
 
     def _suffixed(self, text: str, depth: int) -> list[GoType]:
         start = _opening(text)

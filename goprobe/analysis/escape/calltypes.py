@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from goprobe.analysis.escape.allocationcall import AllocationCall
@@ -15,6 +16,7 @@ from goprobe.model.escape import Prediction
 from goprobe.runtime.allocatorcalls import Family
 
 _OBJECT = Family.OBJECT
+_PARTS = re.compile(r"map|go\.shape")
 _CONVERSIONS = frozenset((Family.TO_STRING, Family.TO_BYTES))
 _BOX = frozenset((Family.CONVERT,))
 _AS_A_CALL = _CONVERSIONS | _BOX
@@ -37,7 +39,11 @@ class CallTypes:
             # Memory of no type is a make's at most (walkMakeSliceCopy, cmd/compile/internal/walk/
             # builtin.go, Go 1.21 to 1.27), or an array: one element alone is something else.
             return STRONG if same_type(f"]{shape.type}", name, exact=False) else -STRONG
-        return STRONG if same_type(shape.type, name, shape.exact) else -STRONG
+        if same_type(shape.type, name, shape.exact):
+            return STRONG
+        # Of objects the whole name is there, but for a map's parts and what a shape stands for.
+        sure = call.allocator.family is _OBJECT and shape.exact and not _PARTS.search(name)
+        return -2 * STRONG if sure and "[go.shape" not in shape.type else -STRONG
 
     def conversion_score(self, anchored: Anchored, predicted: Predicted) -> int:
         """What is written as a call may convert, where it is one of a type; no function does."""
