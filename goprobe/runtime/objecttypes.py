@@ -97,6 +97,7 @@ class ObjectTypes:
         typing = typist.run()
         graph.beside.forget()
         self._code.keep()
+        self._world.program.debug.types.keep()
         return typing
 
     # What types there are

@@ -14,6 +14,8 @@ import pytest
 from goprobe.analysis.heap.census import heap_census
 from goprobe.analysis.locate.where import where
 from goprobe.binary import cache
+from goprobe.binary.dwarf import gotypes
+from goprobe.binary.dwarf.dieindex import Die
 from goprobe.binary.dwarf.info import DebugInfo
 from goprobe.binary.elf.elf import ElfFile
 from goprobe.cachefolder import cache_folder, cache_root
@@ -251,3 +253,60 @@ def test_no_place_for_a_cache_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     assert variable(build(SOURCE, flags=REDACTED)) == "main.first"
     with pytest.raises(CannotWorkError, match="no folder to build in"):
         build_folder("x")
+
+
+def test_types_that_were_read_are_kept(
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch, go: str, later: None
+) -> None:
+    monkeypatch.setattr(gotypes, "_FEW", 16)
+    monkeypatch.setattr(gotypes, "_MANY", 32)
+    binary, read = build(SOURCE, go=go), list[int]()
+    before = DebugInfo.die
+
+    def noted(self: DebugInfo, offset: int) -> Die:
+        read.append(offset)
+        return before(self, offset)
+
+    monkeypatch.setattr(DebugInfo, "die", noted)
+
+    def every() -> dict[int, gotypes.GoType]:
+        info = DebugInfo(ElfFile(binary))
+        read.clear()
+        types = {at: info.types.at(at) for at in info.index.types.values()}
+        info.types.keep()
+        return types
+
+    first, entries = every(), len(read)
+    assert len(first) > 100
+    assert every() == first
+    assert len(read) < entries // 4
+    (kept,) = own_cache.glob("types-*/*")
+    kept.write_bytes(kept.read_bytes()[:-1])
+    assert every() == first
+    assert len(read) == entries
+
+
+def test_types_of_bytes_that_changed_meanwhile_are_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: None
+) -> None:
+    """Whoever puts them back before anybody looks for what is kept is told nothing wrong, too."""
+    monkeypatch.setattr(gotypes, "_FEW", 200)
+    monkeypatch.setattr(gotypes, "_MANY", 32)
+    genuine = build(SOURCE, flags=REDACTED)
+    path = tmp_path / "program"
+    shutil.copy2(genuine, path)
+    assert DebugInfo(ElfFile(path)).index  # which is kept
+    info = DebugInfo(ElfFile(path))
+    places, data = info.index.types, genuine.read_bytes()
+    with path.open("r+b") as file:
+        file.write(data.replace(b"runtime.g\0", b"runtime.x\0"))
+    assert info.types.at(places["runtime.g"]).name == "runtime.x"
+    with path.open("r+b") as file:
+        file.write(data)
+    for at in places.values():
+        info.types.at(at)
+    info.types.keep()
+    monkeypatch.setattr(gotypes, "_FEW", 1)
+    right = DebugInfo(ElfFile(genuine))
+    assert right.source.read() == info.source.read()
+    assert right.types.at(places["runtime.g"]).name == "runtime.g"

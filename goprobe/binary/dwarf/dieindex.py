@@ -128,16 +128,9 @@ class Index(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
 def empty_index() -> Index:
     """That of no debug information. (No field has a default: a cache's must have them all.)"""
     return Index(
-        units=[],
-        types={},
-        runtime_types={},
-        functions=[],
-        globals=[],
-        constants={},
-        abstract={},
-        inlined={},
-        constant_types={},
-    )
+        units=[], types={}, runtime_types={}, functions=[], globals=[], constants={}, abstract={},
+        inlined={}, constant_types={},
+    )  # fmt: skip
 
 
 class Sections:
@@ -153,6 +146,11 @@ class Sections:
         if name not in self._loaded:
             self._loaded[name] = self.elf.debug_section(name)
         return self._loaded[name]
+
+    def forget(self) -> None:
+        """What was read: it is read again."""
+        self._loaded.clear()
+        self._abbrevs.clear()
 
     def abbrevs(self, offset: int) -> dict[int, Abbrev]:
         if offset not in self._abbrevs:

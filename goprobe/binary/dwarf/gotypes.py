@@ -13,7 +13,8 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
-from goprobe.binary.dwarf import dieindex as ix
+from goprobe.binary.cache import Source, load, room_of, store
+from goprobe.binary.dwarf import dieindex as ix, forms
 from goprobe.binary.dwarf.dieindex import Attributes, Die, integer, text
 from goprobe.errors import NotGoError
 
@@ -22,6 +23,9 @@ _CHAIN_LIMIT = 32
 _PARTS_LIMIT = 16
 _DEPTH_LIMIT = 64
 _TOO_HEAVY = 1 << 20
+_ROOM = room_of("types", __file__, ix.__file__, forms.__file__)
+_FEW, _MANY = 1 << 9, 1 << 10  # types: what is kept is looked for, more is kept (m: 30 us each)
+_MOST, _MOST_KEPT = 1 << 17, 1 << 9  # types of a binary, binaries
 _SIZE_LIMIT = 1 << 52  # bytes: the largest type of the runtime itself has 2**50 (vdsoArrayMax)
 
 
@@ -164,12 +168,26 @@ class TypeReader:
     part of itself, or of more parts than any has, is given as UNKNOWN is.
     """
 
-    def __init__(self, die: Callable[[int], Die], children: Callable[[Die], Iterator[Die]]) -> None:
+    def __init__(
+        self,
+        die: Callable[[int], Die],
+        children: Callable[[Die], Iterator[Die]],
+        source: Callable[[], Source] | None = None,
+        forget: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`source` is what entries are read from; after `forget` nothing is told of it that was
+        read before."""
         self._die = die
         self._children = children
         self._types: dict[int, GoType] = {0: UNKNOWN}
         self._unchecked: dict[int, GoType] = {0: UNKNOWN}
         self._weights = Weights(self._as_described)
+        self._source = source
+        self._forget = forget
+        self._kept: dict[int, GoType] = {}
+        self._look_at = _FEW if source else 0
+        self._digest = ""
+        self._unsure: frozenset[int] = frozenset()
 
     def at(self, offset: int) -> GoType:
         type_ = self._types.get(offset)
@@ -183,9 +201,40 @@ class TypeReader:
     def _as_described(self, offset: int) -> GoType:
         type_ = self._unchecked.get(offset)
         if type_ is None:
+            if len(self._unchecked) == self._look_at:
+                self._look_for_kept()
+                return self._as_described(offset)
             self._unchecked[offset] = UNKNOWN  # an array may say that it is one of itself
             type_ = self._unchecked[offset] = self._read(offset)
         return type_
+
+    def _look_for_kept(self) -> None:
+        """Many types are read: those of the same bytes that were read before; where there are none,
+        or many more are read, they will be kept, of bytes that nobody changes any more."""
+        if self._source is None:
+            return
+        first, self._look_at = self._look_at == _FEW, 0
+        known = self._source().known() if first else ""
+        if known and (kept := load(_ROOM, known, dict[int, GoType])):
+            self._kept, self._unchecked = kept, kept | self._unchecked
+            self._look_at = len(self._unchecked) + _MANY
+            return
+        self._forget()
+        self._digest = self._source().read()
+        self._unsure = frozenset(self._unchecked) - self._kept.keys()
+
+    def keep(self) -> None:
+        """For the next look, where many more types were read than are kept."""
+        if not self._digest or len(self._unchecked) > _MOST:
+            return
+        sure = {
+            offset: type_
+            for offset, type_ in self._unchecked.items()
+            if offset not in self._unsure and type_.kind is not GoKind.INVALID
+        }
+        if len(sure) >= len(self._kept) + _MANY:
+            store(_ROOM, self._digest, sure, most=_MOST_KEPT)
+        self._digest = ""
 
     def _read(self, offset: int) -> GoType:
         die = self._die(offset)

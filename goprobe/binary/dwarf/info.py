@@ -112,7 +112,7 @@ class DebugInfo:
 
     @cached_property
     def types(self) -> TypeReader:
-        return TypeReader(self.die, self.children)
+        return TypeReader(self.die, self.children, lambda: self.source, self._sections.forget)
 
     def type_named(self, name: str) -> GoType:
         return self.types.at(self.index.types[name])

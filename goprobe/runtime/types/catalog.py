@@ -37,6 +37,7 @@ _FIELDS_LIMIT = 1 << 16
 _SIZE_LIMIT = 1 << 47
 _DEPTH_LIMIT = 64
 _FLAGS_END = 1 << 6  # of abi.TFlag, Go 1.21 to 1.27
+_TAIL = 24  # bytes of a name that are compared
 _HALF = np.uint64((1 << 32) - 1)
 
 
@@ -75,6 +76,10 @@ class _Sections:
             lows[(addresses >= np.uint64(low)) & (addresses < np.uint64(high))] = low
         return lows
 
+    def byte(self, addresses: Words) -> Words:
+        """The byte at each address; 0 where there is none."""
+        return self.at(addresses) >> (addresses % np.uint64(_WORD) * np.uint64(8)) & np.uint64(0xFF)
+
     @property
     def longest(self) -> int:
         return max((_WORD * len(words) for _, words in self._parts), default=0)
@@ -103,8 +108,10 @@ class Catalog:
         kind: Ints,
         parts: tuple[Ints, Ints, Ints, Ints],
         text: Words,
+        sections: _Sections,
     ) -> None:
-        """`text` is where the name of each stands that has one of its own, or is a struct."""
+        """`text` is where the name of each stands that has one of its own, or is a struct, in the
+        `sections` of types."""
         self.address = address
         self.size = size
         self.pointer_bytes = pointer_bytes
@@ -113,6 +120,7 @@ class Catalog:
         self.first = np.searchsorted(outer, np.arange(len(address) + 1))
         self._outer = outer
         self._text = text
+        self._sections = sections
 
     def __len__(self) -> int:
         return len(self.address)
@@ -166,6 +174,20 @@ class Catalog:
         rows = np.flatnonzero(self._text)
         shared = groups(self._text[rows], np.argsort(self._text[rows], kind="stable"))
         return [self.address[rows[some]].tolist() for _, some in shared if len(some) > 1]
+
+    def structs_ending(self, name: str) -> list[int]:
+        """The descriptors of structs whose names may end so: their last bytes do."""
+        rows = np.flatnonzero((self.kind == GoKind.STRUCT) & (self._text > 0))
+        text, byte, seven = self._text[rows], self._sections.byte, np.uint64(0x7F)
+        low, high = byte(text + np.uint64(1)), byte(text + np.uint64(2))
+        long = low > seven  # abi.Name: flags, then the length, seven bits a byte
+        length = np.where(long, (low & seven) | high << np.uint64(7), low)
+        end = text + np.where(long, np.uint64(3), np.uint64(2)) + length
+        for back, wanted in enumerate(reversed(name.encode()[-_TAIL:]), 1):
+            same = byte(end - np.uint64(back)) == np.uint64(wanted)
+            rows, end = rows[same], end[same]
+        ending: list[int] = self.address[rows].tolist()
+        return ending
 
     def begins_with(self, outer: int, inner: int) -> bool:
         """Whether the type in row `outer` begins with a value of the other."""
@@ -361,6 +383,7 @@ class _Reader:
             kind,
             (outer[order], at[order], inner[order], count[order]),
             self._texts(address, kind),
+            self._sections,
         )
 
     def _texts(self, address: Words, kind: Ints) -> Words:

@@ -91,6 +91,7 @@ class Shapes:
         self._layout = layout
         self._rows: dict[int, int] = {}
         self._parts: dict[int, int] = {}
+        self._structs: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -275,8 +276,17 @@ class Shapes:
         data = self._typedata
         if data.is_named(rtype):  # most are, and what the linker wrote is there at once
             return data.name(rtype) in _OF_MAPS and data.full_name(rtype) in (_TABLE, _OLD_BUCKET)
+        if data.kind(rtype) is GoKind.POINTER and data.is_named(inner := self._led_to(rtype)):
+            return data.name(inner) == _OF_MAPS[0] and data.full_name(inner) == _TABLE
         name = data.full_name(rtype)
         return name == _IN_DIRECTORIES or any(part in name for part in _PARTS_OF_MAPS)
+
+    def _led_to(self, pointer: int) -> int:
+        """What pointers of a type lead to, 0 where that cannot be read."""
+        try:
+            return self._typedata.element(pointer)
+        except UnreadableError:
+            return 0
 
     def part_of_map(self, rtype: int) -> int:
         """The inside of some map, by the type that the compiler made for it: "map[K]V groups"."""
@@ -324,13 +334,9 @@ class Shapes:
 
     def struct_named(self, name: str) -> int:
         """The descriptor of a struct by its full name, 0 where there is none."""
-        return self._structs.get(name, 0)
-
-    @cached_property
-    def _structs(self) -> dict[str, int]:
-        catalog = self._catalog
-        rows = (catalog.kind == GoKind.STRUCT).nonzero()[0]
-        structs: dict[str, int] = {}
-        for rtype in catalog.address[rows].tolist():
-            structs.setdefault(self._typedata.written(rtype), rtype)
-        return structs
+        if name not in self._structs:
+            head, bracket, arguments = name.partition("[")
+            ending = self._catalog.structs_ending(f".{head.rpartition('.')[2]}{bracket}{arguments}")
+            named = (rtype for rtype in ending if self._typedata.written(rtype) == name)
+            self._structs[name] = next(named, 0)
+        return self._structs[name]
