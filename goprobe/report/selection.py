@@ -287,7 +287,11 @@ def place(variable: Variable) -> str:
     if variable.location is not UNSET:
         return _where(variable.location)
     if variable.register is not UNSET:
-        return f"in register {variable.register}"
+        names = variable.register.split()
+        told = f"in register{'s' if len(names) > 1 else ''} {', '.join(names)}"
+        return f"{told} and elsewhere" if variable.partly else told
+    if variable.state is State.REGISTER:
+        return "in pieces, which the optimiser keeps apart"
     return "in no memory"
 
 

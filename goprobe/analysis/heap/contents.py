@@ -54,10 +54,19 @@ def contents(graph: HeapGraph, node: int, limits: Limits | None = None) -> Decod
         go_type = shape.go_type or _described(graph, number, shape)
         if go_type is None:
             return None
+        if shares_slot(graph, node) and go_type.size > 1:
+            return None
         whole = _whole(graph, number, go_type, size)
         return decoder(graph.world, limits).at(whole, address)
     except (UnreadableError, NotGoError, KeyError):
         return None
+
+
+def shares_slot(graph: HeapGraph, node: int) -> bool:
+    """Whether nothing says how much of an object's slot is its array's, and what another value's:
+    of the tiny allocator's there may be several in one."""
+    number = int(graph.typing.shape[node])
+    return graph.is_tiny(node) and graph.shapes.is_array(number)
 
 
 def _described(graph: HeapGraph, number: int, shape: Shape) -> GoType | None:

@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from goprobe.analysis.heap.contents import contents, decoder
+from goprobe.analysis.heap.contents import contents, decoder, shares_slot
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.names import Names
 from goprobe.analysis.heap.reach import UNREACHED
@@ -152,6 +152,8 @@ def _why_no_value(graph: HeapGraph, node: int) -> str:
         return "the program has no debug information, and no descriptor tells how it is made"
     if graph.typing.inner[node]:
         return "only pointers to a part of it are known, not what the whole is"
+    if shares_slot(graph, node):
+        return "other values may share its slot, and nothing says how many of the elements are its"
     return "the debug information does not describe it, or it cannot be read"
 
 

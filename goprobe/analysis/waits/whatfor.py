@@ -201,6 +201,8 @@ class WhatFor:
         if go_type is None:
             return lock, before, "", node
         path, kind, begins = value_around(types, go_type, at)
+        if not kind and node >= 0 and self._graph.is_tiny(node):
+            return lock, "", "", node  # the type is that of another value in the same slot
         if not kind:
             part = path.removesuffix(".sema").removesuffix(".mu") if lock.type else path
             return lock, before + part, "", node

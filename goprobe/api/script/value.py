@@ -387,7 +387,7 @@ class Value(Scalar):
         if data:
             return self._driver.items(self._own_type, int(data.address), start, count)
         if part.address is UNSET:
-            raise UsageError(f"element [{start}] of {self.name} lies in no memory")
+            raise UsageError(f"nothing says where element [{start}] of {self.name} lies")
         return self._driver.items(self._own_type, int(part.address), start, count)
 
     def __len__(self) -> int:

@@ -166,7 +166,9 @@ def watched_of(driver: Driver, thing: Watchable | int, size: int) -> Watched:
         warnings.warn(_MAPS_ENTRIES, StopWarning, stacklevel=3)
     if part.address is UNSET:
         why = f": {part.state}: {part.why}" if isinstance(part, Variable) and part.why else ""
-        raise UsageError(f"cannot watch {getattr(part, 'name', 'it')}: it lies in no memory{why}")
+        raise UsageError(
+            f"cannot watch {getattr(part, 'name', 'it')}: it lies at no one address{why}"
+        )
     if size:
         return Watched(int(part.address), size)
     if isinstance(part, Data):
