@@ -146,6 +146,25 @@ def test_what_is_gone_from_every_frame_is_told_once() -> None:
     assert "not out here" not in answer
 
 
+@pytest.mark.parametrize(
+    ("register", "partly", "place"),
+    [("", False, "in pieces, which the optimiser keeps apart"), ("rbx", True, "rbx and elsewhere"),
+     ("rax rbx", False, "in registers rax, rbx;")],
+)  # fmt: skip
+def test_what_is_kept_in_pieces_is_not_in_no_memory(
+    register: str, partly: bool, place: str
+) -> None:
+    kept = structs.replace(
+        absent("msg", "string", State.REGISTER, "the optimiser keeps its words apart"),
+        value=Value("Hello, Go!", len=10),
+        data=string_data("Hello, Go!", size=10),
+        partly=partly,
+    )
+    kept = structs.replace(kept, register=register) if register else kept
+    told = " ".join(text(hello(variables=(kept,)), RenderOptions(variables=("msg",))).split())
+    assert "no memory" not in told and place in told
+
+
 def test_a_moved_variable_says_so() -> None:
     place = location(Kind.HEAP, 0xC000012040, "16-byte heap object")
     moved = live(
