@@ -134,6 +134,17 @@ def test_a_variable_asked_for_that_never_lives_says_why() -> None:
     assert shown.startswith("gone has no value here: the optimiser removed it.")
 
 
+def test_where_nothing_can_be_told_it_is_said_why() -> None:
+    gone = absent("n", "int", State.OPTIMIZED_OUT, "the optimiser removed it")
+    report = hello([gone], optimized=True)
+    shown = text(structs.replace(report, stops=report.stops[1:]))
+    assert shown.startswith("No variable can be told at these stops of the optimised program.")
+    binary = structs.replace(report.binary, stripped=True)
+    stops = tuple(structs.replace(stop, variables=()) for stop in report.stops)
+    stripped = structs.replace(report, binary=binary, stops=stops)
+    assert "the binary is stripped of what describes them" in text(stripped)
+
+
 def test_what_is_gone_from_every_frame_is_told_once() -> None:
     gone = [
         structs.replace(absent("n", "int", State.OPTIMIZED_OUT, "calls do not keep it"), frame=f)

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 from rich.text import Text
 
+from goprobe.model.trace import TraceReport
 from goprobe.model.value import State, Variable
 from goprobe.report import words
 from goprobe.report.picture import Mark
@@ -39,22 +40,15 @@ class _Row(msgspec.Struct, frozen=True):
     below: str = ""
 
 
-def write(
-    page: Page, picks: Sequence[Pick], asked: Sequence[str] = (), *, stripped: bool = False
-) -> None:
+def write(page: Page, report: TraceReport, picks: Sequence[Pick], asked: Sequence[str]) -> None:
     """The trees of the variables, and for a single one the answer as a sentence before it.
 
-    `asked` are the names that the reader gave; nothing describes what a `stripped` program has.
+    `asked` are the names that the reader gave.
     """
-    if not picks and stripped:
-        page.paragraph(("No variables: the binary is stripped of what describes them.", "bold"))
-        page.paragraph("Build it without -s and -w, or trace its source.")
-        return
     if not picks:
-        names = words.listed(list(asked), "or")
-        named = f" called {names} is in scope" if asked else " has a value yet"
-        page.paragraph((f"No variable{named} at these stops.", "bold"))
-        page.paragraph("Stop at a later line with --break FILE:LINE.")
+        told, then = _without(report, asked)
+        page.paragraph((told, "bold"))
+        page.paragraph(then)
         return
     if len(picks) == 1:
         page.paragraph((sentence(picks[0]), "bold"))
@@ -63,6 +57,22 @@ def write(
     page.blank()
     _table(page, [row for pick in picks for row in _rows(page, pick)])
     _say_what_is_gone(page, picks)
+
+
+def _without(report: TraceReport, asked: Sequence[str]) -> tuple[str, str]:
+    """Why there is no variable to show, and what may be done."""
+    if report.binary.stripped:
+        told = "No variables: the binary is stripped of what describes them."
+        return told, "Build it without -s and -w, or trace its source."
+    states = {variable.state for stop in report.stops for variable in stop.variables}
+    if not asked and report.binary.optimized and states == {State.OPTIMIZED_OUT}:
+        told = "No variable can be told at these stops of the optimised program."
+        return told, "Trace the unoptimised build, or stop elsewhere with --break FILE:LINE."
+    named = (
+        f" called {words.listed(list(asked), 'or')} is in scope" if asked else " has a value yet"
+    )
+    told = f"No variable{named} at these stops."
+    return told, "Stop at a later line with --break FILE:LINE."
 
 
 def _say_what_is_gone(page: Page, picks: Sequence[Pick]) -> None:

@@ -21,7 +21,7 @@ def render(report: TraceReport, options: RenderOptions) -> bytes:
     page = Page(options)
     parts = _MANY_PARTS if options.verbose else _FEW_PARTS
     chosen = picks(report, options.variables, parts)
-    answer.write(page, chosen, options.variables, stripped=report.binary.stripped)
+    answer.write(page, report, chosen, options.variables)
     memorypicture.write(page, report.map, answer.marks(chosen))
     stops.write(page, report.stops)
     _footer(page, report)
