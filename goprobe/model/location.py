@@ -22,6 +22,15 @@ class RuntimeUse(StrEnum):
     UNIDENTIFIED = "unidentified"
 
 
+class CMemory(StrEnum):
+    """Whose memory of kind `c_heap` is, as regions are labelled, and as locations are named."""
+
+    BRK = "C heap (brk)"
+    ARENA = "arena of malloc (glibc)"
+    LARGE_BLOCK = "large block of malloc (glibc)"
+    MAPPED = "malloc or mmap, of C code or of the program"
+
+
 class Kind(StrEnum):
     """What memory at an address is for. The contract fixes these names."""
 
@@ -50,7 +59,7 @@ PLACES: dict[Kind, str] = {
     Kind.GOROUTINE_STACK: "on a goroutine's stack",
     Kind.SYSTEM_STACK: "on a thread's system stack",
     Kind.RUNTIME: "in the runtime's own memory",
-    Kind.C_HEAP: "in memory that C asked for",
+    Kind.C_HEAP: "in memory of C, or mapped by the program",
     Kind.LIBRARY: "in a shared library",
     Kind.FILE: "in a mapped file",
     Kind.VDSO: "in the kernel's vdso",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from goprobe.model.location import Kind, Region, RuntimeUse
+from goprobe.model.location import CMemory, Kind, Region, RuntimeUse
 from goprobe.report import words
 
 
@@ -28,16 +28,26 @@ _OF_KIND = {
         Kind.SYSTEM_STACK: "system stacks",
     }.items()
 }  # fmt: skip
-_OF_LABEL = {
-    (Kind.RUNTIME, label): Use(name, Kind.RUNTIME, meaning)
-    for label, name, meaning in (
+_LABELS: dict[Kind, tuple[tuple[str, str, str], ...]] = {
+    Kind.C_HEAP: (
+        (CMemory.BRK, "C heap", "what C asked for"),
+        (CMemory.ARENA, "C heap", "what C asked for"),
+        (CMemory.LARGE_BLOCK, "C heap", "what C asked for"),
+        (CMemory.MAPPED, "malloc or mmap", "of C code, or mapped by the program"),
+    ),
+    Kind.RUNTIME: (
         (RuntimeUse.FREE_PAGES, "free heap pages", "room for more objects"),
         (RuntimeUse.SCAVENGED_PAGES, "scavenged heap pages", "free, given back to the system"),
         (RuntimeUse.FREE_STACKS, "free stacks", "free stacks, and work buffers"),
         (RuntimeUse.UNIDENTIFIED, "unidentified", "claimed by nothing that goprobe knows"),
         ("race detector's shadow", "race shadow", "the race detector's notes of memory"),
         ("address sanitizer's shadow", "asan shadow", "the sanitizer's notes of memory"),
-    )
+    ),
+}
+_OF_LABEL = {
+    (kind, label): Use(name, kind, meaning)
+    for kind, labels in _LABELS.items()
+    for label, name, meaning in labels
 }
 
 

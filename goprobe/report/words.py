@@ -40,7 +40,7 @@ KIND_MEANINGS: dict[Kind, str] = {
     Kind.GOROUTINE_STACK: "frames of goroutines",
     Kind.SYSTEM_STACK: "stacks of threads",
     Kind.RUNTIME: "Go's own bookkeeping",
-    Kind.C_HEAP: "what C asked for",
+    Kind.C_HEAP: "of C, or mapped by the program",
     Kind.LIBRARY: "shared libraries",
     Kind.FILE: "mapped files",
     Kind.VDSO: "the kernel's clock code",

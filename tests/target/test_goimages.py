@@ -13,6 +13,7 @@ from goprobe.analysis.goroutines.goroutines import goroutines
 from goprobe.analysis.heap.census import heap_census
 from goprobe.analysis.locate.maps import maps
 from goprobe.analysis.locate.where import where
+from goprobe.analysis.memory.memory import memory
 from goprobe.errors import NotGoError, UsageError
 from goprobe.model.attached import Whereabouts
 from goprobe.model.location import Kind
@@ -73,6 +74,23 @@ def check_c(target: Target, program: Running) -> None:
     # Where the C library puts what malloc gives is its own affair; Go's it is not.
     assert found["malloc"].kind == Kind.C_HEAP
     assert {found["text"].kind, found["bss"].kind} <= {Kind.LIBRARY, Kind.TEXT, Kind.BSS}
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_the_memory_of_the_program_that_loaded_it_is_not_laid_at_its_door(go: str) -> None:
+    """Nothing of C.malloc is in it: the interpreter has its objects, and malloc's, there."""
+    shared = library(go, "one")
+    code = f"""import ctypes, signal
+        kept = [bytearray(50_000) for _ in range(1000)]
+        ctypes.CDLL({str(shared)!r})
+        print("ready", flush=True)
+        signal.pause()"""
+    with running(Path(sys.executable), "-c", code.replace("\n        ", "\n")) as program:
+        report = memory(open_target(program.pid))
+        name = Path(f"/proc/{program.pid}/exe").readlink().name
+    largest = report.surprises[0]
+    assert largest.part == "C" and largest.bytes > 45 << 20
+    assert f"{name}, which loaded the Go program, has its own there" in largest.change
 
 
 @pytest.mark.parametrize("go", matrix())

@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from goprobe.analysis.locate.identify_base import AddressSpace
 from goprobe.model.address import Address
-from goprobe.model.location import Detail, Kind, Location, RuntimeUse
+from goprobe.model.location import CMemory, Detail, Kind, Location, RuntimeUse
 from goprobe.process.proc.maps import Mapping
 
 # How the kernel shows memory that is no file's: mmap with MAP_SHARED, and with MAP_HUGETLB.
@@ -82,14 +82,15 @@ class InMappings:
                 f"the segments of {library.path} that are loaded before it reach this far",
             )
         if m.path == "[heap]":
-            return self._space.location(Kind.C_HEAP, address, "C heap (brk)", detail)
+            return self._space.location(Kind.C_HEAP, address, CMemory.BRK.value, detail)
         if self._world.has_c:
             return self._space.location(
                 Kind.C_HEAP,
                 address,
-                "C memory (malloc or mmap)",
+                CMemory.MAPPED.value,
                 detail,
-                "anonymous memory that none of Go's bookkeeping claims, in a process with C code",
+                "anonymous memory that none of Go's bookkeeping claims, and that is not seen to be "
+                "of glibc's malloc, in a process with C code",
                 *self._standing_in(m),
             )
         detail["what"] = RuntimeUse.UNIDENTIFIED

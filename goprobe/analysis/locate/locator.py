@@ -6,6 +6,7 @@ how much it says, gives the answer, and the others that know it give its further
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import PurePath
 from typing import Protocol
@@ -14,12 +15,14 @@ from msgspec.structs import replace
 
 from goprobe.analysis.locate.identify_base import AddressSpace
 from goprobe.analysis.locate.identify_binary import InBinary, InPlugin
+from goprobe.analysis.locate.identify_cmalloc import OfMalloc
 from goprobe.analysis.locate.identify_cstacks import CStack, OnCStack
 from goprobe.analysis.locate.identify_heap import InHeap
 from goprobe.analysis.locate.identify_mappings import InMappings
 from goprobe.analysis.locate.identify_runtime import InRuntime, OnSystemStack
 from goprobe.analysis.locate.identify_shadow import InShadow
 from goprobe.model.location import Detail, Kind, Location
+from goprobe.process.glibcmalloc import MallocMemory
 from goprobe.process.proc.maps import Mapping
 from goprobe.runtime.goroutines.goroutines import Goroutine
 from goprobe.runtime.heap.regions import RuntimeRegion
@@ -65,6 +68,7 @@ class Locator:
         self._heap = InHeap(space)
         self._runtime = InRuntime(space)
         self._of_c = OnCStack(space)
+        self._of_malloc = OfMalloc(space, self._ends)
         self._own: tuple[_Identifier, ...] = (
             OnSystemStack(space, estimated=False),
             InBinary(space),
@@ -77,6 +81,7 @@ class Locator:
             *self._own,
             InOthers(self.beside),
             self._of_c,
+            self._of_malloc,
             InShadow(space),
             InMappings(space),
         )
@@ -119,6 +124,12 @@ class Locator:
                 ]
         return []
 
+    def _ends(self) -> Iterator[int]:
+        """Where the runtime's own regions end, and stacks of threads."""
+        yield from (region.high for region in self.regions)
+        yield from (stack.high for stack in self.c_stacks)
+        yield from (stack.high for stack in self.system_stacks)
+
     def mapping_at(self, address: int) -> Mapping | None:
         """The kernel's mapping that holds an address."""
         return self._space.mapping_at(address)
@@ -136,6 +147,11 @@ class Locator:
     def c_stacks(self) -> tuple[CStack, ...]:
         """The stacks of C's threads."""
         return self._of_c.stacks
+
+    @property
+    def of_malloc(self) -> tuple[MallocMemory, ...]:
+        """What glibc's malloc has beside the C heap (brk)."""
+        return self._of_malloc.pieces
 
     @property
     def regions(self) -> tuple[RuntimeRegion, ...]:

@@ -14,7 +14,7 @@ import msgspec
 from goprobe.analysis.locate.locator import Locator
 from goprobe.errors import UnreadableError
 from goprobe.model.address import Address
-from goprobe.model.location import Kind, Region, RuntimeUse
+from goprobe.model.location import CMemory, Kind, Region, RuntimeUse
 from goprobe.process.proc.maps import Mapping
 from goprobe.runtime.world import World
 
@@ -163,6 +163,9 @@ def _pieces(locator: Locator, *, spans: bool) -> Iterator[_Piece]:
     for stack in locator.c_stacks:
         label = f"C stack of thread {stack.thread}"
         yield _Piece(stack.low, stack.high, Kind.SYSTEM_STACK, label)
+    for piece in locator.of_malloc:
+        what = CMemory.ARENA if piece.of_arena else CMemory.LARGE_BLOCK
+        yield _Piece(piece.low, piece.high, Kind.C_HEAP, what)
     for library in locator.images.libraries:
         # The kernel may have joined its zeroed variables with other memory.
         for low, high in library.where.zeroed:

@@ -13,7 +13,8 @@ from goprobe.model.memory import KernelMemory, MemoryPart, RuntimeState
 class Facts(msgspec.Struct, frozen=True):
     """`huge` is how much of each group of parts is in huge pages, `swapped` how much of it is
     swapped out; `state` is None where the runtime's own could not be read. `now_ns` is when it was
-    read (Unix time), 0 where that is not known: of a core."""
+    read (Unix time), 0 where that is not known: of a core. `host` is
+    the file of the program that the Go program is a library of, "" for one of its own."""
 
     parts: Sequence[MemoryPart]
     kernel: KernelMemory
@@ -21,6 +22,7 @@ class Facts(msgspec.Struct, frozen=True):
     huge: Mapping[str, int]
     swapped: Mapping[str, int]
     now_ns: int = 0
+    host: str = ""
 
     def size(self, *wanted: str) -> int:
         """Of parts by their names."""

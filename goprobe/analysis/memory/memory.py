@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from operator import attrgetter
+from pathlib import PurePath
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -25,7 +26,8 @@ from goprobe.analysis.memory.verdict import surprises, verdict
 from goprobe.errors import UnreadableError
 from goprobe.model.memory import MemoryReport
 from goprobe.process.memory.memory import PageCache
-from goprobe.process.proc.maps import read_maps
+from goprobe.process.proc.identity import entry_point
+from goprobe.process.proc.maps import find, read_maps
 from goprobe.process.proc.pagemap import Runs
 from goprobe.runtime.world import World
 from goprobe.target.live import AnyTarget
@@ -48,7 +50,8 @@ def memory(target: AnyTarget) -> MemoryReport:
     parts = parts_of(there.uses, heap, collected=bool(moment.memstats.get("NumGC")))
     kernel = replace(there.kernel, rss=sum(part.bytes for part in parts))
     huge, swapped = (by_group(there.uses, attrgetter(n)) for n in ("huge", "swapped"))
-    surprising = surprises(Facts(parts, kernel, state, huge, swapped, now))
+    host = "" if target.is_core else _host(target.pid, world)
+    surprising = surprises(Facts(parts, kernel, state, huge, swapped, now, host))
     report = MemoryReport(
         **target.process.head,
         pause_us=answer.pause_us,
@@ -65,6 +68,13 @@ def memory(target: AnyTarget) -> MemoryReport:
     )
     facts = MemoryFacts(report, there.looked, there.whole, moment.sums, moment.pages)
     return finished(report, audit_memory(facts), target.doubts)
+
+
+def _host(pid: int, world: World) -> str:
+    """The file of the program that the Go program is a library of; "" for a program of its own."""
+    entry = entry_point(pid)
+    mapping = find(world.mappings, entry) if entry and entry not in world.image else None
+    return PurePath(mapping.path).name if mapping else ""
 
 
 def _divided(world: World, moment: Moment, runs: Runs) -> HeapPages | None:

@@ -12,9 +12,13 @@ from goprobe.model.memory import Surprise
 
 _SAYINGS = {
     names.C: (
-        "memory that C code asked for",
+        "memory that malloc has for C code",
         "Go's collector does not know it: look for C.malloc without C.free; with glibc a smaller "
         "MALLOC_ARENA_MAX keeps less",
+    ),
+    names.MAPPED: (
+        "anonymous memory that is not Go's, nor seen to be malloc's",
+        "large blocks of C.malloc, an mmap of C code, or syscall.Mmap of the program",
     ),
     names.FILES: (
         "mapped files",
@@ -46,6 +50,8 @@ def outside(facts: Facts) -> Iterator[Surprise]:
     for group, (what, change) in _SAYINGS.items():
         if size := facts.group(group):
             says = f"{words(size)} are {what}{_which(facts, group, size)}"
+            if facts.host and group in (names.C, names.MAPPED):
+                change = f"{facts.host}, which loaded the Go program, has its own there; {change}"
             yield Surprise(group, size, says, change)
     yield from _tables(facts)
     yield from _swapped(facts)

@@ -11,7 +11,7 @@ import msgspec
 from goprobe.analysis.locate.identify_mappings import NO_FILES
 from goprobe.analysis.locate.memorymap import ARENAS
 from goprobe.analysis.memory.heappages import HeapPages
-from goprobe.model.location import Kind, Region, RuntimeUse
+from goprobe.model.location import CMemory, Kind, Region, RuntimeUse
 from goprobe.model.memory import MemoryPart
 
 LIVE = "objects that the last collection found alive"
@@ -24,9 +24,9 @@ GOROUTINES = "stacks in the heap (goroutines)"
 IN_HEAP = "stacks in the heap (threads)"
 OF_THREADS = "stacks of threads"
 WORK = "work buffers of the collector"
-GO_HEAP, STACKS, RUNTIME, PROGRAM, C, LIBRARIES, FILES, SHARED, COPIES, OTHER = (
-    "Go heap", "stacks", "Go runtime", "program", "C", "libraries", "files", "shared memory",
-    "copied pages of files", "other",
+GO_HEAP, STACKS, RUNTIME, PROGRAM, C, MAPPED, LIBRARIES, FILES, SHARED, COPIES, OTHER = (
+    "Go heap", "stacks", "Go runtime", "program", "C", "C or mmap", "libraries", "files",
+    "shared memory", "copied pages of files", "other",
 )  # fmt: skip
 
 NAMED = (FILES, SHARED, COPIES)
@@ -45,6 +45,7 @@ _MANY = {
     SHARED: "other shared memory",
     COPIES: "of other files",
     C: "other C memory",
+    MAPPED: "other memory of C or of the program",
     OTHER: "other memory",
 }
 _HUGETLB = "anon_hugepage"  # fs/hugetlbfs/inode.c: what mmap(MAP_HUGETLB) maps; it has no file
@@ -120,8 +121,9 @@ def _part(use: RegionUse) -> tuple[str, str]:
             return RUNTIME, label
         return OTHER, _called(use, "anonymous memory that nothing claims")
     if kind is Kind.C_HEAP:
-        brk = label.endswith("(brk)")
-        return C, "C heap (brk)" if brk else _called(use, "malloc and mmap")
+        if label != CMemory.MAPPED:
+            return C, label
+        return MAPPED, _called(use, label)
     if kind is Kind.LIBRARY:
         return LIBRARIES, PurePath(label).name or "libraries"
     if kind is Kind.FILE and PurePath(label).name.startswith(_HUGETLB):
