@@ -48,6 +48,7 @@ var (
 	pool     = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 	points   []*[2]int32
 	pages    []*page
+	keys     = map[string]int{} // of strings of 20 bytes in slots of 32
 	grown    = (*table)(unsafe.Pointer(unsafe.SliceData(make([]int, 1000))))
 )
 
@@ -84,6 +85,9 @@ func main() {
 	}
 	for i := int64(0); i < 59990; i++ {
 		delete(emptied, i)
+	}
+	for i := 0; i < 1000; i++ {
+		keys[fmt.Sprintf("%032d", i)[12:]] = i
 	}
 	for i := 0; i < 20; i++ {
 		b := new(bytes.Buffer)

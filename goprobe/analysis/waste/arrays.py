@@ -33,12 +33,14 @@ def arrays(graph: HeapGraph, whose: Whose, views: Views) -> Iterator[Waste]:
     """Of objects that a slice, a string or a pointer leads into."""
     own = ~graph.view.tiny[views.target]  # else others may lie in the same block
     seen = reached(graph, views if own.all() else views.where(own))
+    size = graph.objects.size_of(seen.target)
     end = np.maximum(seen.end, seen.least)
-    waste = np.maximum(end - seen.covered, 0)
     empty = seen.covered == graph.lead[graph.objects.span[seen.target]]
-    large = graph.objects.size_of(seen.target) >= LARGE
+    large = size >= LARGE
     shrunk = (seen.covered * _GROWN < end) & large | (seen.runs > 1) | (seen.starts > 0)
     shrunk |= seen.end < seen.least  # no slice can grow into the rest
+    # Of what was cut nobody knows how far it reached: all of its slot is kept for the views.
+    waste = np.maximum(np.where(shrunk & ~empty, size, end) - seen.covered, 0)
     kinds = ((EMPTY, empty), (OUT_OF_REACH, shrunk & ~empty), (SPARE, ~shrunk & ~empty))
     for kind, rows in kinds:
         chosen = np.flatnonzero(rows & (waste > 0))

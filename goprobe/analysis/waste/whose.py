@@ -130,10 +130,14 @@ class Whose:
             yield rest_of(kind, left, size, Address(graph.address(node)), advice(node))
 
     def _words(self, edges: Ints) -> Ints:
-        """The field that each pointer is, as a number; 0 for none."""
+        """The field that each pointer is, as a number; 0 for none. Fields of one name have one
+        number: the slots of a map's groups, say."""
         of_object = self._meant.source[edges] < len(self._graph.objects)
         words: Ints = np.where(of_object, self._meant.word[edges], 0)
-        return words
+        _, first, which = np.unique(words, return_index=True, return_inverse=True)
+        names = [self.field(int(edge)) for edge in edges[first].tolist()]
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(["", *names]))}
+        return np.array([numbers[name] for name in names], np.int64)[which.ravel()]
 
     def _groups(self, edges: Ints, leading: Ints, *, by_type: bool) -> tuple[Ints, int]:
         """Of each pointer the number of its group."""
