@@ -15,6 +15,8 @@ from goprobe.model.table import TableReport, column
 
 SCHEMA = "goprobe.calls/1"
 
+_MUCH = 0.1  # of all times that are told
+
 Plain = bool | int | float | str | None
 
 
@@ -82,7 +84,9 @@ class CalledFunction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 class CallsReport(TableReport, Report, frozen=True, kw_only=True):
     """`seconds` is how long was watched; `lost` how many calls were not told of, for nobody took
-    them in time; `why` how the watch ended, `exit_code` and `signal` how the program did."""
+    them in time; `why` how the watch ended, `exit_code` and `signal` how the program did. Of times
+    are left out the `stops` of threads, `stopped_us` in all, but not how long others that stopped
+    meanwhile were not seen, nor the `late_us` for which goprobe waited for a processor."""
 
     row: ClassVar[type[msgspec.Struct]] = CalledFunction
     functions: tuple[CalledFunction, ...] = ()
@@ -92,6 +96,9 @@ class CallsReport(TableReport, Report, frozen=True, kw_only=True):
     why: str = ""
     exit_code: int | UnsetType = UNSET
     signal: str = ""
+    stops: int = 0
+    stopped_us: float = 0.0
+    late_us: float = 0.0
     schema: str = SCHEMA
 
     @property
@@ -111,8 +118,26 @@ class CallsReport(TableReport, Report, frozen=True, kw_only=True):
         told += [
             f"{each} is inlined wherever it is called: it has no calls" for each in self.inlined
         ]
+        if self._vague:
+            told.append(self._vague)
         if self.lost:
             told.append(
                 f"{counted(self.lost, 'call')} more were not told of: nobody took them in time"
             )
         return tuple(told)
+
+    @property
+    def _vague(self) -> str:
+        """What is said of times that may be more goprobe's than the program's."""
+        whole = sum(f.total_us for f in self.functions if f.total_us is not UNSET)
+        if not self.stops or not whole or self.stopped_us + self.late_us < _MUCH * whole:
+            return ""
+        each = self.stopped_us / self.stops
+        late = (
+            f", and goprobe waited {self.late_us:,.0f} µs for a processor" if self.late_us else ""
+        )
+        return (
+            f"The times are no measure of short calls: {counted(self.stops, 'stop')} took "
+            f"{each:,.0f} µs each, for which others that stopped were not seen{late}; both may be "
+            "in them"
+        )

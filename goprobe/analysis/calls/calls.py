@@ -229,21 +229,27 @@ class CallWatch:
                 why=over.why,
                 exit_code=UNSET if over.exit_code < 0 or over.signal else over.exit_code,
                 signal=_signal_name(over.signal),
+                stops=over.stops,
+                stopped_us=round(over.stopped_ns / 1e3, 1),
+                late_us=round(over.late_ns / 1e3, 1),
             ),
             (),
         )  # fmt: skip
 
     def check(self) -> None:
-        """Raises TargetGoneError where the program ended before any call was seen."""
+        """Raises TargetGoneError where the program ended, or became another one, before any call
+        was seen."""
         over = self._over
         if over is not None and over.why and not any(t.calls for t in self._totals.values()):
             patterns, chosen = ", ".join(self._request.patterns), self._chosen
+            what = f"the program {over.why.removeprefix('it ')}"
+            what += "," if "," in what else ""
             if chosen.copies or chosen.inlined:
                 raise TargetGoneError(
-                    f"the program ended, and no call of {patterns} was seen: "
+                    f"{what.rstrip(',')}, and no call of {patterns} was seen: "
                     "calls that were inlined are none"
                 )
-            raise TargetGoneError(f"the program ended before it called any of {patterns}")
+            raise TargetGoneError(f"{what} before it called any of {patterns}")
 
 
 class _Total(msgspec.Struct):

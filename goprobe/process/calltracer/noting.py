@@ -46,6 +46,7 @@ class NotedCalls(TracedCode[CallPoint]):
         self._stubs: Stubs | None = None
         self._halted = self._replaced = False
         self._held_back = 0  # a thread that is not to run on behind its trap
+        self._stops = self._stopped = 0  # how many there were, and how long they took, in ns
         self._later: deque[WaitEvent] = deque()
         self._since: dict[int, int] = {}  # when those who wait there were seen to have stopped
 
@@ -261,3 +262,12 @@ class NotedCalls(TracedCode[CallPoint]):
     def _pass(self, point: CallPoint, tid: int) -> None:
         self._past(point, tid)
         self._go_on(tid)
+
+    def _released(self, point: CallPoint, tid: int, since: int) -> int:
+        """Let a thread run on that has stood since then at a breakpoint. When that was."""
+        self._past(point, tid)
+        now = time.monotonic_ns()
+        self._go_on(tid)
+        self._stops += 1
+        self._stopped += now - since
+        return now

@@ -171,11 +171,15 @@ class Lost(msgspec.Struct, frozen=True, tag="l", array_like=True):
 
 
 class Over(msgspec.Struct, frozen=True, tag="o", array_like=True):
-    """The watch is over: why, and how the program ended (-1: it runs on)."""
+    """The watch is over: why, and how the program ended (-1: it runs on). `stops` of threads at
+    breakpoints took `stopped_ns` in all, and the tracer waited `late_ns` for a processor."""
 
     why: str
     exit_code: int = -1
     signal: int = 0
+    stops: int = 0
+    stopped_ns: int = 0
+    late_ns: int = 0
 
 
 class Failed(msgspec.Struct, frozen=True, tag="f", array_like=True):

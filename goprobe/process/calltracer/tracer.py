@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from msgspec.structs import replace
+
 from goprobe.arch.registers import FIRST_WORD, GOROUTINE_WORD, PC_WORD, SP_WORD, THREAD_WORD, WORD
 from goprobe.errors import CannotWorkError, TargetGoneError
 from goprobe.process.calltracer.noting import NotedCalls
@@ -37,6 +39,7 @@ from goprobe.process.calltracer.plan import (
 )
 from goprobe.process.calltracer.points import At, CallPoint, Points
 from goprobe.process.proc.identity import facts
+from goprobe.process.proc.schedstat import waited_for_processor
 from goprobe.process.ptrace import constants, requests
 from goprobe.process.tracer.waits import WaitEvent
 
@@ -77,7 +80,7 @@ class CallTracer(NotedCalls):
         self._put_in_stubs()
         noted = {patched.covered.at for patched in self._stubs.patched} if self._stubs else ()
         self._points = Points(self._machine.file, self._plan, noted)
-        over = Over("")
+        over, late = Over(""), 0
         try:
             self._points.insert_all()
             self._tell(Ready(tuple(self._points.refused)))
@@ -85,11 +88,13 @@ class CallTracer(NotedCalls):
                 os.kill(self._pid, signal.SIGCONT)
             if self._halted:
                 self._threads.go_on(self._pid)
+            waited = waited_for_processor()
             over = self._follow()
+            late = waited_for_processor() - waited
         finally:
             self._let_go()
             self._machine.close()
-        self._finish(over)
+        self._finish(replace(over, stops=self._stops, stopped_ns=self._stopped, late_ns=late))
 
     def _follow(self) -> Over:
         threads = self._threads
@@ -176,11 +181,11 @@ class CallTracer(NotedCalls):
             return
         if point.at in _OF_CALLS and self._is_told_by_registers(point):
             hit = self._hit.registers()
-            released = self._released(point, tid)
+            released = self._released(point, tid, since)
             call = self._told_at(point, goroutine, hit, since)
         else:
             call = self._told_at(point, goroutine, self._hit, since)
-            released = self._released(point, tid)
+            released = self._released(point, tid, since)
         goroutine.held += released - since
         if call is not None:
             call.began = goroutine.moment(released)
@@ -189,11 +194,6 @@ class CallTracer(NotedCalls):
         told, words = self._values.in_registers, self._machine.words
         kinds = {point.at, point.ends} - {None}
         return all(told(point.number, words, entry=kind is At.ENTRY) for kind in kinds)
-
-    def _released(self, point: CallPoint, tid: int) -> int:
-        now = time.monotonic_ns()
-        self._pass(point, tid)
-        return now
 
     def _caller(self, point: CallPoint, tid: int, since: int) -> Goroutine | None:
         words, hit = self._machine.words, self._hit
