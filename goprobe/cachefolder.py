@@ -22,6 +22,7 @@ _PRIVATE = 0o700
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _KEEP_SECONDS = 30 * 24 * 3600.0
 MOST_ENTRIES = 10_000
+_MOST_BYTES = 2 << 30  # of files in one folder
 _TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")
 _TRIED: set[Path] = set()
 
@@ -92,20 +93,23 @@ def unnamed_file() -> IO[bytes]:
 
 
 def prune(room: Path, most: int = MOST_ENTRIES) -> None:
-    """What nobody asked for in a month goes, and of more than `most` entries what was longest not
-    asked for. `touch` is how one asks."""
+    """What nobody asked for in a month goes, and of more than `most` entries, or of files that are
+    more than 2 GiB together, what was longest not asked for. `touch` is how one asks."""
     import shutil
 
-    known: list[tuple[float, str, bool]] = []
+    known: list[tuple[float, str, bool, int]] = []
     with contextlib.suppress(OSError), os.scandir(room) as entries:
         for _, entry in zip(range(MOST_ENTRIES), entries, strict=False):
             with contextlib.suppress(OSError):
-                asked = entry.stat(follow_symlinks=False).st_mtime
-                known.append((asked, entry.path, entry.is_dir(follow_symlinks=False)))
+                status = entry.stat(follow_symlinks=False)
+                is_folder = entry.is_dir(follow_symlinks=False)
+                size = 0 if is_folder else status.st_size
+                known.append((status.st_mtime, entry.path, is_folder, size))
     known.sort(reverse=True)
-    too_old = time.time() - _KEEP_SECONDS
-    for number, (asked, path, is_folder) in enumerate(known):
-        if number < most and asked >= too_old:
+    too_old, total = time.time() - _KEEP_SECONDS, 0
+    for number, (asked, path, is_folder, size) in enumerate(known):
+        total += size
+        if number < most and asked >= too_old and total <= _MOST_BYTES:
             continue
         with contextlib.suppress(OSError):
             shutil.rmtree(path, ignore_errors=True) if is_folder else Path(path).unlink()

@@ -6,6 +6,9 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
+from goprobe import cachefolder
 from goprobe.cachefolder import prune, prune_folders
 
 
@@ -32,3 +35,16 @@ def test_rooms_of_other_versions_go_when_nothing_is_made_in_them(tmp_path: Path)
     os.utime(tmp_path / "facts-2")
     prune_folders(tmp_path, "facts-", keep="facts-3")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["facts-2", "facts-3", "study-1"]
+
+
+def test_of_more_bytes_than_are_kept_the_longest_not_asked_for_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cachefolder, "_MOST_BYTES", 250)
+    for number in range(4):
+        path = tmp_path / str(number)
+        path.write_bytes(bytes(100))
+        at = time.time() - 100 + number
+        os.utime(path, (at, at))
+    cachefolder.prune(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"2", "3"}

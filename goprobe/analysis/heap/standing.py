@@ -24,6 +24,8 @@ from goprobe.runtime.roots.heldwords import Held
 from goprobe.runtime.world import World
 from goprobe.target.goprocess import GoProcess
 
+_SLOT = 16  # bytes, which smaller values without pointers share (maxTinySize, malloc.go)
+
 T = TypeVar("T")
 
 
@@ -68,7 +70,9 @@ class StandingHeap:
         of_type = [n for n in range(len(graph.shapes)) if n and graph.shapes[n].name == type_name]
         chosen = np.isin(typing.shape, of_type) & ~typing.inner & graph.reachable
         numbers = np.flatnonzero(chosen)
-        if graph.share_slots(numbers).any():
+        shared = numbers[graph.share_slots(numbers)]
+        # A value of 16 bytes shares its slot with none (mallocgc, malloc.go, Go 1.21 to 1.27).
+        if any(graph.shapes[n].size < _SLOT for n in set(typing.shape[shared].tolist())):
             raise UsageError(
                 f"objects as small as a {type_name} share slots of 16 bytes: which of them are "
                 "there is not known"

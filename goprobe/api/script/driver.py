@@ -122,6 +122,9 @@ class Driver(Protocol):
     def value(self, type_name: str, address: int) -> Element:
         """The value of a Go type at an address."""
 
+    def headed(self, type_name: str, address: int) -> Element:
+        """The map or channel whose header is at an address."""
+
     def items(self, type_name: str, address: int, start: int, count: int) -> tuple[Element, ...]:
         """Elements of an array at an address, or of a slice whose array is there."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import overload
 
 import msgspec
@@ -49,7 +50,13 @@ class Objects(Sequence[Value]):
             return Objects(self._driver, self._type, self.addresses[index], self._check)
         self._check()
         at = int(self.addresses[index])
-        return Value(self._driver, self._driver.value(self._type, at), self._check)
+        read = self._driver.headed if self._are_headers else self._driver.value
+        return Value(self._driver, read(self._type, at), self._check)
+
+    @cached_property
+    def _are_headers(self) -> bool:
+        """Whether a value of the type is a pointer to what the object is."""
+        return self._driver.kind(self._type) in ("map", "chan")
 
     def __repr__(self) -> str:
         return f"<{len(self)} of {self._type}>"

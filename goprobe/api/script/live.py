@@ -88,13 +88,10 @@ class LiveDriver:
         self._calls: LentProgram | None = None
         self._replaced = False
         self.info = SessionInfo(
-            target=launch.target,
-            args=launch.args,
-            binary=str(self._prepared.built.binary),
-            go=self._prepared.program.go.version,
-            gdb=self._session.gdb_version,
+            target=launch.target, args=launch.args, binary=str(self._prepared.built.binary),
+            go=self._prepared.program.go.version, gdb=self._session.gdb_version,
             pid=self._session.pid,
-        )
+        )  # fmt: skip
 
     def close(self) -> None:
         if os.getpid() == self._owner:
@@ -331,6 +328,9 @@ class LiveDriver:
 
     def value(self, type_name: str, address: int) -> Element:
         return typedreads.value(self._at(), type_name, address)
+
+    def headed(self, type_name: str, address: int) -> Element:
+        return typedreads.headed(self._at(), type_name, address)
 
     def items(self, type_name: str, address: int, start: int, count: int) -> tuple[Element, ...]:
         return typedreads.items(self._at(), type_name, address, start, count)

@@ -154,6 +154,11 @@ class Recorder:
             "value", (type_name, address), lambda: self._driver.value(type_name, address)
         )
 
+    def headed(self, type_name: str, address: int) -> Element:
+        return self._asked(
+            "headed", (type_name, address), lambda: self._driver.headed(type_name, address)
+        )
+
     def items(self, type_name: str, address: int, start: int, count: int) -> tuple[Element, ...]:
         args = (type_name, address, start, count)
         return self._asked("items", args, lambda: self._driver.items(*args))

@@ -311,6 +311,9 @@ class Replayer:
     def value(self, type_name: str, address: int) -> Element:
         return cast("Element", self._asked("value", (type_name, address), Element))
 
+    def headed(self, type_name: str, address: int) -> Element:
+        return cast("Element", self._asked("headed", (type_name, address), Element))
+
     def items(self, type_name: str, address: int, start: int, count: int) -> tuple[Element, ...]:
         asked = (type_name, address, start, count)
         return cast("tuple[Element, ...]", self._asked("items", asked, tuple[Element, ...]))

@@ -16,16 +16,25 @@ from goprobe.model.address import Address
 from goprobe.model.value import Element, Value
 from goprobe.process.memory.memory import u64
 from goprobe.runtime.values.gomap import MapEntry, MapReader
-from goprobe.runtime.values.storage import InMemory
+from goprobe.runtime.values.storage import InBytes, InMemory
 
 _AT_ONCE = 1 << 12
 _ENTRIES = 1 << 20  # looked at for one key
 _STRING = 1 << 20  # bytes of a key
+_WORD = 8
 _HEADERS = {GoKind.STRING, GoKind.SLICE, GoKind.INTERFACE, GoKind.COMPLEX128}
 
 
 def value(view: StopView, type_name: str, address: int) -> Element:
     return _element(view, type_name, _named(view, type_name), address)
+
+
+def headed(view: StopView, type_name: str, address: int) -> Element:
+    """The map or channel whose header is at an address: its value is a pointer to that."""
+    made = view.decoder.decode(_named(view, type_name), InBytes(address.to_bytes(_WORD, "little")))
+    return Element(
+        name=type_name, type=type_name, value=made.value, data=made.data, elements=made.elements
+    )
 
 
 def global_variable(view: StopView, name: str) -> Element:
