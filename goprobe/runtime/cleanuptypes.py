@@ -1,6 +1,6 @@
 """The types of what cleanups are called with, which are copied to memory of their own.
 
-Source: src/runtime/mcleanup.go (AddCleanup, callCleanup, cleanupFn), Go 1.26 and 1.27.
+Source: src/runtime/mcleanup.go (AddCleanup, callCleanup, cleanupFn), Go 1.24 to 1.27.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from goprobe.runtime.codetypes.addresses import constants_of
 from goprobe.runtime.heap.grouping import by_key, contained, distinct
 from goprobe.runtime.heap.objects import Resolver, parts_of
 from goprobe.runtime.roots.groups import RootGroup
+from goprobe.runtime.stacks.closures import captures_of
 from goprobe.runtime.types.heapview import HeapView
 from goprobe.runtime.types.shape import WORD
 from goprobe.runtime.types.shapes import Shapes
@@ -29,6 +30,8 @@ _HELPER = re.compile(r"runtime\.AddCleanup\[.*\]\.func1")
 """It calls callCleanup[S] with the dictionary that it has captured: the words of that are
 func(S), *func(S) and *S (looked at in Go 1.26 and 1.27)."""
 _FUNCTION, _VALUE = 0, 2 * WORD
+_CAPTURED = ({"cleanup": WORD, "&arg": 2 * WORD}, {"&cleanup": WORD, "&arg": 2 * WORD})
+"""By name the places in the helper of what it has captured in Go 1.24, and in Go 1.25."""
 _ONE = 1  # the counts of parameters, and of results behind it (src/internal/abi/type.go, FuncType)
 _PARAMETERS = RTYPE_BYTES + WORD
 
@@ -44,17 +47,38 @@ class CleanupTypes:
     def told(self, view: HeapView, groups: Sequence[RootGroup]) -> Iterator[tuple[int, Words]]:
         """Shapes of such copies, and where they lie: S is what the dictionary says that the copy is
         taken by, or is the type of the only parameter of the cleanup's function."""
-        for group in (each for each in groups if each.calls):
+        for group in (each for each in groups if each.helpers):
             helpers, calls, arguments = (
                 np.frombuffer(words, np.uint64)
                 for words in (group.helpers, group.calls, group.arguments)
             )
-            of_helpers = self._words_of(view, helpers, 0)
-            dictionaries = self._words_of(view, helpers, 1)
+            of_helpers, first = (self._words_of(view, helpers, index) for index in (0, 1))
+            if not group.calls:
+                yield from self._captured(view, helpers, of_helpers, first)
+                continue
             codes = self._words_of(view, calls, 0)
-            for (helper, dictionary, code), rows in by_key(of_helpers, dictionaries, codes):
+            for (helper, dictionary, code), rows in by_key(of_helpers, first, codes):
                 if shape := self._taken(helper, dictionary) or self._parameter(code):
                     yield shape, arguments[rows]
+
+    def _captured(
+        self, view: HeapView, helpers: Words, of_helpers: Words, calls: Words
+    ) -> Iterator[tuple[int, Words]]:
+        """The same of helpers that have captured the cleanup, or where it is, and where its
+        argument is."""
+        arguments, program = self._words_of(view, helpers, 2), self._world.program
+        for (helper,), rows in by_key(of_helpers):
+            if program.stripped or not _HELPER.fullmatch(self._world.function_name(helper)):
+                continue
+            captured = captures_of(program, helper - self._world.bias)
+            by_name = {each.name: each.offset for each in captured}
+            if by_name not in _CAPTURED:
+                continue
+            moved = "&cleanup" in by_name
+            closures = self._words_of(view, calls[rows], 0) if moved else calls[rows]
+            for (code,), some in by_key(self._words_of(view, closures, 0)):
+                if shape := self._parameter(code):
+                    yield shape, arguments[rows[some]]
 
     def _words_of(self, view: HeapView, closures: Words, index: int) -> Words:
         """The words of closures by their number, 0 where they cannot be told."""

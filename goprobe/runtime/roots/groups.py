@@ -36,7 +36,7 @@ class RootGroup(msgspec.Struct, frozen=True, kw_only=True):
     `through` are objects whose pointers are roots, too (those with finalizers), and
     `through_rtype` the descriptor of their type, where that is known.
     `calls` are the closures of cleanups, `arguments` leads to what each is called with, and
-    `helpers` are the closures that do so.
+    `helpers` are the closures that do so; these alone where they have captured both.
     `rtype` is the descriptor of its type, where that alone is known of it. `before` is what stands
     before a lone pointer in a word that is none: an interface's type, say. `several`: it is so many
     goroutines, or a pointer variable of so many, one root of each; they have no one address. `gs`

@@ -122,10 +122,11 @@ def _groups(roots: Roots, noted: _Noted) -> Ids:
     what, owner = noted.what, np.zeros(len(at), np.int32)
     none = np.zeros(0, np.uint64)
     helpers, calls, arguments = none, none, none
-    if what is RootKind.CLEANUP and len(noted.words) == len(_CLEANUP):
-        helpers, calls, arguments = (
-            np.concatenate([none, *(p[i] for p in noted.values)]) for i in range(len(_CLEANUP))
-        )
+    if what is RootKind.CLEANUP:
+        words = [
+            np.concatenate([none, *(p[i] for p in noted.values)]) for i in range(len(noted.words))
+        ]
+        helpers, calls, arguments = words if len(words) == len(_CLEANUP) else (words[0], none, none)
     weak = what is RootKind.WEAK
     handles = np.concatenate([none, *(p[0] for p in noted.values)]) if weak else none
     for (rtype,), rows in by_key(rtypes):
@@ -140,7 +141,7 @@ def _groups(roots: Roots, noted: _Noted) -> Ids:
                 address=int(at[some[0]]) if one else 0,
                 through=array("Q", about[some].tobytes() if what is RootKind.FINALIZER else b""),
                 through_rtype=rtype,
-                helpers=array("Q", helpers[some].tobytes() if len(calls) else b""),
+                helpers=array("Q", helpers[some].tobytes() if len(helpers) else b""),
                 calls=array("Q", calls[some].tobytes() if len(calls) else b""),
                 arguments=array("Q", arguments[some].tobytes() if len(calls) else b""),
                 handles=array("Q", handles[some].tobytes() if weak else b""),
