@@ -73,6 +73,8 @@ func work(n int, s string, b []byte, t T) {
 	lib.Keep(r1, r2)
 	q1, q2 := map[string]T{}, &T{n, n}                          // each
 	lib.Keep(q1, q2)
+	p1 := make([]string, 0, 10)                                 // each
+	lib.Keep(&p1)
 }
 
 //go:noinline
@@ -122,7 +124,7 @@ def test_each_makes_one_object_each_time(go: str, tmp_path: Path) -> None:
     sites = [
         s for s in _reported(go, tmp_path).sites if s.line in each and s.file.endswith("main.go")
     ]
-    assert len(each) == 12
+    assert len(each) == 13
     assert len(sites) > 2 * len(each)
     assert not [
         (s.line, s.expression, s.verdict, s.allocations)
@@ -152,3 +154,38 @@ def test_the_way_out_after_a_panic_is_no_run_of_the_last_line(go: str, tmp_path:
     told = _on(_reported(go, tmp_path), "count(s, n)")
     assert {told[name].verdict for name in ("s", "n")} == {Verdict.NOT_REACHED}
     assert all("line ran" not in told[name].reason for name in ("s", "n"))
+
+
+UNKNOWN = """\
+package main
+
+import "fmt"
+
+type row struct {
+	in     byte
+	escape bool
+}
+
+type level int
+
+var rows = []row{{1, true}, {2, false}}
+
+func main() {
+	for _, tt := range rows {
+		if int(tt.in)%7 == 6 {
+			fmt.Println(tt.in, !tt.escape, tt.escape)
+			fmt.Println(level(4))
+		}
+	}
+}
+"""
+
+
+@pytest.mark.parametrize("go", matrix())
+def test_what_has_no_type_in_the_debug_information_may_lie_there(go: str, tmp_path: Path) -> None:
+    report = escape(module(tmp_path, {"main.go": UNKNOWN}), go=str(toolchain(go)))
+    kinds = ("tt.in", "tt.escape", "level(4)")
+    boxed = [site for site in report.sites if site.expression.endswith(kinds)]
+    assert len(boxed) == 4
+    assert all("read-only" in s.reason for s in boxed if s.expression == "level(4)")
+    assert {site.verdict for site in boxed} == {Verdict.STATIC}

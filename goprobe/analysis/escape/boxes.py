@@ -32,6 +32,7 @@ _BASIC = {
     "complex128": (_K.COMPLEX128, 16),
 }  # fmt: skip
 _POINTERS = frozenset((_K.POINTER, _K.UNSAFE_POINTER, _K.MAP, _K.CHAN, _K.FUNC))
+_LISTS = {_K.SLICE, _K.MAP}
 _WITH_POINTERS = _POINTERS | {_K.STRING, _K.SLICE, _K.INTERFACE}
 _TYPES = (
     ("[]", _K.SLICE, 24), ("map[", _K.MAP, 8), ("*", _K.POINTER, 8), ("func(", _K.FUNC, 8),
@@ -59,41 +60,40 @@ class Boxes:
         return self._of(predicted.expression, function, inlined_by(predicted.messages))
 
     def ready(self, predicted: Predicted, function: str) -> frozenset[StaticKind] | None:
-        """Which of the runtime's values an interface is given for an expression, empty where it is
-        another's; None where its type is not known (dataWord, cmd/compile/internal/walk/convert.go,
-        Go 1.21 to 1.27)."""
+        """Which of the runtime's values an interface is given for an expression, by its type (as
+        above, dataWord); None where that is not known."""
         told = self._told(predicted.expression, function, inlined_by(predicted.messages))
-        return None if told is None else frozenset(kind for t in told if (kind := _ready(t)))
+        if told is None or (predicted.expression[-1:] == "}" and {t.kind for t in told} & _LISTS):
+            return None  # what is in an empty literal lies there, too
+        return frozenset(kind for t in told if (kind := _ready(t)))
 
     def converts(self, predicted: Predicted, function: str) -> frozenset[Family] | None:
         """Of what is written as a call: by which kinds of call it converts, empty where it is one
         of a function; None where neither a type nor a function of that name is known."""
         told = self._told(predicted.expression, function, inlined_by(predicted.messages))
-        head = predicted.expression.partition("(")[0]
-        try:
-            typed = _Scope(self, self._debug, function, ()).typed(head) if told else []
-        except (GoprobeError, KeyError):
-            return None
+        typed = self.named(predicted.expression.partition("(")[0], function)
         kinds = frozenset(_CONVERSIONS[t.kind] for t in typed if t.kind in _CONVERSIONS)
         return kinds if told else None
+
+    def named(self, text: str, function: str) -> list[GoType]:
+        """The type that is called so in a function's package, none where none is known."""
+        try:
+            return _Scope(self, self._debug, function, ()).typed(text)
+        except (GoprobeError, KeyError):
+            return []
 
     def types_of(self, expression: str, function: str) -> list[GoType]:
         """What the type of an expression in a function may be, inlined or not; none where that is
         not known."""
-        if len(expression) > _MOST_LENGTH or not self._debug.present:
-            return []
         callees = () if function in self.names.compiled else (_short(function),)
-        try:
-            return _Scope(self, self._debug, function, callees).types(expression, 0)
-        except (GoprobeError, KeyError):
-            return []
+        return self._told(expression, function, callees) or []
 
     def _boxes(
         self, expression: str, function: str, callees: Sequence[str]
     ) -> frozenset[Box] | None:
         told = self._told(expression, function, callees)
         try:
-            return None if told is None else frozenset(b for t in told if (b := self._box(t)))
+            return told if told is None else frozenset(b for t in told if (b := self._box(t)))
         except (GoprobeError, KeyError):
             return None
 

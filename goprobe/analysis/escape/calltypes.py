@@ -38,7 +38,7 @@ class CallTypes:
         if shape.boxed and Family.SLICE in shape.families and call.allocator.family is _OBJECT:
             # Memory of no type is a make's at most (walkMakeSliceCopy, cmd/compile/internal/walk/
             # builtin.go, Go 1.21 to 1.27), or an array: one element alone is something else.
-            return STRONG if same_type(f"]{shape.type}", name, exact=False) else -STRONG
+            return STRONG if same_type(f"]{shape.type}", name, exact=False) else -2 * STRONG
         if same_type(shape.type, name, shape.exact):
             return STRONG
         # Of objects the whole name is there, but for a map's parts and what a shape stands for.

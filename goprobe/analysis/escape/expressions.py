@@ -123,7 +123,7 @@ def same_type(expression_type: str, runtime_type: str, exact: bool) -> bool:
     """
     wanted, actual = _plain(expression_type), _plain(runtime_type)
     if not exact and wanted.startswith("]"):
-        return re.fullmatch(rf"\[\d*{re.escape(wanted)}", actual) is not None
+        return re.fullmatch(rf"\[\d+{re.escape(wanted)}", actual) is not None
     return wanted == actual if exact else actual.startswith(wanted)
 
 

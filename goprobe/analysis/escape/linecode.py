@@ -3,6 +3,7 @@ there already, and memory of the frame that it uses."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from goprobe.analysis.escape.boxes import Boxes
@@ -52,30 +53,41 @@ class LineCode:
             wanted |= _STATICS_OF.get(family, frozenset())
         if any(_may_be_empty(p) for p in on_line) and not _may_be_empty(plan):
             wanted -= {StaticKind.ZEROBASE}
-        if not plan.predicted.shape.constant and Family.CONVERT in plan.families:
+        if not self._is_constant(plan) and Family.CONVERT in plan.families:
             wanted -= {StaticKind.TEXT}
-            if _constants(facts) <= sum(p.predicted.shape.constant for p in on_line):
+            if _constants(facts) <= sum(map(self._is_constant, on_line)):
                 wanted -= {StaticKind.CONSTANT}
             if not _READY.isdisjoint(s.kind for f in facts for s in f.statics):
                 wanted -= self._others(plan, on_line)
         if not plan.calls:
             plan.statics = [s for f in facts for s in f.statics if s.kind in wanted]
 
+    def _is_constant(self, plan: SitePlan) -> bool:
+        """Whether it is a literal, or one of a type of its own."""
+        predicted = plan.predicted
+        match = None if predicted.shape.constant else _OF_A_TYPE.fullmatch(predicted.expression)
+        return predicted.shape.constant or bool(
+            match and self._boxes.named(match[1], plan.function)
+        )
+
     def _others(self, plan: SitePlan, on_line: Sequence[SitePlan]) -> frozenset[StaticKind]:
-        """Which of the values that the runtime has ready are not what an interface holds here: by
-        its type, or where that is not known because they are what another one holds."""
+        """Which of the values that the runtime has ready are not what an interface holds here, by
+        its type. Where that is not known, and another one may hold them as well, it is said."""
         own = self._ready(plan)
         if own is not None:
             return _READY - own
-        others = (self._ready(p) for p in on_line if p is not plan)
-        return frozenset[StaticKind]().union(*(kinds for kinds in others if kinds))
+        boxed = (p for p in on_line if Family.CONVERT in p.families and not p.calls)
+        kinds = [self._ready(p) for p in boxed if p is not plan and not self._is_constant(p)]
+        mine = Family.CONVERT in plan.families and not plan.calls
+        if mine and any(kind is None or kind for kind in kinds):
+            plan.ambiguous = plan.ambiguous or _NOT_KNOWN
+        return frozenset()
 
     def _ready(self, plan: SitePlan) -> frozenset[StaticKind] | None:
         """Which of the runtime's values it may be that becomes an interface's, by its type; None
         where that is not known, or it may be an empty slice's, too."""
-        predicted, families = plan.predicted, plan.families
-        literal = predicted.shape.constant or predicted.expression.endswith("}")
-        if literal or Family.CONVERT not in families or families & _SLICES:
+        families = plan.families
+        if self._is_constant(plan) or Family.CONVERT not in families or families & _SLICES:
             return None
         return self._boxes.ready(plan.predicted, plan.function)
 
@@ -112,6 +124,8 @@ _STATICS_OF = {
 }
 _READY = frozenset((_S.SMALL_VALUES, _S.ZEROBASE))
 _SLICES = frozenset((Family.SLICE, Family.MAP))
+_OF_A_TYPE = re.compile(r"([\w.]+)\((?:-?\.?\d[\w.+]*|\"(?:[^\"\\]|\\.)*\"|'.+'|true|false)\)")
+_NOT_KNOWN = "its type is not known: it may be another's of this line that lies there"
 _STATICS = {"func literal": frozenset((_S.FUNCTION,))}
 
 
