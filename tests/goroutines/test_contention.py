@@ -60,6 +60,7 @@ def test_waits_are_those_that_the_program_tells(program: Running) -> None:
     assert contention["block_rate"] == contention["mutex_fraction"] == 0
     assert "is off" in contention["why"][0]
 
+    per_second = contention.get("cycles_per_second")
     # By now the program has measured its clock, for its own profiles.
     again = command("goroutines", str(program.pid), "--contention", "--json").json["contention"]
     for kind in ("block", "mutex"):
@@ -68,6 +69,10 @@ def test_waits_are_those_that_the_program_tells(program: Running) -> None:
         )
         ours = sorted(s["delay_us"] for s in again["sites"] if s["kind"] == kind)
         assert [d // 1000 for d in delays] == ours
+    if per_second is not None:
+        assert per_second == pytest.approx(again["cycles_per_second"], rel=0.005)
+        assert all("delay_us" in site for site in contention["sites"])
+    assert per_second is not None or "1.21" in done.json["go"]["version"]
 
 
 def test_the_text_says_where_and_why_not(program: Running) -> None:

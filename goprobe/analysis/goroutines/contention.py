@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -35,7 +36,7 @@ def with_contention(target: AnyTarget, report: GoroutinesReport) -> GoroutinesRe
     """
     pause = report.pause_us
     for _ in range(_TRIES):
-        answer = query(target, _contention)
+        answer = query(target, partial(_contention, live=not target.is_core))
         pause += answer.pause_us
         contention, noting = answer.value
         if not noting or target.is_core:
@@ -43,10 +44,10 @@ def with_contention(target: AnyTarget, report: GoroutinesReport) -> GoroutinesRe
     return replace(report, contention=contention, pause_us=pause)
 
 
-def _contention(world: World) -> tuple[Contention, bool]:
+def _contention(world: World, *, live: bool) -> tuple[Contention, bool]:
     """Whether a thread was noting a wait, too: it counts it, and then adds how long it took
     (saveBlockEventStack, mprof.go, Go 1.21 to 1.27)."""
-    clock = cycles_per_second(world)
+    clock = cycles_per_second(world, live=live)
     profiles = {BLOCK: wait_profile(world, Kind.BLOCK), MUTEX: wait_profile(world, Kind.MUTEX)}
     sites = [
         site for kind, profile in profiles.items() for site in _sites(world, kind, profile, clock)

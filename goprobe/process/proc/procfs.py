@@ -24,6 +24,16 @@ def provides(pid: int, name: str) -> bool:
     return Path(f"/proc/{pid}/{name}").exists() or not Path(f"/proc/{pid}").exists()
 
 
+def same_clock(pid: int) -> bool:
+    """Whether CLOCK_MONOTONIC is the same for a process as for us: it is in our time namespace
+    (man 7 time_namespaces), or the kernel has none."""
+    ours, theirs = (Path(f"/proc/{who}/ns/time") for who in ("self", pid))
+    try:
+        return not ours.exists() or os.readlink(ours) == os.readlink(theirs)  # noqa: PTH115
+    except OSError:
+        return False
+
+
 def resident_bytes(pid: int) -> int:
     """How much memory a process has resident, in bytes."""
     return int(read_proc(pid, "statm", 256).split()[1]) * PAGE_SIZE

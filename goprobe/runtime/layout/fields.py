@@ -71,7 +71,7 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "memRecordCycle": "allocs frees",
         "blockRecord": "count cycles",
         # runtime.go
-        "ticksType?": "val",
+        "ticksType?": "val startTicks? startTime?",
         # chan.go, map.go, internal/runtime/maps
         "hchan": "qcount dataqsiz buf elemsize closed? timer? elemtype recvq.first recvq.last "
         "sendq.first sendq.last",

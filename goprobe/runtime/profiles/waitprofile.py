@@ -10,8 +10,10 @@ import struct
 
 import msgspec
 
+from goprobe.arch.ticks import ticks_and_time
 from goprobe.errors import UndescribedError, UnreadableError
 from goprobe.process.memory.memory import u64
+from goprobe.process.proc.procfs import same_clock
 from goprobe.runtime.profiles.buckets import Kind, read_buckets
 from goprobe.runtime.world import World
 
@@ -30,6 +32,8 @@ class WaitProfile(msgspec.Struct, frozen=True):
     why: str
 
 
+_SHORTEST = 5_000_000
+"""ns that the runtime waits for at least (minTimeForTicksPerSecond, runtime.go, Go 1.22 on)."""
 _RATES = {Kind.BLOCK: "blockprofilerate", Kind.MUTEX: "mutexprofilerate"}
 
 
@@ -55,9 +59,21 @@ def wait_profile(world: World, kind: Kind) -> WaitProfile:
     return WaitProfile(tuple(sites), rate, buckets.broken or (why if rate < 0 else ""))
 
 
-def cycles_per_second(world: World) -> int:
-    """Of the clock that waits are measured by; 0 while the program has had no use for it."""
+def cycles_per_second(world: World, *, live: bool) -> int:
+    """Of the clock that waits are measured by; 0 where that is not known. While the program has had
+    no use for it, it is measured as the runtime would (ticksPerSecond, runtime.go, Go 1.22 to
+    1.27): from where both clocks stood at the start, and stand now for a process that is `live`."""
     try:
-        return u64(world.memory, world.roots["ticks"] + world.layout.offset("ticksType", "val"))
+        at, layout = world.roots["ticks"], world.layout
+        known = u64(world.memory, at + layout.offset("ticksType", "val"))
+        if known or not live or not same_clock(world.pid):
+            return known
+        begun = u64(world.memory, at + layout.offset("ticksType", "startTicks"))
+        since = u64(world.memory, at + layout.offset("ticksType", "startTime"))
     except (UndescribedError, UnreadableError):
         return 0
+    ticks, now = ticks_and_time()
+    passed = now - since
+    if not begun or not since or ticks <= begun or passed < _SHORTEST:
+        return 0
+    return (ticks - begun) * 1_000_000_000 // passed
