@@ -41,7 +41,8 @@ s          sort by size, count, name or growth
 space      mark a row
 o          an object: its value, the way to it, who points at it;
            a goroutine: its stack, its variables, what it waits on
-r          look again (the process stands still for milliseconds), and tell what grew
+r          look again (the process stands still for milliseconds),
+           and tell what grew
 q          quit
 
 The process is never held while you read. Sizes are what would be free without a row."""
@@ -384,5 +385,6 @@ class Explorer(App[None]):
             self.level.cursor = max(self.table.cursor_row, 0)
 
     def on_resize(self) -> None:
+        """Textual knows the new size when all that this event leads to is done."""
         self._remember()
-        self._draw()
+        self.call_later(self._draw)

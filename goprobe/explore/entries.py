@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 
 import msgspec
@@ -17,7 +17,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """A row. `amount` is what its bar shows and the list is sorted by, `count` how many there are
     (of what `counts` says); `below` makes what one comes to by entering it. `key` is the same from
     one look to the next. `address` is an object's and `goroutine` a goroutine's number, 0 where
-    there is none; `tell` makes what is told of it by itself."""
+    there is none; `tell` makes what is told of it by itself. Rows of the same `shared` ("": none)
+    have by the look what was another's before: what is of one set of holders now is of another
+    then."""
 
     key: str
     name: str
@@ -29,6 +31,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     goroutine: int = 0
     below: Callable[[], list[Entry]] | None = None
     tell: Callable[[], str] | None = None
+    shared: str = ""
 
     @property
     def text(self) -> str:
@@ -63,9 +66,24 @@ def bar(amount: int, whole: int) -> str:
     return "█" * (cells or (amount > 0)) + "░" * (_BAR_CELLS - (cells or (amount > 0)))
 
 
-def growth(entries: Iterable[Entry], before: Mapping[str, int]) -> dict[str, int]:
-    """By how much each entry of a list has grown since; those that were not there count whole."""
-    return {e.key: e.amount - before.get(e.key, 0) for e in entries}
+def amounts_of(entries: Sequence[Entry]) -> dict[str, int]:
+    """What each has, and what those that share have together."""
+    known = dict.fromkeys((e.shared for e in entries if e.shared), 0)
+    for entry in entries:
+        if entry.shared:
+            known[entry.shared] += entry.amount
+    return known | {e.key: e.amount for e in entries}
+
+
+def growth(entries: Sequence[Entry], before: Mapping[str, int]) -> dict[str, int]:
+    """By how much each entry of a list has grown since; those that were not there count whole. One
+    that shares has grown, or shrunk, by no more than all of those together."""
+    since = {key: amount - before.get(key, 0) for key, amount in amounts_of(entries).items()}
+    for entry in entries:
+        if entry.shared:
+            most = since[entry.shared]
+            since[entry.key] = max(min(since[entry.key], max(most, 0)), min(most, 0))
+    return since
 
 
 def chosen(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 from rich.text import Text
 
-from goprobe.explore.entries import Entry, View
+from goprobe.explore.entries import Entry, View, amounts_of
 
 
 class Level(msgspec.Struct):
@@ -37,11 +37,13 @@ def below(entry: Entry) -> list[Entry]:
 
 def amounts(paths: list[list[Level]]) -> dict[str, int]:
     """What every list at hand, and those that are open, had before."""
-    known = {e.key: e.amount for levels in paths for level in levels for e in level.entries}
+    known: dict[str, int] = {}
     for levels in paths:
+        for level in levels:
+            known |= amounts_of(level.entries)
         for entry in levels[0].entries:
             if entry.below is not None and entry.unit == "bytes":
-                known |= {e.key: e.amount for e in entry.below()}
+                known |= amounts_of(entry.below())
     return known
 
 

@@ -18,13 +18,14 @@ from goprobe.model.attached import (
     GoroutineState,
     WaitsOn,
 )
-from goprobe.model.heap import HeapReport, TreeNode, TypeCount
-from goprobe.model.location import Region
+from goprobe.model.heap import SEVERAL, HeapReport, TreeNode, TypeCount
+from goprobe.model.location import Kind, Region
 from goprobe.model.sites import Site
 from goprobe.report import words
 from goprobe.report.selection import meant
 from goprobe.report.text.heapgraph import folded
 from goprobe.report.text.heaptree import names
+from goprobe.report.uses import use_of
 from goprobe.report.waitwords import held, owned, stands_at, waited
 
 _MANY_IDS = 12
@@ -90,6 +91,7 @@ def _kept(called: Called, row: TreeNode, above: str) -> Entry:
         address=int(row.address),
         below=below if row.children else None,
         tell=partial(_holders, row) if row.held_by else None,
+        shared=f"{above}/" if row.kind == SEVERAL else "",
     )
 
 
@@ -174,7 +176,9 @@ def _site(called: Called, site: Site, stack: _Stack, apart: str) -> Entry:
 def _regions(regions: Iterable[Region]) -> list[Entry]:
     kinds: dict[str, list[Region]] = {}
     for region in regions:
-        kinds.setdefault(words.KIND_NAMES[region.kind], []).append(region)
+        c = region.kind is Kind.C_HEAP  # or of the program, which may have mapped it
+        name = use_of(region).name if c else words.KIND_NAMES[region.kind]
+        kinds.setdefault(name, []).append(region)
     return [_kind(name, same) for name, same in kinds.items()]
 
 

@@ -19,13 +19,13 @@ from textual.pilot import Pilot
 from goprobe.errors import UsageError
 from goprobe.explore.app import Explorer
 from goprobe.explore.asked import Asked, Look, Saved
-from goprobe.explore.entries import bar, chosen
+from goprobe.explore.entries import Entry, amounts_of, bar, chosen, growth
 from goprobe.explore.levels import end
 from goprobe.explore.rows import grown
-from goprobe.explore.views import _sites, views
+from goprobe.explore.views import _kept, _sites, views
 from goprobe.model.address import Address
 from goprobe.model.codec import from_json, to_json
-from goprobe.model.heap import HeapReport, TypeCount
+from goprobe.model.heap import HeapReport, TreeNode, TypeCount
 from goprobe.model.sites import Site, SiteFrame
 from tests.report.pages import goroutines, heap, many_sites, of_memory
 from tests.report.samples import hello
@@ -469,3 +469,47 @@ def test_sites_of_one_line_are_told_apart_by_their_callers() -> None:
         "main.a ← main.e  main.go:7",
     ]
     assert told == [*apart, "main.f  main.go:7"]
+
+
+@pytest.mark.parametrize("first", [(30, 10), (80, 24)])
+def test_rows_are_laid_out_again_when_the_window_grows(
+    program: Running, first: tuple[int, int]
+) -> None:
+    async def play(app: Explorer, pilot: Pilot[None]) -> None:
+        drawn = []
+        for size in ((160, 40), first, (160, 40)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause(0.1)
+            drawn.append(rows(app)[:5])
+            assert ("share" in screen(app)[1]) == (size[0] == 160), size
+        assert drawn[0] == drawn[2] != drawn[1]
+
+    played(Asked((str(program.pid),)), play)
+
+
+def _shared(key: str, amount: int, shared: str) -> Entry:
+    return Entry(key=key, name=key, amount=amount, count=1, shared=shared)
+
+
+def test_what_is_of_another_set_of_holders_now_has_not_grown() -> None:
+    then = [_shared("/m0 and allp", 27, "/"), _shared("/allgs and allp", 17, "/")]
+    before = amounts_of([*then, _shared("/main.m", 100, "")])
+    now = [_shared("/allgs and allp", 43, "/"), _shared("/main.m", 150, "")]
+    assert growth(now, before) == {"/": -1, "/allgs and allp": 0, "/main.m": 50}
+    more = [_shared("/allgs and allp", 17, "/"), _shared("/m0, allgs and allp", 127, "/")]
+    assert growth(more, before) == {"/": 100, "/allgs and allp": 0, "/m0, allgs and allp": 100}
+
+
+def test_rows_of_several_holders_say_that_they_share() -> None:
+    row = TreeNode(
+        what="held by several: a and b",
+        kind="several",
+        address=Address(1),
+        objects=1,
+        bytes=8,
+        retained_objects=1,
+        retained_bytes=8,
+    )
+    alone = replace(row, what="main.m", kind="type")
+    made = [_kept(str, each, "/above") for each in (row, alone)]
+    assert [each.shared for each in made] == ["/above/", ""]
