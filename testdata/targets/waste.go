@@ -4,11 +4,13 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
+	"time"
 	"unsafe"
 )
 
@@ -52,6 +54,35 @@ var (
 	grown    = (*table)(unsafe.Pointer(unsafe.SliceData(make([]int, 1000))))
 )
 
+type zeros struct{ ready chan bool }
+
+func (z zeros) Read(b []byte) (int, error) {
+	select {
+	case z.ready <- true:
+	default:
+	}
+	return len(b), nil
+}
+
+// All of its buffer is in use, and its length, a constant, stands nowhere.
+//
+//go:noinline
+func local(r io.Reader) {
+	buf := make([]byte, 1<<20)
+	for i := range buf {
+		buf[i] = byte(i)
+	}
+	n := 0
+	for {
+		k, _ := r.Read(buf)
+		n += k
+		time.Sleep(50 * time.Millisecond)
+		if n < 0 {
+			fmt.Println(buf[n&1000])
+		}
+	}
+}
+
 func main() {
 	debug.SetGCPercent(-1) // a collection would empty the pool
 	for i := 0; i < 100; i++ {
@@ -94,6 +125,9 @@ func main() {
 		b.Grow(100 << 10)
 		pool.Put(b)
 	}
+	ready := make(chan bool)
+	go local(zeros{ready})
+	<-ready
 	alias := headers // in a frame: the variable holds them all the same
 	fmt.Println("ready")
 	os.Stdin.Read(make([]byte, 1))

@@ -16,6 +16,7 @@ from goprobe.analysis.heap.nodes import NO_OFFSET
 from goprobe.analysis.waste.meanings import GARBAGE, Meanings
 from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.spantable import Ints
+from goprobe.runtime.roots.groups import RootKind
 from goprobe.runtime.types.shape import Rule
 
 LARGE = 256  # bytes: pointers of any kind to larger objects may keep more than they lead to
@@ -93,6 +94,8 @@ def _read(graph: HeapGraph, meant: Meanings, edge: Ints) -> Views:
     # are made so, longer than their types say (itabAdd, src/runtime/iface.go, Go 1.21 to 1.27).
     begins = graph.typing.inner[target] & (low == graph.lead[graph.objects.span[target]])
     known = (unit > 0) & ~(begins & (rule == Rule.ONE))
+    # Of a slice of constant length a frame keeps the pointer alone.
+    known &= ~((rule == Rule.ONE) & _in_frames(graph, source) & (2 * unit <= size))
     one = np.flatnonzero((rule == Rule.ONE) & known)
     high[one] = low[one] + unit[one]
     high = np.minimum(high, size)
@@ -107,6 +110,15 @@ def _read(graph: HeapGraph, meant: Meanings, edge: Ints) -> Views:
         high=high,
         end=np.minimum(np.maximum(end, high), size),
     )
+
+
+def _in_frames(graph: HeapGraph, source: Ids) -> NDArray[np.bool_]:
+    """Whether each is a variable in a frame of a goroutine."""
+    n = len(graph.objects)
+    frames = np.zeros(len(graph.nodes), bool)
+    for i, group in enumerate(graph.nodes.groups):
+        frames[n + i] = group.kind in (RootKind.VARIABLE, RootKind.GOROUTINE)
+    return frames[source]
 
 
 def _beside(graph: HeapGraph, edge: Ints, source: Ids, step: int) -> Ints:
