@@ -74,6 +74,20 @@ def test_a_group_says_how_many_stand_where() -> None:
     assert shown.endswith("Process 7 stood still for 1.5 ms.")
 
 
+def test_what_a_library_began_is_told_by_where_it_began() -> None:
+    """By how it waits nobody knew what it was."""
+    names = (
+        "runtime.gopark", "internal/poll.runtime_pollWait", "internal/poll.(*pollDesc).wait",
+        "internal/poll.(*FD).Read", "net.(*netFD).Read", "net.(*conn).Read",
+        "net/http.(*connReader).Read", "bufio.(*Reader).fill", "net/http.(*conn).serve",
+        "runtime.goexit",
+    )  # fmt: skip
+    frames = tuple(CallSite(name, "/go/src/x.go", 1, Address(1)) for name in names)
+    group = GoroutineGroup(300, "waiting", "IO wait", (1,), frames)
+    shown = "\n".join(lines(render(replace(report(), groups=(group,)), "text", RenderOptions())))
+    assert "http.(*conn).serve" in shown and "pollDesc" not in shown
+
+
 def test_a_group_says_where_its_stacks_were_not_read_to_the_end() -> None:
     found = report()
     first = replace(found.groups[0], frames_end="the stack goes on")

@@ -18,6 +18,7 @@ ORDERS = (COUNT, AGE, MEMORY)
 # A symbol's name has the dots of the last part of its package's path escaped (gopkg.in/yaml%2ev3.f:
 # cmd/internal/objabi/path.go, PathToPrefix, Go 1.21 to 1.27); people type them as they are.
 _ESCAPED_DOT, _PATHS_DOT = "%2e", "\0"
+_POINTER = re.compile(r"\(\*([^()]*)\)")  # of a method's receiver
 _TYPE_ARGUMENTS = re.compile(r"\[[^\]]*\]+")
 
 
@@ -89,10 +90,11 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_named(function: str, name: str) -> bool:
     """Whether a function is the one, or of the type or package, of a name; its closures are, too.
-    Of an import path the last part is enough, and `*` stands for anything."""
+    Of an import path the last part is enough, a type is `pkg.T` or `pkg.(*T)`, and `*` stands for
+    anything."""
     function, name = (each.replace(_ESCAPED_DOT, _PATHS_DOT) for each in (function, name))
     plain = _TYPE_ARGUMENTS.sub("", function)
-    for full in dict.fromkeys((function, plain)):
+    for full in dict.fromkeys((function, plain, _POINTER.sub(r"\1", plain, count=1))):
         for known in dict.fromkeys((full, full.rpartition("/")[2])):
             if _begins(known, name) and known[len(name) : len(name) + 1] in ("", ".", "["):
                 return True

@@ -26,10 +26,13 @@ _RUNTIME = ("runtime.", "internal/runtime/")
 
 def _telling(sites: Sequence[CallSite]) -> Sequence[CallSite]:
     """The frames that say what a goroutine is about: the program's own code and what that called;
-    not how the runtime parks and starts it, nor how libraries wait."""
+    not how the runtime parks and starts it, nor how libraries wait. Without a frame of the
+    program's it is about what it began with."""
     outside = _outside(sites)
-    first = next((i for i, frame in enumerate(outside) if frame.own), 0)
-    return outside[max(first - _FEW_CALLED, 0) :] or sites
+    first = next((i for i, frame in enumerate(outside) if frame.own), -1)
+    if first < 0:
+        return outside[-_FEW_FRAMES:] or sites
+    return outside[max(first - _FEW_CALLED, 0) :]
 
 
 def _outside(sites: Sequence[CallSite]) -> Sequence[CallSite]:
