@@ -116,3 +116,37 @@ def test_a_core_cannot_sample_and_rates_need_a_time(program: Running) -> None:
     assert command("heap", str(program.pid), "--sample-for", "nonsense").code == 2
     for rate in ("-1", "0"):
         assert command("heap", str(program.pid), "--sample-for", "1s", "--rate", rate).code == 2
+
+
+def test_who_allocated_what_is_gone_is_told_first(go: str) -> None:
+    """It was hidden: only what is left was told by site."""
+    source = """package main
+
+import (
+	"fmt"
+	"time"
+)
+
+var sink []byte
+
+//go:noinline
+func churn() {
+	for i := 0; i < 2000; i++ {
+		sink = make([]byte, 1000)
+	}
+}
+
+func main() {
+	fmt.Println("ready")
+	for {
+		churn()
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+"""
+    with running(build(source, go=go)) as program:
+        done = command("heap", str(program.pid), "--sample-for", "1s", "--rate", "4096")
+    assert done.code == 0, done.err
+    told = " ".join(done.text.split("By allocation site")[1].split())
+    first = told.partition("of it in use, from ")[2]
+    assert first.startswith("main.churn ")

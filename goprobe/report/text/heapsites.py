@@ -16,9 +16,13 @@ _INDENT, _HANGING = 2, 4
 
 
 def write(page: Page, census: HeapCensus, sampling: Sampling, sites: Sequence[Site]) -> None:
-    """The sites, with the profile's sums beside those of the census."""
-    shown = [s for s in sites if s.inuse_bytes or s.now_bytes or page.options.verbose]
-    shown = shown if page.options.verbose else shown[:_MOST]
+    """The sites, with the profile's sums beside those of the census: those of which most is in use
+    first, of a time for which it was sampled those that allocated most in it."""
+    timed = bool(sampling.for_seconds)
+    if timed:
+        sites = sorted(sites, key=lambda s: -s.alloc_bytes)
+    in_use = [s for s in sites if s.inuse_bytes or s.now_bytes or timed or page.options.verbose]
+    shown = in_use if page.options.verbose else in_use[:_MOST]
     rest = f", {len(shown)} of {len(sites)}: -v shows all" if len(shown) < len(sites) else ""
     page.heading("By allocation site", (rest, "dim"))
     page.blank()
@@ -29,7 +33,18 @@ def write(page: Page, census: HeapCensus, sampling: Sampling, sites: Sequence[Si
     _sums(page, census, sampling)
     page.blank()
     for site in shown:
-        _site(page, site, by_now=bool(sampling.for_seconds))
+        _site(page, site, timed=timed)
+    if gone := [s for s in sites if s not in in_use]:
+        _of_what_is_gone(page, gone)
+
+
+def _of_what_is_gone(page: Page, sites: Sequence[Site]) -> None:
+    amount, objects = sum(s.alloc_bytes for s in sites), sum(s.alloc_objects for s in sites)
+    told = (
+        f"{words.size(amount)} in {words.counted(objects, 'object')}, of which nothing is in use, "
+        f"allocated at {words.counted(len(sites), 'more site')}: -v shows them"
+    )
+    page.paragraph((told, "dim"), indent=_INDENT, hanging=_HANGING)
 
 
 def _sums(page: Page, census: HeapCensus, sampling: Sampling) -> None:
@@ -59,16 +74,19 @@ def _sums(page: Page, census: HeapCensus, sampling: Sampling) -> None:
         )
 
 
-def _site(page: Page, site: Site, *, by_now: bool) -> None:
-    """`by_now`: by the figures of this moment, as no collection had the time to publish them."""
-    amount = max(site.now_bytes if by_now else site.inuse_bytes, 0)
-    objects = site.now_objects if by_now else site.inuse_objects
+def _site(page: Page, site: Site, *, timed: bool) -> None:
+    """`timed`: by what was allocated in the time for which it was sampled, and what of it is in use
+    at this moment, as no collection had the time to publish that."""
+    amount = site.alloc_bytes if timed else max(site.inuse_bytes, 0)
+    objects = site.alloc_objects if timed else site.inuse_objects
     told = f" in {words.counted(objects, 'object')}"
-    if site.now_bytes != site.inuse_bytes and not by_now:
+    if timed:
+        told += f", {words.size(max(site.now_bytes, 0))} of it in use"
+    elif site.now_bytes != site.inuse_bytes:
         told += f" ({words.size(site.now_bytes)} by now)"
     if site.types:
         told += f" of {page.named(_types(site))}"
-    if site.alloc_bytes != site.inuse_bytes and not by_now:
+    if site.alloc_bytes != site.inuse_bytes and not timed:
         told += f", {words.size(site.alloc_bytes)} allocated"
     told += f", from {stack_of(page, site.stack, site.allocator)}"
     if site.held_by:
