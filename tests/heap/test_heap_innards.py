@@ -80,6 +80,18 @@ def test_bytes_that_asan_puts_behind_objects_are_not_theirs(go: str, tmp_path: P
 
 
 @pytest.mark.parametrize("go", matrix())
+@pytest.mark.skipif(not has_gcc(), reason="-asan needs gcc")
+def test_descriptors_made_at_run_time_are_no_arrays_with_asan(go: str) -> None:
+    """What a pointer leads to that is of a part of their type (*reflect.rtype) has room for two."""
+    with running(
+        build(TESTDATA / "structof.go", go=go, flags=("-asan",), env={"CGO_ENABLED": "1"})
+    ) as process:
+        told = goprobe("heap", str(process.pid), "--types", "-v")
+    assert b"reflect.structTypeUncommon" in told.out
+    assert b"[]reflect.rtype backing" not in told.out
+
+
+@pytest.mark.parametrize("go", matrix())
 @pytest.mark.parametrize("flags", (BUILDS["plain"], BUILDS["stripped"]), ids=("plain", "stripped"))
 def test_types_made_at_run_time_and_arrays_inside_of_structs(
     go: str, flags: tuple[str, ...]

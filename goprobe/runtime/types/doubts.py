@@ -16,7 +16,7 @@ from goprobe.runtime.heap.objects import Ids
 from goprobe.runtime.heap.sizeclasses import TINY_BYTES
 from goprobe.runtime.heap.spantable import Ints
 from goprobe.runtime.heap.words import ABSENT
-from goprobe.runtime.types.heapview import HeapView, exact
+from goprobe.runtime.types.heapview import HeapView, at_least, exact
 from goprobe.runtime.types.parts import ObjectParts
 from goprobe.runtime.types.shapes import Shapes
 from goprobe.runtime.types.wholes import SizeBounds, WholeType
@@ -86,7 +86,7 @@ class Doubts:
             view.masks(nodes),
         ):
             slot = slots[which]
-            alike.append(((shape, slot, into, length, exact(mask, slot)), nodes[rows]))
+            alike.append(((shape, slot, into, length, at_least(mask, slot)), nodes[rows]))
         return alike
 
     # What is told in the end

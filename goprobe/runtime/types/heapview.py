@@ -246,3 +246,9 @@ def exact(mask: int, slot: SizeBounds) -> int | None:
     """The pointer words of an object in such a slot, None where they were not looked at."""
     known = not (slot.high > _WORD * _BITS or slot.noscan or slot.redzones)
     return mask & (1 << _BITS) - 1 if known else None
+
+
+def at_least(mask: int, slot: SizeBounds) -> int | None:
+    """The same where more may be marked behind the value, which wholes know."""
+    known = not (slot.high > _WORD * _BITS or slot.noscan)
+    return mask & (1 << _BITS) - 1 if known else None

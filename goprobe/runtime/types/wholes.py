@@ -286,12 +286,13 @@ class Wholes:
             return mask == 0
         one = pointers & (1 << words) - 1
         if not whole.array:
-            return mask == one
+            return one == (mask & (1 << own) - 1 if slot.redzones else mask)
         made, count = 0, 0
         while (count + 1) * own <= words:
             made |= one << count * own
             count += 1
-            if made == mask and count * own * _WORD > slot.low:
+            marked = mask & (1 << count * own) - 1 if slot.redzones else mask
+            if made == marked and count * own * _WORD > slot.low:
                 return True
         return False
 
