@@ -330,3 +330,11 @@ func main() { os.Stdout.WriteString(strconv.FormatInt(int64(len(os.Args))*1234, 
     ran = goprobe("trace", str(build(text, flags=flags)), "--break", "strconv.FormatInt")
     assert "strconv.FormatInt:" in ran.text and "i 1234 int64" in " ".join(ran.text.split())
     assert "has a value yet" not in ran.text
+
+
+def test_a_variable_of_a_package_is_of_no_frame() -> None:
+    asked = Path(HELLO).with_name("sessions") / "asked.go"
+    ran = goprobe("trace", str(asked), "--break", "main.count", "--var", "counter")
+    assert ran.code == 2
+    assert "main.counter is a variable of a package, and of no frame" in ran.err
+    assert 'program["main.counter"]' in ran.err

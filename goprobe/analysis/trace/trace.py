@@ -15,6 +15,7 @@ from goprobe.analysis.trace.breakpoints import BreakLocation
 from goprobe.analysis.trace.prepare import Launch, Prepared, prepare
 from goprobe.analysis.trace.session import Session
 from goprobe.analysis.trace.stopview import StopView
+from goprobe.binary.dwarf.called import full_names
 from goprobe.errors import TargetGoneError, TargetTimeoutError, UsageError
 from goprobe.model.location import Region
 from goprobe.model.report import Tool
@@ -122,6 +123,7 @@ class _Tracer:
             return
         for name in self.request.variables:
             if name not in self._in_scope:
+                self._refuse_of_packages(name)
                 from difflib import get_close_matches  # for mistakes only
 
                 near = get_close_matches(name, self._in_scope, n=3)
@@ -139,6 +141,16 @@ class _Tracer:
                     if near
                     else f"in scope are {', '.join(some) or 'none'}; --break WHERE stops elsewhere",
                 )
+
+    def _refuse_of_packages(self, name: str) -> None:
+        """Raises UsageError where a package has a variable of that name: it is of no frame."""
+        debug = self.prepared.program.debug
+        known = [n for n in (*full_names(debug, name), f"main.{name}") if n in debug.globals]
+        if known:
+            raise UsageError(
+                f"{known[0]} is a variable of a package, and of no frame",
+                hint=f'a script reads it: program["{known[0]}"] (goprobe script, docs/python.md)',
+            )
 
     def _warn_of_versions(self) -> None:
         program = self.prepared.program
