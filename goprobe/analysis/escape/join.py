@@ -185,12 +185,8 @@ class Joiner:
         for plan in plans if known and not anchored.inlined else ():
             predicted = plan.predicted
             formal = predicted.moved and inlined_by(predicted.messages) and not predicted.shape.type
-            if (
-                formal
-                and plan is not best
-                and not plan.calls
-                and self._score(anchored, plan) > _REFUSED
-            ):
+            other = formal and plan is not best and not plan.calls
+            if other and self._may_be(call, predicted):
                 plan.ambiguous = best.ambiguous = BY_ORDER.format(2)
                 plan.calls.append(call)
                 if predicted.col < best.predicted.col:
@@ -198,15 +194,19 @@ class Joiner:
                 return
         best.calls.append(call)
 
+    def _may_be(self, call: AllocationCall, predicted: Predicted) -> bool:
+        shape, family = predicted.shape, call.allocator.family
+        if family not in shape.families or shape.constant or cannot_be(call, predicted):
+            return False
+        sure = family is Family.ASSIGN or shape.type == CLOSURE
+        return not sure or self._types.score(call, shape) >= 0
+
     def _score(self, anchored: Anchored, plan: SitePlan) -> int:
         call, predicted = anchored.call, plan.predicted
-        if call.allocator.family not in predicted.shape.families or predicted.shape.constant:
+        if not self._may_be(call, predicted):
             return _REFUSED
-        by_type = self._types.score(call, predicted.shape)
-        sure = call.allocator.family is Family.ASSIGN or predicted.shape.type == CLOSURE
-        if cannot_be(call, predicted) or (sure and by_type < 0):
-            return _REFUSED
-        score = self._inlining_score(anchored, predicted) + by_type
+        score = self._inlining_score(anchored, predicted)
+        score += self._types.score(call, predicted.shape)
         score += self._types.box_score(anchored, predicted) or parts_score(call, predicted.shape)
         score += self._types.conversion_score(anchored, predicted)
         score += prediction_score(call, predicted.prediction)
@@ -280,7 +280,7 @@ class Joiner:
         scores = [
             self._types.score(anchored.call, plan.predicted.shape)
             for plan in on_line
-            if self._score(anchored, plan) > _REFUSED
+            if self._may_be(anchored.call, plan.predicted)
         ]
         return not scores or max(scores) >= 0
 
@@ -299,7 +299,7 @@ class Joiner:
                 plan
                 for plan in waiting.get((anchored.place[0], anchored.function), ())
                 if not plan.calls
-                and self._score(anchored, plan) > _REFUSED
+                and self._may_be(anchored.call, plan.predicted)
                 and self._types.score(anchored.call, plan.predicted.shape) > 0
             ]
             near = sorted(candidates, key=lambda p: abs(p.predicted.line - anchored.place[1]))

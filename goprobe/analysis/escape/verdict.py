@@ -94,6 +94,8 @@ def _dead(site: Evidence) -> str:
 
 
 def _dropped(site: Evidence) -> str:
+    if site.code and Family.GROW in site.families:
+        return "the compiler made no code that grows the slice: it has room, or is never needed"
     if site.code:
         return "the compiler made no code for it: here the value is never needed"
     return "the compiler made no code for this line"
@@ -157,7 +159,9 @@ def _never_called(site: Evidence) -> Judged:
         )
     if site.families == {Family.GROW}:
         return Verdict.NOT_REACHED, _unreached(site, "no append here ever had to grow the slice")
-    return Verdict.NOT_REACHED, _unreached(site, f"its call of {_callees(site.calls)} never ran")
+    line = "its line ran, " if site.line_ran else ""
+    text = f"{line}its call of {_callees(site.calls)} never {'did' if line else 'ran'}"
+    return Verdict.NOT_REACHED, _unreached(site, text)
 
 
 def _unreached(site: Evidence, text: str) -> str:
