@@ -38,7 +38,28 @@ def choice(chosen: Chosen, states: Sequence[object]) -> dict[str, Any]:
     return {"chosen": chosen.words, "every": len(states)} if chosen.words else {}
 
 
-def untold_ages(chosen: Chosen, states: Iterable[GoroutineState], now: int) -> tuple[str, ...]:
+_RUNS_FINALIZERS, _NONE_TO_RUN = "runtime.createfing", "finalizer wait"
+
+
+def notes(chosen: Chosen, states: Sequence[GoroutineState], now: int) -> tuple[str, ...]:
+    """What is to be noted beside the goroutines that are told."""
+    return (*_untold_ages(chosen, states, now), *(() if chosen.words else _late(states)))
+
+
+def _late(states: Iterable[GoroutineState]) -> Iterator[str]:
+    """Where no finalizer runs, for the one that does waits: one goroutine runs them all, one after
+    the other (createfing, src/runtime/mfinal.go, Go 1.21 to 1.27)."""
+    for state in states:
+        waits = state.status == "waiting" and state.wait_reason != _NONE_TO_RUN
+        if state.created_by == _RUNS_FINALIZERS and waits:
+            long = "" if state.waiting_us is UNSET else f", for {state.waiting_us / 1e6:.1f} s"
+            yield (
+                f"no finalizer runs: goroutine {state.id}, which runs one after the other, waits "
+                f"in {state.function} ({state.wait_reason}{long})"
+            )
+
+
+def _untold_ages(chosen: Chosen, states: Iterable[GoroutineState], now: int) -> tuple[str, ...]:
     """What is to be noted where some are left out of which it is not known how old they are."""
     if not chosen.older_us:
         return ()

@@ -11,7 +11,7 @@ from goprobe.analysis.audit import finished
 from goprobe.analysis.goroutines.audit import audit_goroutines
 from goprobe.analysis.goroutines.chosen import EVERY, Chosen
 from goprobe.analysis.goroutines.differing import shared_frames
-from goprobe.analysis.goroutines.filled import Moment, choice, clock, filled, untold_ages
+from goprobe.analysis.goroutines.filled import Moment, choice, clock, filled, notes
 from goprobe.analysis.goroutines.traceback import Describer, traceback_of
 from goprobe.errors import CannotWorkError, CopyLostError, UnreadableError
 from goprobe.model.attached import (
@@ -59,7 +59,7 @@ def goroutines(
     moment = Moment(pause_us=stopped.pause_us, snapshot=how, dead=dead, unreadable=unreadable)
     wanted = chosen.of(states)
     groups = () if each else chosen.sorted(group(wanted))
-    answers = {**choice(chosen, states), "notes": untold_ages(chosen, states, clock(target))}
+    answers = {**choice(chosen, states), "notes": notes(chosen, states, clock(target))}
     report = filled(target, moment, wanted, groups, stacks=stacks, **answers)
     return finished(report, audit_goroutines(report), target.doubts)
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from goprobe.analysis.audit import finished
 from goprobe.analysis.goroutines.audit import audit_goroutines
 from goprobe.analysis.goroutines.chosen import EVERY, Chosen
-from goprobe.analysis.goroutines.filled import Moment, choice, filled, untold_ages
+from goprobe.analysis.goroutines.filled import Moment, choice, filled, notes
 from goprobe.analysis.goroutines.goroutines import group, known_modules
 from goprobe.analysis.goroutines.survey import survey
 from goprobe.analysis.locals.goroutineview import GoroutineView, registers_of
@@ -96,7 +96,7 @@ def _report(
     moment = Moment(pause_us=standing.pause_us, snapshot=how, dead=dead, unreadable=unreadable)
     states = Locals(standing.world).of(chosen.of(every))
     groups = () if each else chosen.sorted(group(states))
-    answers = {**choice(chosen, every), "notes": untold_ages(chosen, every, standing.at)}
+    answers = {**choice(chosen, every), "notes": notes(chosen, every, standing.at)}
     report = filled(target, moment, states, groups, stacks=stacks, **answers)
     return finished(report, audit_goroutines(report), target.doubts)
 

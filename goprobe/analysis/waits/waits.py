@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from goprobe.analysis.audit import finished
 from goprobe.analysis.goroutines.audit import audit_goroutines
 from goprobe.analysis.goroutines.chosen import EVERY, Chosen
-from goprobe.analysis.goroutines.filled import Moment, choice, filled, untold_ages
+from goprobe.analysis.goroutines.filled import Moment, choice, filled, notes
 from goprobe.analysis.goroutines.goroutines import group
 from goprobe.analysis.heap.graph import HeapGraph
 from goprobe.analysis.heap.leaks import Kept, Leaks
@@ -148,7 +148,7 @@ class _Asked:
         return finished(report, audit_goroutines(report), self._target.doubts)
 
     def _untold(self) -> tuple[str, ...]:
-        return untold_ages(self._chosen, self._every, self._now)
+        return notes(self._chosen, self._every, self._now)
 
     def _told(
         self, described: Described, states: Sequence[GoroutineState]
