@@ -11,7 +11,7 @@ paths below the current folder, and prints the lines again when it takes a packa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -45,7 +45,8 @@ class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
     `expression` is the compiler's rendering of what the message is about; `detail` what it adds
     (a result's name and level, why a function is not inlined). `function` is the function in which
     it stands, where the compiler says so (-m=2 from Go 1.25). `count` says how often the very same
-    message came: once for each shape of a generic function, and for each test variant.
+    message came: once for each shape of a generic function, and for each test variant. `converted`:
+    one of the ways on which it escapes here makes an interface's value of it, or may.
     """
 
     package: str
@@ -58,6 +59,7 @@ class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     function: str = ""
     flow: tuple[str, ...] = ()
+    converted: bool = False
     count: int = 1
 
 
@@ -98,6 +100,8 @@ _FLOW_HEAD = re.compile(
     re.DOTALL,
 )
 _FLOW_END = re.compile(r":$| at \S+:\d+(?::\d+)?$")
+# Why it is not in the frame, whatever becomes of it (escape/utils.go, HeapAllocReason).
+TOO_MUCH = ("(too large for stack)", "(non-constant size)", "(zero-sized element)")
 _TEXT_LIMIT = 1 << 16
 _FLOW_LINE = re.compile(r"\s+(?:flow|from|warning)\b.*", re.DOTALL)
 _APPEND = "append"
@@ -197,7 +201,7 @@ def _classified(place: _Place, text: str) -> Diagnostic:
     )
 
 
-def _explained(message: Diagnostic, flows: Iterable[_Flow]) -> Iterator[Diagnostic]:
+def _explained(message: Diagnostic, flows: Sequence[_Flow]) -> Iterator[Diagnostic]:
     """With the flow that belongs to it: several things may escape at one place. The appends of a
     function that was inlined are all told in the same words at the call, and only their flows name
     them."""
@@ -208,7 +212,19 @@ def _explained(message: Diagnostic, flows: Iterable[_Flow]) -> Iterator[Diagnost
     several = message.kind not in _LEAKS and message.expression == _APPEND
     for flow in list(own.values())[: None if several else 1]:
         named = message.expression if message.kind in _LEAKS else flow.expression
-        yield replace(message, expression=named, flow=tuple(flow.lines), function=flow.function)
+        own_step = f"from {flow.expression} (interface-converted) at "
+        like = [f for f in flows if f.expression == flow.expression and not f.parameter]
+        yield replace(
+            message,
+            expression=named,
+            flow=tuple(flow.lines),
+            function=flow.function,
+            converted=any(
+                line.startswith(own_step) or any(word in line for word in TOO_MUCH)
+                for f in like
+                for line in f.lines
+            ),
+        )
     if not own:
         yield message
 

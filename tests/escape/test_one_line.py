@@ -128,8 +128,12 @@ _OTHERS = (
 
 @pytest.mark.parametrize("go", matrix())
 def test_each_allocation_of_a_line_is_its_expressions(go: str, tmp_path: Path) -> None:
-    report = escape(module(tmp_path, {"main.go": PROGRAM}), go=str(toolchain(go)))
-    for number, text in enumerate(PROGRAM.splitlines(), 1):
+    holds(PROGRAM, go, tmp_path)
+
+
+def holds(program: str, go: str, tmp_path: Path) -> None:
+    report = escape(module(tmp_path, {"main.go": program}), go=str(toolchain(go)))
+    for number, text in enumerate(program.splitlines(), 1):
         _, told, wanted = text.partition("// ")
         if not told or not wanted[:1].isdigit():
             continue

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 
 from goprobe.analysis.escape.codeplaces import StaticKind
-from goprobe.analysis.escape.expressions import same_type
+from goprobe.analysis.escape.expressions import opening, outside, same_type
 from goprobe.analysis.escape.predictions import Predicted, inlined_by
 from goprobe.binary.dwarf.gotypes import GoKind, GoType
 from goprobe.binary.dwarf.info import DebugInfo, Local
@@ -39,6 +39,9 @@ _TYPES = (
     ("chan ", _K.CHAN, 8), ("<-chan ", _K.CHAN, 8), ("interface {", _K.INTERFACE, 16),
 )  # fmt: skip
 _SLICE = GoType(offset=0, name="", kind=_K.SLICE, size=24)
+_MAKING = frozenset(("append", "make"))
+_CALLS_THAT_MAKE = frozenset(("append", "func literal", "... argument"))
+_OF_BYTES = frozenset(("convTstring", "convTslice"))
 _COMPARING = frozenset(("==", "!=", "<", "<=", ">", ">=", "&&", "||"))
 _OPERATORS = _COMPARING | {"+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "&^"}
 _CONVERSIONS = {_K.STRING: Family.TO_STRING, _K.SLICE: Family.TO_BYTES}
@@ -81,6 +84,22 @@ class Boxes:
             return _Scope(self, self._debug, function, ()).typed(text)
         except (GoprobeError, KeyError):
             return []
+
+    def is_value(self, predicted: Predicted, function: str) -> bool:
+        """Whether all that is made of an expression is its box, as far as is known: it is a number,
+        a string, a struct, …, that is there already, or given back by a call."""
+        boxes, text = self.of(predicted, function), predicted.expression
+        if not boxes or text in _CALLS_THAT_MAKE:
+            return False
+        holds_bytes = any(name in _OF_BYTES for name, _ in boxes)
+        if _parted(text)[1]:
+            return not holds_bytes
+        head, inner = text[: opening(text)], text[opening(text) :]
+        if inner[:1] == "(":
+            plain = head[1:-1] if head[:1] == "(" and head[-1:] == ")" else head
+            made = not plain or plain in _MAKING or self.named(plain, function)
+            return not (holds_bytes and made)
+        return not (inner[:1] == "{" and ("convTslice", "") in boxes)
 
     def types_of(self, expression: str, function: str) -> list[GoType]:
         """What the type of an expression in a function may be, inlined or not; none where that is
@@ -240,7 +259,7 @@ class _Scope:
         return [self._debug.types.at(kind) for kind in dict.fromkeys(known)]
 
     def _suffixed(self, text: str, depth: int) -> list[GoType]:
-        start = _opening(text)
+        start = opening(text)
         head, inner = text[:start], text[start + 1 : -1]
         if text[-1] == ")" and not head:
             return self.types(inner, depth + 1)
@@ -253,7 +272,7 @@ class _Scope:
             return self.typed(head)
         if text[-1] == "]":
             of = self.types(head, depth + 1)
-            if ":" in _outside(inner):
+            if ":" in outside(inner):
                 return [_SLICE if t.kind is _K.ARRAY else t for t in of]
             return self._elements(of, _K.SLICE, _K.ARRAY, _K.MAP)
         base, dot, field = text.rpartition(".")
@@ -269,11 +288,11 @@ class _Scope:
         if head in ("len", "cap", "copy"):
             return [_made("int")]
         if head in ("make", "append", "min", "max"):
-            first = inner[: (_outside(inner) + ",").index(",")]
+            first = inner[: (outside(inner) + ",").index(",")]
             return self.typed(first) if head == "make" else self.types(first, depth + 1)
         if typed := self.typed(head[1:-1] if head[0] == "(" and head[-1] == ")" else head):
             return typed
-        told = self._results(head if "." in head else f"{self._package}.{head}")
+        told = self._results(head) or self._results(f"{self._package}.{head}")
         base, dot, method = head.rpartition(".")
         if not told and dot:
             for owner in self.types(base, depth + 1):
@@ -358,7 +377,7 @@ def _numbers(operator: str) -> list[GoType]:
 def _parted(text: str) -> tuple[str, str, str]:
     """At its first operator outside of brackets, at one that compares if there is one."""
     first: tuple[str, str, str] | None = None
-    words, at = _outside(text), 0
+    words, at = outside(text), 0
     for word in words.split(" "):
         if word in _OPERATORS and at:
             parted = text[:at], word, text[at + len(word) :]
@@ -367,32 +386,3 @@ def _parted(text: str) -> tuple[str, str, str]:
             first = first or parted
         at += len(word) + 1
     return first or (text, "", "")
-
-
-def _outside(text: str) -> str:
-    """The text with all that is in brackets or quotes made x."""
-    out, depth = [], 0
-    for character in _quoted_away(text):
-        depth -= character in ")]}"
-        out.append(character if depth <= 0 else "x")
-        depth += character in "([{"
-    return "".join(out)
-
-
-def _opening(text: str) -> int:
-    """Where the bracket opens that the text ends with; its end where it ends with none."""
-    if text[-1] not in ")]}":
-        return len(text)
-    plain, depth = _quoted_away(text), 0
-    for at in range(len(plain) - 1, -1, -1):
-        depth += (plain[at] in ")]}") - (plain[at] in "([{")
-        if not depth:
-            return at
-    return 0
-
-
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`', re.DOTALL)
-
-
-def _quoted_away(text: str) -> str:
-    return _QUOTED.sub(lambda match: "x" * len(match[0]), text)

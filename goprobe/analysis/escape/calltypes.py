@@ -9,7 +9,7 @@ from goprobe.analysis.escape.allocationcall import AllocationCall
 from goprobe.analysis.escape.boxes import Boxes, fits
 from goprobe.analysis.escape.expressions import ExpressionShape, same_type
 from goprobe.analysis.escape.predictions import Predicted
-from goprobe.analysis.escape.score import HINT, STRONG
+from goprobe.analysis.escape.score import HINT, STRONG, cannot_be
 from goprobe.analysis.escape.siteplan import SitePlan
 from goprobe.analysis.escape.unpredicted import Anchored, TypeName
 from goprobe.model.escape import Prediction
@@ -19,6 +19,7 @@ _OBJECT = Family.OBJECT
 _PARTS = re.compile(r"map|go\.shape")
 _CONVERSIONS = frozenset((Family.TO_STRING, Family.TO_BYTES))
 _BOX = frozenset((Family.CONVERT,))
+_MAKES = frozenset((Family.SLICE, Family.OBJECT))
 _AS_A_CALL = _CONVERSIONS | _BOX
 BY_ORDER = "{} alike on this line: which call is whose is told by order"
 
@@ -35,7 +36,8 @@ class CallTypes:
         name = self._name(call)
         if not name or not shape.type:
             return 0
-        if shape.boxed and Family.SLICE in shape.families and call.allocator.family is _OBJECT:
+        made = shape.families - _BOX == _MAKES and not shape.type.startswith("]")
+        if made and call.allocator.family is _OBJECT:
             # Memory of no type is a make's at most (walkMakeSliceCopy, cmd/compile/internal/walk/
             # builtin.go, Go 1.21 to 1.27), or an array: one element alone is something else.
             return STRONG if same_type(f"]{shape.type}", name, exact=False) else -2 * STRONG
@@ -57,6 +59,9 @@ class CallTypes:
 
     def box_score(self, anchored: Anchored, predicted: Predicted) -> int:
         """By the type of what becomes an interface's value."""
+        if anchored.call.allocator.family is not Family.CONVERT:
+            value = not predicted.moved and self._boxes.is_value(predicted, anchored.function)
+            return -4 * STRONG if value else 0
         fitting = self._boxes_it(anchored.call, anchored.function, predicted)
         if fitting is None:
             return 0
@@ -67,13 +72,19 @@ class CallTypes:
         round: then their order alone told which is which."""
         boxes = _boxes_of(plan)
         if not boxes:
+            known = self._boxes.of(plan.predicted, plan.function)
+            boxed = plan.predicted.shape.families <= {Family.CONVERT, Family.OBJECT}
+            plan.told_apart = boxed and not plan.calls and known is not None and not known
             return
         # Those of several machine functions need not be one site's at all.
         several = len({box.entry for box in boxes}) > 1
+        sure = all(self._boxes_it(box, box.outer.function, plan.predicted) for box in boxes)
         rivals = [
             other
             for other in on_line
             if other is not plan
+            # What is known to need a box has its own: what is not known to has another, or none.
+            and (other.calls or not sure or self._is_known(other))
             and any(self._may_box(box, other, plan) for box in boxes)
             and (
                 several or any(self._may_box(box, plan, other) for box in _boxes_of(other) or boxes)
@@ -91,6 +102,7 @@ class CallTypes:
             or predicted.parameter
             or predicted.prediction is not Prediction.HEAP
             or predicted.shape.constant
+            or cannot_be(box, predicted)
             or Family.CONVERT not in predicted.shape.families
         ):
             return False
@@ -103,6 +115,9 @@ class CallTypes:
         if call.allocator.family is not Family.CONVERT:
             return None
         return fits(self._boxes.of(predicted, function), call.allocator.symbol, self._name(call))
+
+    def _is_known(self, plan: SitePlan) -> bool:
+        return self._boxes.of(plan.predicted, plan.function) is not None
 
     def _name(self, call: AllocationCall) -> str:
         return self._type_name(call.type) if call.type else ""

@@ -53,7 +53,7 @@ _ELEMENTS = r"\{(?:\.\.\.)?\}"
 _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], ExpressionShape]], ...] = tuple(
     (re.compile(pattern, re.DOTALL), make)
     for pattern, make in (
-        (r'()"(?:[^"\\]|\\.)*"|-?\.?\d[\w.+]*|\'.+\'|true|false',
+        (r'()"(?:[^"\\]|\\.)*(?:"|\.\.\.)|-?\.?\d[\w.+]*|\'.+\'|true|false',
          lambda _: ExpressionShape(frozenset((_F.CONVERT,)), constant=True)),
         (r"()func literal", lambda _: _shape(_F.OBJECT, named=CLOSURE, exact=False)),
         (r"()\.\.\. argument", lambda _: _shape(_F.OBJECT, named="[", exact=False)),
@@ -78,8 +78,9 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], ExpressionShape]], ...] 
         (r"()\(?\[\](?:rune|int32)\)?\(.*\)", lambda _: _boxed(_F.TO_RUNES)),
         (r"()string\(.*\)", lambda _: ExpressionShape(frozenset((_F.TO_STRING, _F.CONVERT)),
                                               temporary=True)),
-        (r'().+ \+ .+', lambda _: _shape(_F.CONCAT, _F.CONVERT)),
         (r"()(?:any|error)\(.*\)", lambda _: _shape(_F.CONVERT)),
+        (r"()(?:bool|u?int(?:8|16|32|64|ptr)?|float\d+|complex\d+)\(.*\)",
+         lambda _: _shape(_F.CONVERT, _F.OBJECT)),
         (r"()[\w.\[\],*]+\(.*\)", lambda _: _shape(_F.CONVERT, _F.TO_STRING, _F.TO_BYTES)),
     )
 )  # fmt: skip
@@ -90,12 +91,43 @@ def shape_of(expression: str, moved: bool) -> ExpressionShape:
     """What a message's expression can be; `moved` for "moved to heap" (a variable's name)."""
     if moved:
         return _shape(_F.OBJECT)
+    if " + " in expression and " + " in outside(expression):
+        return _boxed(_F.CONCAT)
     for pattern, make in _PATTERNS:
         if match := pattern.fullmatch(expression):
             return make(match[1])
     if _SELECTOR.fullmatch(expression):  # a field, or a method value
         return _shape(_F.CONVERT, _F.OBJECT, named=_METHOD_TYPE, exact=False)
     return _shape(_F.CONVERT, _F.OBJECT)
+
+
+def outside(text: str) -> str:
+    """The text with all that is in brackets or quotes made x."""
+    out, depth = [], 0
+    for character in quoted_away(text):
+        depth -= character in ")]}"
+        out.append(character if depth <= 0 else "x")
+        depth += character in "([{"
+    return "".join(out)
+
+
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`', re.DOTALL)
+
+
+def quoted_away(text: str) -> str:
+    return _QUOTED.sub(lambda match: "x" * len(match[0]), text)
+
+
+def opening(text: str) -> int:
+    """Where the bracket opens that the text ends with; its end where it ends with none."""
+    if text[-1] not in ")]}":
+        return len(text)
+    plain, depth = quoted_away(text), 0
+    for at in range(len(plain) - 1, -1, -1):
+        depth += (plain[at] in ")]}") - (plain[at] in "([{")
+        if not depth:
+            return at
+    return 0
 
 
 def box_of(expression: str, shape: ExpressionShape) -> ExpressionShape:
@@ -109,6 +141,16 @@ def box_of(expression: str, shape: ExpressionShape) -> ExpressionShape:
 def content_of(shape: ExpressionShape) -> ExpressionShape:
     """What the expression itself makes, where the box is a site of its own."""
     return msgspec.structs.replace(shape, families=shape.families - {_F.CONVERT}, boxed=False)
+
+
+def unconverted(shape: ExpressionShape) -> ExpressionShape:
+    """What an expression is whose own memory becomes no interface's value. (Of a number that +
+    makes, and up to Go 1.24 of what is appended, the compiler speaks of nothing but the box.)"""
+    if _F.GROW in shape.families or not (shape.boxed or shape.type.startswith("]")):
+        return shape
+    if shape == _boxed(_F.CONCAT):
+        return msgspec.structs.replace(shape, boxed=False)
+    return content_of(shape)
 
 
 _KEPT = 1 << 14  # names of types: each is asked for with every call of its line

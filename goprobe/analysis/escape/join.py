@@ -66,7 +66,7 @@ class Joiner:
         self._like: dict[str, list[str]] = {}
         for function in self._functions:
             self._like.setdefault(last_part(function), []).append(function)
-        # Asked for each site whose line has no code, of which a function has many.
+        # Asked for each site whose line has no code.
         self._compiled = lru_cache(maxsize=None)(self._machine_function)
 
     def plans(self, calls: Iterable[AllocationCall]) -> list[SitePlan]:

@@ -9,7 +9,13 @@ from functools import cache, partial
 import msgspec
 from msgspec.structs import replace
 
-from goprobe.analysis.escape.expressions import ExpressionShape, box_of, content_of, shape_of
+from goprobe.analysis.escape.expressions import (
+    ExpressionShape,
+    box_of,
+    content_of,
+    shape_of,
+    unconverted,
+)
 from goprobe.analysis.escape.sources import Sources
 from goprobe.model.escape import Prediction
 from goprobe.runtime.allocatorcalls import Family
@@ -161,6 +167,8 @@ def _add(
         moved = d.kind is _K.MOVED
         in_signature = moved and is_parameter(d, file, sources)
         shape = shape_of(d.expression, moved)
+        if d.flow and not d.converted:  # no way of it leads through an interface
+            shape = unconverted(shape)
         if in_signature:
             shape = replace(shape, type=_type_beside(d, file, sources))
         site = sites[key] = Predicted(

@@ -21,14 +21,18 @@ _BUFFERED = frozenset((Family.CONCAT, Family.TO_STRING, Family.TO_BYTES, Family.
 
 def cannot_be(call: AllocationCall, predicted: Predicted) -> bool:
     """What does not escape is never made as an object on its own: only slices and maps, whose size
-    may be too much for the frame, and what becomes an interface."""
-    return (
-        call.allocator.family is Family.OBJECT
-        and predicted.prediction is Prediction.STACK
-        and predicted.shape.families <= {Family.OBJECT, Family.CONVERT}
-    )
+    may be too much for the frame, and what becomes an interface, where that is larger than 1 KiB
+    (dataWord, cmd/compile/internal/walk/convert.go, Go 1.21 to 1.27)."""
+    shape = predicted.shape
+    if predicted.prediction is not Prediction.STACK:
+        alone = Family.CONCAT in shape.families and not shape.boxed  # and becomes no interface
+        return alone and call.allocator.symbol == _BOX_OF_STRINGS
+    if call.allocator.family is Family.OBJECT:
+        return shape.families <= {Family.OBJECT, Family.CONVERT}
+    return call.allocator.symbol in _OF_SIMPLE
 
 
+_BOX_OF_STRINGS = "runtime.convTstring"
 _OF_SIMPLE = frozenset(f"runtime.convT{kind}" for kind in ("16", "32", "64", "string", "slice"))
 _SEVERAL = re.compile(
     r"struct \{ [^{}()]*[;,][^{}()]*(?:\{\}[^{}()]*)*\}|\[(?:[2-9]|\d\d+)\].*", re.DOTALL

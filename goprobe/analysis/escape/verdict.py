@@ -79,6 +79,11 @@ def _without_calls(site: Evidence) -> Judged:
     borrowed = site.temporary or (site.families & _CONVERSIONS and not site.witness)
     if borrowed and site.prediction is Prediction.STACK:
         return Verdict.NO_COPY, "the converted value uses the very bytes of its operand"
+    if site.alike and site.code and site.prediction is Prediction.HEAP:
+        return Verdict.UNOBSERVED, (
+            "no call is left for it: whether one that is told of another thing of its line is its "
+            "own, or none, is not known"
+        )
     if site.statics:
         return Verdict.STATIC, f"nothing is allocated: it lies in {site.statics[0].name}"
     if site.prediction is Prediction.HEAP:
@@ -289,6 +294,8 @@ def _escaping_in_frame(site: Evidence) -> Judged:
 
 def _on_heap(site: Evidence, seen: _Seen) -> Judged:
     if site.prediction is Prediction.STACK:
+        if site.alike and not _limit(site):
+            return Verdict.UNOBSERVED, f"{_amount(site)}, or what is alike on its line was"
         return Verdict.SPILLED_TO_HEAP, _spilled(site, seen)
     if site.prediction is Prediction.NONE:
         return Verdict.UNPREDICTED, _unpredicted(site)
@@ -319,9 +326,13 @@ def _amount(site: Evidence) -> str:
 
 
 def _spilled(site: Evidence, seen: _Seen) -> str:
-    limit = next((c.allocator.limit for c in site.calls if c.outcomes and c.allocator.limit), "")
-    limit = next(iter(site.limits), limit) or "for a reason that goprobe does not know"
+    limit = _limit(site) or "for a reason that goprobe does not know"
     return f"{_amount(site)} all the same: {limit}"
+
+
+def _limit(site: Evidence) -> str:
+    limits = (c.allocator.limit for c in site.calls if c.outcomes and c.allocator.limit)
+    return next(iter(site.limits), next(limits, ""))
 
 
 def _unpredicted(site: Evidence) -> str:
