@@ -91,7 +91,10 @@ class CallTypes:
             )
         ]
         plan.told_apart = not rivals
-        for each in [plan, *(r for r in rivals if not r.calls)] if rivals else ():
+        without = [rival for rival in rivals if not rival.calls]
+        for rival in without:
+            rival.bereft = True
+        for each in [plan, *without] if rivals else ():
             each.ambiguous = each.ambiguous or BY_ORDER.format(len(rivals) + 1)
 
     def _may_box(self, box: AllocationCall, plan: SitePlan, other: SitePlan) -> bool:

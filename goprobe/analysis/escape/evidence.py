@@ -42,7 +42,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     whose predictions were not asked for. `unseen` says why the run did not show everything;
     `looked` is after how many executions nobody looks any more. `together` are calls for other
     sites that made this one's memory as well. `boxed` are the parts of a map that are too large to
-    lie in it. `alike` says what of its line its calls may as well be for.
+    lie in it. `alike`: its calls may be another's of its line, or another's its own.
     """
 
     prediction: Prediction
@@ -77,7 +77,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     limits: tuple[str, ...] = msgspec.field(default=())
     together: tuple[CallEvidence, ...] = ()
     boxed: str = ""
-    alike: str = ""
+    alike: bool = False
 
     @property
     def all_calls(self) -> tuple[CallEvidence, ...]:

@@ -23,6 +23,7 @@ class SitePlan(msgspec.Struct, kw_only=True):
     is how many sites of the line they may be for, and `either` are groups of machine functions of
     each of which it is one's only: which is not known. `boxed` are the parts of a map that are too
     large to lie in it. `told_apart`: its box is, by its type, no other site's of the line.
+    `bereft`: it has none, and that of another one may be its own.
     """
 
     predicted: Predicted
@@ -40,6 +41,7 @@ class SitePlan(msgspec.Struct, kw_only=True):
     together: list[AllocationCall] = msgspec.field(default_factory=list)
     boxed: str = ""
     told_apart: bool = False
+    bereft: bool = False
 
     @property
     def families(self) -> frozenset[Family]:

@@ -115,7 +115,7 @@ class Sites:
             looked=self._request.hits,
             limits=_limits(predicted.flow),
             boxed=plan.boxed,
-            alike=plan.ambiguous,
+            alike=plan.bereft or bool(plan.calls and plan.ambiguous),
         )
 
     def _elsewhere(self, function: str) -> Sequence[str]:
