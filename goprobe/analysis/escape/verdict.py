@@ -80,10 +80,8 @@ def _without_calls(site: Evidence) -> Judged:
     if borrowed and site.prediction is Prediction.STACK:
         return Verdict.NO_COPY, "the converted value uses the very bytes of its operand"
     if site.alike and site.code and site.prediction is Prediction.HEAP:
-        return Verdict.UNOBSERVED, (
-            "no call is left for it: whether one that is told of another thing of its line is its "
-            "own, or none, is not known"
-        )
+        text = "no call is left for it: another's of its line may be its own, which is not known"
+        return Verdict.UNOBSERVED, text
     if site.statics:
         return Verdict.STATIC, f"nothing is allocated: it lies in {site.statics[0].name}"
     if site.prediction is Prediction.HEAP:
@@ -326,8 +324,8 @@ def _amount(site: Evidence) -> str:
 
 
 def _spilled(site: Evidence, seen: _Seen) -> str:
-    limit = _limit(site) or "for a reason that goprobe does not know"
-    return f"{_amount(site)} all the same: {limit}"
+    reason = _limit(site) or "for a reason that goprobe does not know"
+    return f"{_amount(site)} all the same: {reason}"
 
 
 def _limit(site: Evidence) -> str:
