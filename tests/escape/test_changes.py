@@ -99,6 +99,33 @@ def test_what_chance_has_a_part_in_fails_only_where_several_runs_tell(expression
     assert (grown.by_chance, grown.fails) == (False, True)
 
 
+@pytest.mark.parametrize(
+    ("expression", "before", "after", "by_chance"),
+    [
+        ("assignment to map[int]int", 0, 2000, False),  # a lost size hint
+        ("assignment to map[int]int", 0, 5, True),
+        ("assignment to map[int]int", 1000, 1900, True),
+        ("record of the runtime's own", 0, 2000, True),
+    ],
+)
+def test_what_chance_cannot_make_is_none(
+    expression: str, before: int, after: int, by_chance: bool
+) -> None:
+    change = changes(counted(before, expression), counted(after, expression))[expression]
+    assert (change.by_chance, change.fails) == (by_chance, not by_chance)
+
+
+@pytest.mark.parametrize("function", ["newIndirectNode[...]", "newEntryNode[...]"])
+def test_nodes_of_maps_of_hashes_come_by_chance(function: str) -> None:
+    def nodes(objects: int) -> EscapeReport:
+        report = counted(objects)
+        own = replace(report.sites[0], function=f"internal/sync.{function}")
+        return replace(report, sites=(own,))
+
+    change = changes(nodes(5), nodes(8))["x"]
+    assert change.by_chance is function.startswith("newIndirect")
+
+
 def test_counts_are_told_by_the_operation_where_one_benchmark_ran() -> None:
     def done(report: EscapeReport, *operations: int) -> EscapeReport:
         runs = tuple(BenchmarkRun(f"BenchmarkB{n}", many) for n, many in enumerate(operations))

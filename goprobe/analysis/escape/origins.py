@@ -20,7 +20,9 @@ _TYPE_ARGUMENTS = re.compile(r"\[(?:\.\.\.|go\.shape\.).*?\](?=\.|\)|$)")
 _LITERAL = re.compile(r"\.(?:func|gowrap|deferwrap)\d+.*|-range\d+.*", re.DOTALL)
 _WORD = re.compile(r"make\b|new\b|append\b|&|func literal|map\[|\[\]|assignment|go\b|record\b")
 
-_BY_CHANCE = (described(Family.ASSIGN, ""), described(Family.BOOKKEEPING, ""))
+OF_WHO_WAITS = described(Family.BOOKKEEPING, "")
+_BY_CHANCE = (described(Family.ASSIGN, ""), OF_WHO_WAITS)
+_NODE = re.compile(r"internal/(?:sync|concurrent)\.newIndirectNode\b")
 
 WEIGHT = {v: n for n, v in enumerate((
     Verdict.DEAD, Verdict.NOT_REACHED, Verdict.UNOBSERVED, Verdict.ELIDED, Verdict.NO_COPY,
@@ -195,8 +197,11 @@ def _folded(function: str, sites: Sequence[Site], place: tuple[str, int], ran: b
 
 
 def _by_chance(site: Site) -> bool:
-    """Whether it is the runtime that allocates, for a map or for who waits (see score.py)."""
-    return site.expression.startswith(_BY_CHANCE)
+    """Whether it is the runtime that allocates, for a map or for who waits (see score.py), or a map
+    of hashes does for what has the same bits (newIndirectNode, internal/sync/hashtriemap.go, Go
+    1.24 to 1.27, internal/concurrent in 1.23)."""
+    made_by = (site.function, *(call.function for call in site.calls))
+    return site.expression.startswith(_BY_CHANCE) or any(map(_NODE.match, made_by))
 
 
 def _on_stack(site: Site) -> bool:
