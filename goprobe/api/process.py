@@ -206,7 +206,8 @@ class Process:
     ) -> Iterator[Stop]:
         """Stop at WHEREs under GDB, as `Program.run` does. The process runs between the stops; when
         the loop is left (or `timeout` seconds of running are over, which raises
-        TargetTimeoutError) the breakpoints are taken out, and it runs on as it was.
+        TargetTimeoutError) the breakpoints are taken out, and it runs on as it was. A condition
+        costs a stop of GDB's each time here, which a program that goprobe started is spared.
 
         Raises UsageError, NoGdbError, NotPermittedError.
         """
