@@ -146,6 +146,9 @@ def test_a_place_in_it(host: Running) -> None:
         assert stop.function.endswith(".tick") and stop["s"] == "tick"
         with pytest.raises(UsageError, match="and is not stepped"):
             stop.next()
+        x = stop["x"].py
+        back = stop.finish()
+        assert back is not None and x == back.results[0].ID and back.results[1] == None  # noqa: E711
         break
 
 

@@ -80,8 +80,6 @@ class Stepper:
                 return (yield from self._until(line))
         raise UsageError(f"{how!r} is no way to step")
 
-    # Ways to step
-
     def _instruction(self, thread: int) -> Went:
         event = self._session.step_instruction(thread)
         if event.over:
@@ -159,11 +157,12 @@ class Stepper:
         elif len(self._frames) < 2:
             raise UsageError("this frame has no caller to return to")
         went = yield from self._run_to({**places, **self._outside(own=False)})
-        if own is None or self._level or went.view is None:
+        out_of = own or self._view.world.code.function_at(self._view.registers[PC])  # a plugin's
+        if self._level > 0 or went.view is None:
             return went
         at = went.view.registers
         behind = at[PC] == self._frames[1].pc and self._depth(went.view) == self._frames[1].depth
-        return replace(went, returned=own) if behind else went
+        return replace(went, returned=out_of) if behind else went
 
     def _depth(self, view: StopView) -> int:
         return view.goroutine.high - view.registers[SP] if view.goroutine else 0
