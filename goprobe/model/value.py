@@ -105,3 +105,11 @@ class Variable(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     value: Value | UnsetType = UNSET
     data: Data | UnsetType = UNSET
     elements: tuple[Element, ...] | UnsetType = UNSET
+
+
+def in_registers(variable: Variable) -> str:
+    """ "in registers rax, rbx": where a variable lies that is in some; "… and elsewhere" where not
+    all of it is there."""
+    names = "" if variable.register is UNSET else variable.register
+    told = f"in register{'s' if ' ' in names else ''} {', '.join(names.split())}"
+    return f"{told} and elsewhere" if variable.partly else told

@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from goprobe.model.address import Address
 from goprobe.model.location import PLACES, Kind, Location
 from goprobe.model.trace import StopReport, TraceReport
-from goprobe.model.value import Data, Element, State, Value, Variable
+from goprobe.model.value import Data, Element, State, Value, Variable, in_registers
 from goprobe.report import words
 from goprobe.runtime.values.decoded import is_boxed_text
 from goprobe.runtime.values.text import quoted
@@ -287,9 +287,7 @@ def place(variable: Variable) -> str:
     if variable.location is not UNSET:
         return _where(variable.location)
     if variable.register is not UNSET:
-        names = variable.register.split()
-        told = f"in register{'s' if len(names) > 1 else ''} {', '.join(names)}"
-        return f"{told} and elsewhere" if variable.partly else told
+        return in_registers(variable)
     if variable.state is State.REGISTER:
         return "in pieces, which the optimiser keeps apart"
     return "in no memory"

@@ -243,13 +243,12 @@ class CallWatch:
         if over is not None and over.why and not any(t.calls for t in self._totals.values()):
             patterns, chosen = ", ".join(self._request.patterns), self._chosen
             what = f"the program {over.why.removeprefix('it ')}"
-            what += "," if "," in what else ""
             if chosen.copies or chosen.inlined:
                 raise TargetGoneError(
-                    f"{what.rstrip(',')}, and no call of {patterns} was seen: "
-                    "calls that were inlined are none"
+                    f"{what}, and no call of {patterns} was seen: calls that were inlined are none"
                 )
-            raise TargetGoneError(f"{what} before it called any of {patterns}")
+            apart = "," if "," in what else ""
+            raise TargetGoneError(f"{what}{apart} before it called any of {patterns}")
 
 
 class _Total(msgspec.Struct):

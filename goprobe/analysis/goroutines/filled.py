@@ -17,6 +17,7 @@ from goprobe.target.core import CoreTarget
 from goprobe.target.live import AnyTarget, runtime_clock
 
 _BLOCKED = (*PARKED, "syscall")
+_RUNS_FINALIZERS, _NONE_TO_RUN = "runtime.createfing", "finalizer wait"
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,9 +37,6 @@ def clock(target: AnyTarget) -> int:
 def choice(chosen: Chosen, states: Sequence[object]) -> dict[str, Any]:
     """What the report says of a choice among these goroutines; nothing where all are told."""
     return {"chosen": chosen.words, "every": len(states)} if chosen.words else {}
-
-
-_RUNS_FINALIZERS, _NONE_TO_RUN = "runtime.createfing", "finalizer wait"
 
 
 def notes(chosen: Chosen, states: Sequence[GoroutineState], now: int) -> tuple[str, ...]:

@@ -20,11 +20,10 @@ from goprobe.errors import UsageError, telling
 from goprobe.model.heap import HeapReport
 from goprobe.process.memory.memory import Memory
 from goprobe.runtime.heap.bookkeeping import Bookkeeping
+from goprobe.runtime.heap.sizeclasses import TINY_BYTES
 from goprobe.runtime.roots.heldwords import Held
 from goprobe.runtime.world import World
 from goprobe.target.goprocess import GoProcess
-
-_SLOT = 16  # bytes, which smaller values without pointers share (maxTinySize, malloc.go)
 
 T = TypeVar("T")
 
@@ -72,7 +71,7 @@ class StandingHeap:
         numbers = np.flatnonzero(chosen)
         shared = numbers[graph.share_slots(numbers)]
         # A value of 16 bytes shares its slot with none (mallocgc, malloc.go, Go 1.21 to 1.27).
-        if any(graph.shapes[n].size < _SLOT for n in set(typing.shape[shared].tolist())):
+        if any(graph.shapes[n].size < TINY_BYTES for n in set(typing.shape[shared].tolist())):
             raise UsageError(
                 f"objects as small as a {type_name} share slots of 16 bytes: which of them are "
                 "there is not known"

@@ -14,7 +14,7 @@ from goprobe.model.compare import Change, CompareReport, Fate, Inlining
 from goprobe.model.location import PLACES, Kind, Location
 from goprobe.model.report import head
 from goprobe.model.trace import Frame, TraceReport
-from goprobe.model.value import State, Variable
+from goprobe.model.value import State, Variable, in_registers
 from goprobe.runtime.stacks.variables import KEPT_NOWHERE, NONE_KEPT
 from goprobe.toolchain.built import is_executable_file
 
@@ -139,9 +139,7 @@ def _where(variable: Variable) -> str:
     if variable.location is not UNSET:
         return _place(variable.location)
     if variable.register is not UNSET:
-        names = variable.register.split()
-        told = f"in {'registers' if len(names) > 1 else 'register'} {', '.join(names)}"
-        return f"{told} and elsewhere" if variable.partly else told
+        return in_registers(variable)
     if variable.state is State.REGISTER:
         return f"in places of its own: {variable.why}"
     if variable.state is State.NOT_YET:

@@ -123,7 +123,7 @@ class _Asked:
             stacks=stacks,
             leaks=self._lost.summary(frozenset(state.id for state in states)),
             deadlocks=described.deadlocks() if self._all else UNSET,
-            notes=(*described.notes, *self._untold()),
+            notes=(*described.notes, *self._noted()),
             **choice(self._chosen, alive),
         )
         unsure = sum(state.id in search.unsure for state in states)
@@ -142,12 +142,12 @@ class _Asked:
             self._chosen.sorted(groups),
             stacks=stacks,
             deadlocks=described.deadlocks(),
-            notes=(*described.notes, *self._untold()),
+            notes=(*described.notes, *self._noted()),
             **choice(self._chosen, self._every),
         )
         return finished(report, audit_goroutines(report), self._target.doubts)
 
-    def _untold(self) -> tuple[str, ...]:
+    def _noted(self) -> tuple[str, ...]:
         return notes(self._chosen, self._every, self._now)
 
     def _told(

@@ -29,9 +29,3 @@ class PackageVariable(Value):
 def package_variable(driver: Driver, name: str, alive: Callable[[], object]) -> PackageVariable:
     """By its full name (`main.counter`). Raises NoSuchElementError."""
     return PackageVariable(driver, driver.global_variable(name), alive)
-
-
-def package_of(function: str) -> str:
-    """The path of a function's package, by the function's full name."""
-    folder, slash, rest = function.rpartition("/")
-    return f"{folder}{slash}{rest.partition('.')[0]}"

@@ -17,11 +17,12 @@ import msgspec
 from msgspec import UNSET
 
 from goprobe.analysis.calls.calls import CallsRequest
+from goprobe.analysis.ownership import package_of
 from goprobe.api.calls import Call, calls_wanted
 from goprobe.api.script.driver import EVENTS, GO_ON, Driver
 from goprobe.api.script.goexpr import condition
 from goprobe.api.script.heapobjects import Objects
-from goprobe.api.script.packagevariable import package_of, package_variable
+from goprobe.api.script.packagevariable import package_variable
 from goprobe.api.script.stop import DIFFED, Stop
 from goprobe.api.script.typed import TypedMemory
 from goprobe.api.script.value import Value

@@ -10,11 +10,11 @@ from typing import Any
 from msgspec import UNSET
 
 from goprobe.analysis.heap.questions import HeapQuestions
+from goprobe.analysis.ownership import package_of
 from goprobe.api.calls import CalledWith
 from goprobe.api.script.diff import Diff, Kept, Place, changed, kept, moved
 from goprobe.api.script.driver import FATAL, GO_ON, Driver
 from goprobe.api.script.heapobjects import HeapPath, number_of, object_of
-from goprobe.api.script.packagevariable import package_of
 from goprobe.api.script.panic import Panic, panic_of, panic_variable
 from goprobe.api.script.scope import FrameScope, no_such_variable, of_user, table_of
 from goprobe.api.script.value import Value
