@@ -77,16 +77,18 @@ def note_referrers(first: Row, target: Row, order: Row, seen: Row, begin: Row, s
 
 @loop
 def breadth_first(
-    first: Row, target: Row, root: int, order: Row, rank: Row, above: Row, most: int
+    first: Row, target: Row, order: Row, rank: Row, above: Row, count: int, most: int
 ) -> int:
-    """Numbers what is reached from the node `root` in the order of its distance; returns how many
-    that is, -1 where it takes more than so many steps.
+    """Goes through what is reached in the order of its distance; returns how many of `above`
+    changed, -1 where it takes more than so many steps. When none does, they are the immediate
+    dominators.
 
-    `order` gets the node of each rank, `rank` (-1 in the beginning) the rank of each node, `above`
-    of each rank the one that is the lowest above all that was seen to lead there.
+    `order` has the node of each rank, `rank` the rank of each node (-1: not reached yet), `above`
+    of each rank the one that is the lowest above all that was seen to lead there. Of the first
+    `count` ranks they are known: in the beginning of the root's, 0; what else is reached is
+    numbered.
     """
-    count, at, steps = 1, 0, 0
-    order[0], rank[root], above[0] = root, 0, 0
+    changed, at, steps = 0, 0, 0
     while at < count and steps <= most:
         node = order[at]
         for edge in range(first[node], first[node + 1]):
@@ -94,6 +96,7 @@ def breadth_first(
             if to < 0:
                 order[count], rank[target[edge]], above[count] = target[edge], count, at
                 count += 1
+                changed += 1
             else:
                 one, other = above[to], at
                 while one != other:
@@ -102,32 +105,9 @@ def breadth_first(
                     else:
                         other = above[other]
                     steps += 1
-                above[to] = one
-        at += 1
-    return count if steps <= most else -1
-
-
-@loop
-def breadth_first_again(
-    first: Row, target: Row, order: Row, rank: Row, above: Row, most: int
-) -> int:
-    """Goes on with what `breadth_first` has made of `above`; returns how many changed, -1 where it
-    takes more than so many steps. When none does, they are the immediate dominators."""
-    changed, at, steps = 0, 0, 0
-    while at < len(order) and steps <= most:
-        node = order[at]
-        for edge in range(first[node], first[node + 1]):
-            to = rank[target[edge]]
-            one, other = above[to], at
-            while one != other:
-                if one > other:
-                    one = above[one]
-                else:
-                    other = above[other]
-                steps += 1
-            if one != above[to]:
-                above[to] = one
-                changed += 1
+                if one != above[to]:
+                    above[to] = one
+                    changed += 1
         at += 1
     return changed if steps <= most else -1
 

@@ -152,15 +152,15 @@ def _by_levels(first: Ints, target: Ids, root: int) -> Dominators | None:
     nodes, most = len(first) - 1, _STEPS * len(target)
     order, above = np.empty(nodes, np.int32), np.empty(nodes, np.int32)
     rank = np.full(nodes, NONE, np.int32)
-    n = loops.breadth_first(first, target, root, order, rank, above, most)
-    if n < 0:
-        return None
-    order, above = order[:n].copy(), above[:n].copy()
-    for _ in range(_AGAIN):
-        changed = loops.breadth_first_again(first, target, order, rank, above, most)
-        if changed <= 0:
+    order[0], rank[root], above[0], count = root, 0, 0, 1
+    for _ in range(1 + _AGAIN):
+        changed = loops.breadth_first(first, target, order, rank, above, count, most)
+        if changed < 0:
+            return None
+        count = int(np.count_nonzero(rank >= 0))
+        if not changed:
             # A dominator is nearer than what it dominates, its number the lower one.
-            return None if changed else Dominators(nodes, order, above)
+            return Dominators(nodes, order[:count].copy(), above[:count].copy())
     return None
 
 
